@@ -1,0 +1,1 @@
+//! The Sightline inspection station.

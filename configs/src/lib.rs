@@ -1,0 +1,1 @@
+//! Typed settings and recipes: strict TOML to cross-checked types.

@@ -1,0 +1,1 @@
+//! The Engine trait on ONNX Runtime.

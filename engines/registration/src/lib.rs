@@ -1,0 +1,1 @@
+//! Registers a recipe's golden picture to the part with OpenCV.

@@ -1,0 +1,1 @@
+"""Recipes that make Sightline's models: prepare, train, export, quantise, evaluate, bundle."""

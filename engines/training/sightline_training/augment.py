@@ -1,0 +1,117 @@
+"""Crops and changes of picture and reference for training. A batch depends on (seed, step) alone, so a run resumes
+exactly where it stopped."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+KEEP_VISIBLE = 0.6  # a cut box stays a truth if this part of it is still in the crop
+
+
+@dataclass
+class Part:
+    """One data set held in memory (memory-mapped), with its truth."""
+
+    pictures: np.ndarray
+    images: list[dict]
+    rows: np.ndarray
+    weight: float
+
+
+def cut(part: Part, rng: np.random.Generator, crop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One crop [C, crop, crop] with boxes [T, 4] and labels [T]; three of four are cut around a defect."""
+    row = int(rng.choice(part.rows))
+    truth = part.images[row]
+    boxes = np.asarray(truth["boxes"], np.float32).reshape(-1, 4)
+    labels = np.asarray(truth["labels"], np.int64)
+    _, height, width = part.pictures.shape[1:]
+    if len(boxes) and rng.random() < 0.75:
+        b = boxes[rng.integers(len(boxes))]
+        x0 = int((b[0] + b[2]) / 2 - crop * rng.uniform(0.1, 0.9))
+        y0 = int((b[1] + b[3]) / 2 - crop * rng.uniform(0.1, 0.9))
+    else:
+        x0, y0 = int(rng.integers(width - crop + 1)), int(rng.integers(height - crop + 1))
+    x0, y0 = min(max(x0, 0), width - crop), min(max(y0, 0), height - crop)
+    picture = np.array(part.pictures[row, :, y0 : y0 + crop, x0 : x0 + crop])
+    boxes = boxes - np.float32([x0, y0, x0, y0])
+    clipped = boxes.clip(0, crop)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    visible = (clipped[:, 2:] - clipped[:, :2]).clip(0).prod(1) / np.maximum(area, 1e-3)
+    keep = visible >= KEEP_VISIBLE
+    if picture.shape[0] == 2:
+        # What is left of a box that was cut too short is no fair question: put the reference back there.
+        for b in clipped[~keep & (visible > 0)].astype(int):
+            mine = clipped[keep].astype(int)
+            if not any(b[0] < m[2] and m[0] < b[2] and b[1] < m[3] and m[1] < b[3] for m in mine):
+                picture[0, b[1] : b[3], b[0] : b[2]] = picture[1, b[1] : b[3], b[0] : b[2]]
+        if rng.random() < 0.05:
+            picture[0] = picture[1]
+            keep &= False
+    return picture, clipped[keep], labels[keep]
+
+
+def turn(picture, boxes, rng):
+    """Flips and quarter turns, the same for every plane."""
+    size = picture.shape[-1]
+    if rng.random() < 0.5:
+        picture = picture[:, :, ::-1]
+        boxes = np.stack([size - boxes[:, 2], boxes[:, 1], size - boxes[:, 0], boxes[:, 3]], 1)
+    if rng.random() < 0.5:
+        picture = picture[:, ::-1]
+        boxes = np.stack([boxes[:, 0], size - boxes[:, 3], boxes[:, 2], size - boxes[:, 1]], 1)
+    if rng.random() < 0.5:
+        picture = picture.transpose(0, 2, 1)
+        boxes = boxes[:, [1, 0, 3, 2]]
+    return picture, boxes
+
+
+def misregister(picture, rng, most: int = 2):
+    """Moves the reference by up to `most` pixels; the edge repeats."""
+    dx, dy = rng.integers(-most, most + 1, 2)
+    if picture.shape[0] == 2 and (dx or dy):
+        padded = np.pad(picture[1], most, mode="edge")
+        size = picture.shape[-1]
+        picture = np.stack([picture[0], padded[most + dy : most + dy + size, most + dx : most + dx + size]])
+    return picture
+
+
+def light(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Grey levels, grain and dirt of a real camera, on a part of the crops; f32 0..1."""
+    out = picture.astype(np.float32) * np.float32(1 / 255)
+    if rng.random() < 0.35:
+        for plane in out:
+            low, high = rng.uniform(0, 0.25), rng.uniform(0.75, 1.0)
+            plane *= np.float32(high - low)
+            plane += np.float32(low)
+        if rng.random() < 0.6:
+            out[0] += rng.standard_normal(out[0].shape, np.float32) * np.float32(rng.uniform(0.005, 0.06))
+        np.clip(out, 0, 1, out)
+    if rng.random() < 0.25:
+        count = int(rng.integers(1, 60))
+        ys, xs = rng.integers(0, out.shape[1] - 1, count), rng.integers(0, out.shape[2] - 1, count)
+        plane = int(rng.integers(out.shape[0]))
+        out[plane, ys, xs] = 1 - out[plane, ys, xs]
+    return out
+
+
+def batch(parts: list[Part], seed: int, step: int, count: int, crop: int):
+    """Pictures f32 [N, C, crop, crop], boxes [N, T, 4], labels [N, T], present [N, T]."""
+    rng = np.random.default_rng((seed, step))
+    weights = np.array([p.weight for p in parts])
+    weights /= weights.sum()
+    pictures, all_boxes, all_labels = [], [], []
+    for _ in range(count):
+        part = parts[rng.choice(len(parts), p=weights)]
+        picture, boxes, labels = cut(part, rng, crop)
+        picture, boxes = turn(picture, boxes, rng)
+        picture = light(misregister(picture, rng), rng)
+        pictures.append(picture)
+        all_boxes.append(boxes)
+        all_labels.append(labels)
+    most = max(1, max(len(b) for b in all_boxes))
+    boxes = np.zeros((count, most, 4), np.float32)
+    labels = np.zeros((count, most), np.int64)
+    present = np.zeros((count, most), bool)
+    for n, (b, l) in enumerate(zip(all_boxes, all_labels)):
+        boxes[n, : len(b)], labels[n, : len(b)], present[n, : len(b)] = b, l, True
+    return np.stack(pictures), boxes, labels, present

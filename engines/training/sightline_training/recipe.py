@@ -1,0 +1,52 @@
+"""Reads a recipe (recipes/NAME.toml) and resolves the folders it works in."""
+
+import argparse
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+RECIPES = Path(__file__).resolve().parent.parent / "recipes"
+
+
+@dataclass
+class Job:
+    """One recipe with the folders given on the command line."""
+
+    name: str
+    recipe: dict
+    data: Path
+    work: Path
+
+    @property
+    def run(self) -> Path:
+        """Folder of this model's checkpoints and exports."""
+        path = self.work / self.name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def prepared(self, source: dict) -> Path:
+        """Folder of one prepared data set (see prepare.py)."""
+        return self.work / "prepared" / source["name"]
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """The arguments every step shares."""
+    p = argparse.ArgumentParser(description=description)
+    p.add_argument("model", help="name of a recipe in recipes/, such as pcb-detector")
+    p.add_argument("--data", type=Path, required=True, help="folder that holds the data sets' folders")
+    p.add_argument("--work", type=Path, default=Path(".sightline/training"), help="checkpoints, caches and exports")
+    p.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
+    return p
+
+
+def job(args: argparse.Namespace) -> Job:
+    """The job that `parser`'s arguments describe."""
+    path = RECIPES / f"{args.model}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise SystemExit(f"no recipe '{args.model}' in {RECIPES}; there are: {known}")
+    if args.threads:
+        import torch
+
+        torch.set_num_threads(args.threads)
+    return Job(args.model, tomllib.loads(path.read_text()), args.data, args.work)

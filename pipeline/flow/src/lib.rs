@@ -1,0 +1,1 @@
+//! Views to verdicts on named threads: association, batcher, inference, cascade, dossier, rules, gate.

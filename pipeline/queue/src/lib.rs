@@ -1,0 +1,1 @@
+//! Named bounded queues with an answer to 'full' and gauges that show their fill.
