@@ -1,1 +1,11 @@
-//! Typed settings and recipes: strict TOML to cross-checked types.
+//! Typed settings: what the box is (configuration) and what a product is (recipe).
+//!
+//! A TOML file becomes a [`Station`] or a [`Recipe`] strictly (an unknown field is an error that names the nearest
+//! known one), then the two are cross-checked without touching disk or network. Nothing here opens anything.
+//! Where to start: [`station`] and [`recipe`] hold the fields with their defaults and meaning.
+
+pub mod recipe;
+pub mod station;
+
+pub use recipe::Recipe;
+pub use station::Station;

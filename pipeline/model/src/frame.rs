@@ -68,11 +68,7 @@ impl PixelFormat {
                 ([0, s * rows, 0], [s, s, 0], s * rows + s * h2)
             }
             Self::I420 => {
-                let (s, sc, rows) = (
-                    up4(w),
-                    up4(w.next_multiple_of(2) / 2),
-                    h.next_multiple_of(2),
-                );
+                let (s, sc, rows) = (up4(w), up4(w.div_ceil(2)), h.next_multiple_of(2));
                 (
                     [0, s * rows, s * rows + sc * h2],
                     [s, sc, sc],

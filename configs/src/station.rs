@@ -1,0 +1,486 @@
+//! The configuration of one box: cameras, trigger, engine, gate, MQTT, simulated line.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sightline_model::PixelFormat;
+use std::path::PathBuf;
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Station {
+    /// Who and where the box is.
+    pub station: Identity,
+    /// The recipe that is active at start, a path relative to this file.
+    pub recipe: PathBuf,
+    /// The cameras, in the order of their ids.
+    pub cameras: Vec<Camera>,
+    /// What opens a part.
+    pub trigger: Trigger,
+    /// Which engine runs the models, and how.
+    #[serde(default)]
+    pub engine: Engine,
+    /// The reject gate.
+    pub gate: Gate,
+    /// Where results go. Absent: nowhere, and `sightline check` says so.
+    #[serde(default)]
+    pub mqtt: Option<Mqtt>,
+    /// The simulated line, needed by `simulated` cameras, triggers and gates.
+    #[serde(default)]
+    pub simulation: Option<Simulation>,
+}
+
+/// Who and where the box is: ISA-95 levels of the MQTT root, each without spaces, `/`, `+`, `#`, `$`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Enterprise level.
+    pub enterprise: String,
+    /// Site level.
+    pub site: String,
+    /// Area level.
+    pub area: String,
+    /// Line level.
+    pub line: String,
+    /// Cell level.
+    pub cell: String,
+    /// The station's own name.
+    pub name: String,
+}
+
+impl Identity {
+    /// `{enterprise}/{site}/{area}/{line}/{cell}/vision/{station}`, without a slash at the end.
+    pub fn topic_root(&self) -> String {
+        let Self {
+            enterprise,
+            site,
+            area,
+            line,
+            cell,
+            name,
+        } = self;
+        format!("{enterprise}/{site}/{area}/{line}/{cell}/vision/{name}")
+    }
+}
+
+/// One camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Camera {
+    /// Its name, unique.
+    pub name: String,
+    /// Where its frames come from.
+    pub source: Source,
+    /// Pixel format the station works with; the pipeline converts if the source has another.
+    #[serde(default = "default_format")]
+    pub format: PixelFormat,
+    /// Width in pixels; absent: whatever the source gives first.
+    #[serde(default)]
+    pub width: Option<u32>,
+    /// Height in pixels; absent: whatever the source gives first.
+    #[serde(default)]
+    pub height: Option<u32>,
+    /// Largest frame the slots must hold, bytes; absent: worked out from format, width and height (8 MiB without them).
+    #[serde(default)]
+    pub slot_bytes: Option<usize>,
+    /// Frames that can be in memory at once.
+    #[serde(default = "default_slots")]
+    pub slots: usize,
+    /// Core that the camera's thread is pinned to.
+    #[serde(default)]
+    pub core: Option<usize>,
+    /// No frame for so long means stalled.
+    #[serde(default = "default_stall_ms")]
+    pub stall_ms: u64,
+    /// How it comes back after a failure.
+    #[serde(default)]
+    pub retry: Retry,
+    /// When a picture is unfit to be judged.
+    #[serde(default)]
+    pub health: HealthLimits,
+}
+
+fn default_format() -> PixelFormat {
+    PixelFormat::Gray8
+}
+fn default_slots() -> usize {
+    8
+}
+fn default_stall_ms() -> u64 {
+    2_000
+}
+
+/// Where a camera's frames come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Source {
+    /// The simulated line draws them, one a part.
+    Simulated {
+        /// Which face of the board the camera sees; absent: the camera's own number.
+        #[serde(default)]
+        face: Option<u16>,
+    },
+    /// Pictures from a folder, a glob or a COCO file.
+    Images {
+        /// Folder, glob, or COCO `.json`.
+        path: PathBuf,
+        /// Pictures per second; absent: as fast as the line takes them.
+        #[serde(default)]
+        rate_hz: Option<f64>,
+        /// Begin again at the end.
+        #[serde(default)]
+        repeat: bool,
+    },
+    /// A video file.
+    Video {
+        /// The file.
+        path: PathBuf,
+        /// Play at the file's own pace (true) or as fast as the line takes it.
+        #[serde(default = "yes")]
+        paced: bool,
+        /// Begin again at the end.
+        #[serde(default)]
+        repeat: bool,
+    },
+    /// An RTSP camera.
+    Rtsp {
+        /// `rtsp://…`
+        url: String,
+        /// Jitter buffer, ms.
+        #[serde(default)]
+        latency_ms: u32,
+        /// TCP (true) or UDP first.
+        #[serde(default = "yes")]
+        tcp: bool,
+    },
+    /// A V4L2 device.
+    V4l2 {
+        /// e.g. `/dev/video0`.
+        device: PathBuf,
+        /// Frames per second asked for.
+        #[serde(default)]
+        fps: Option<u32>,
+    },
+    /// Any GStreamer description that ends in raw video, without the sink.
+    Pipeline {
+        /// e.g. `videotestsrc is-live=true ! video/x-raw,framerate=30/1`.
+        description: String,
+    },
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Back-off between attempts to reconnect, doubled each time, with jitter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// First wait, ms.
+    pub first_ms: u64,
+    /// Longest wait, ms.
+    pub max_ms: u64,
+    /// Random share of the wait added or taken, 0..=1.
+    pub jitter: f64,
+    /// Give up after so many attempts without a frame (state `failed`); absent: never.
+    pub give_up_after: Option<u32>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            first_ms: 250,
+            max_ms: 4_000,
+            jitter: 0.2,
+            give_up_after: None,
+        }
+    }
+}
+
+/// When a picture is unfit to be judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthLimits {
+    /// Mean level (0..=255) below which a picture is too dark.
+    pub dark_below: f32,
+    /// Mean level above which it is too bright.
+    pub bright_above: f32,
+    /// So many pictures in a row with the same content mean frozen; 0 switches the check off.
+    pub frozen_after: u32,
+    /// Sharpness below this share of the learned baseline means out of focus; 0 switches the check off.
+    pub focus_share: f32,
+    /// Pictures from which the focus baseline is learned.
+    pub focus_learn: u32,
+}
+
+impl Default for HealthLimits {
+    fn default() -> Self {
+        Self {
+            dark_below: 8.0,
+            bright_above: 248.0,
+            frozen_after: 3,
+            focus_share: 0.35,
+            focus_learn: 30,
+        }
+    }
+}
+
+/// What opens a part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Trigger {
+    /// The simulated belt's photo-eye.
+    Simulated {},
+    /// Every frame of one camera is a part.
+    EveryFrame {
+        /// The camera's name.
+        camera: String,
+    },
+    /// A fixed rate.
+    Rate {
+        /// Parts per second.
+        hz: f64,
+    },
+    /// A command from outside (MQTT, socket).
+    Command {},
+}
+
+/// Which engine runs the models, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Engine {
+    /// `onnx` (CPU) or `onnx:PROVIDER`, later `tensorrt`.
+    pub name: String,
+    /// `fp32`, `int8`, or absent for what the bundle is fastest with.
+    pub precision: Option<Precision>,
+    /// How the cores are used.
+    pub arrangement: Arrangement,
+    /// Cores the engine threads are pinned to, in turn; empty: not pinned.
+    pub cores: Vec<usize>,
+    /// Largest batch; absent: what the engine prefers.
+    pub max_batch: Option<usize>,
+    /// Longest time a view waits for others to fill its batch, ms.
+    pub batch_wait_ms: f64,
+    /// Path of the ONNX Runtime library; absent: searched for.
+    pub library: Option<PathBuf>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            name: "onnx".into(),
+            precision: None,
+            arrangement: Arrangement::Throughput,
+            cores: Vec::new(),
+            max_batch: None,
+            batch_wait_ms: 2.0,
+            library: None,
+        }
+    }
+}
+
+/// Number format of the weights and activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit float.
+    Fp32,
+    /// 8-bit integer, QDQ.
+    Int8,
+}
+
+/// How the cores are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", untagged)]
+pub enum Arrangement {
+    /// `throughput` or `latency`: measured on the box and remembered.
+    Automatic(Automatic),
+    /// Said by hand.
+    Fixed {
+        /// Engine threads.
+        instances: usize,
+        /// Threads inside each.
+        threads: usize,
+    },
+}
+
+#[allow(non_upper_case_globals)]
+impl Arrangement {
+    /// The arrangement with the most views per second.
+    pub const Throughput: Arrangement = Arrangement::Automatic(Automatic::Throughput);
+    /// The arrangement with the shortest time for one view.
+    pub const Latency: Arrangement = Arrangement::Automatic(Automatic::Latency);
+}
+
+/// What an automatic arrangement is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Automatic {
+    /// Most views per second.
+    Throughput,
+    /// Shortest time for one view.
+    Latency,
+}
+
+/// The reject gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// What drives it: `simulated`, or `none` (results only, `sightline check` warns).
+    pub kind: GateKind,
+    /// When a part is at the gate.
+    pub at: GateAt,
+    /// The command is given so long before the part is at the gate, ms.
+    #[serde(default = "default_lead_ms")]
+    pub lead_ms: f64,
+    /// Expect the confirmation sensor within so long after a reject, ms; absent: no sensor.
+    #[serde(default)]
+    pub confirm_within_ms: Option<f64>,
+}
+
+fn default_lead_ms() -> f64 {
+    5.0
+}
+
+/// What drives the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateKind {
+    /// The simulated line's gate.
+    Simulated,
+    /// No gate: dispositions are reported only.
+    None,
+}
+
+/// When a part is at the gate, counted from its trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum GateAt {
+    /// After so many encoder counts.
+    EncoderCounts(i64),
+    /// After so many ms.
+    DelayMs(f64),
+}
+
+/// Where results go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mqtt {
+    /// `mqtt://host:port`, or `embedded` for a broker inside this process.
+    pub broker: String,
+    /// Address the embedded broker listens on.
+    #[serde(default = "default_listen")]
+    pub listen: String,
+    /// Client id; absent: `sightline-{station}`.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// User name.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// File that holds the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Results in memory waiting for an acknowledgement before an alarm is raised.
+    #[serde(default = "default_outbox")]
+    pub outbox: usize,
+    /// Publishes in flight at once.
+    #[serde(default = "default_window")]
+    pub window: u16,
+    /// Seconds between `kpi` messages.
+    #[serde(default = "default_kpi_s")]
+    pub kpi_s: f64,
+}
+
+fn default_listen() -> String {
+    "127.0.0.1:1883".into()
+}
+fn default_outbox() -> usize {
+    100_000
+}
+fn default_window() -> u16 {
+    64
+}
+fn default_kpi_s() -> f64 {
+    5.0
+}
+
+/// The simulated line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Simulation {
+    /// Same seed, same line.
+    pub seed: u64,
+    /// Belt speed, mm/s.
+    pub speed_mm_s: f64,
+    /// Encoder counts per mm.
+    pub counts_per_mm: f64,
+    /// Smallest distance between parts, mm.
+    pub spacing_min_mm: f64,
+    /// Largest distance between parts, mm.
+    pub spacing_max_mm: f64,
+    /// Share of parts with defects, 0..=1.
+    pub defective_share: f64,
+    /// Most defects on a defective part.
+    pub max_defects: u32,
+    /// Board pictures are squares of so many pixels.
+    pub board_px: u32,
+    /// Camera-like pictures (gain, noise, blur, uneven light, shift, rotation) instead of two-level ones.
+    pub camera_look: bool,
+    /// Real pictures from a COCO file on the belt instead of drawn boards.
+    pub images: Option<PathBuf>,
+    /// What goes wrong, and when.
+    pub faults: Vec<Fault>,
+}
+
+impl Default for Simulation {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            speed_mm_s: 200.0,
+            counts_per_mm: 10.0,
+            spacing_min_mm: 40.0,
+            spacing_max_mm: 80.0,
+            defective_share: 0.2,
+            max_defects: 4,
+            board_px: 640,
+            camera_look: false,
+            images: None,
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// Something that goes wrong on the simulated line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What.
+    pub kind: FaultKind,
+    /// Which camera, by name, for camera faults.
+    #[serde(default)]
+    pub camera: Option<String>,
+    /// Seconds after the start.
+    pub at_s: f64,
+    /// For how long, seconds.
+    pub for_s: f64,
+}
+
+/// Kinds of scripted faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The camera gives no frames.
+    Unplugged,
+    /// The camera repeats its last picture with running numbers.
+    Frozen,
+    /// The light is off.
+    Dark,
+    /// The light is far too strong.
+    Bright,
+    /// The lens is out of focus.
+    Blurred,
+    /// Parts arrive faster than the engines can look.
+    Burst,
+    /// The gate does not move.
+    GateStuck,
+}
