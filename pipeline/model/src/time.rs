@@ -91,6 +91,10 @@ impl Clock for SystemClock {
         MonoTime(self.start.elapsed().as_nanos() as u64)
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock the others are told to take"
+    )]
     fn utc(&self) -> UtcMicros {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(d) => UtcMicros(d.as_micros() as i64),
