@@ -1,1 +1,20 @@
 //! The Engine trait, model bundles, preprocessing, decoders, suppression, and a scripted engine for tests.
+//!
+//! What lives here: everything about a model that no particular inference library knows. It imports
+//! `sightline-model` and `sightline-frames` only, opens no thread and no socket; files are read when a bundle
+//! is loaded, never on the frame path.
+//! Where to start: [`engine`] (what flow drives), [`batch`] (what moves through it), [`scripted`] (an engine
+//! for tests).
+
+pub mod batch;
+pub mod bundle;
+pub mod engine;
+pub mod error;
+pub mod reference;
+pub mod scripted;
+
+pub use batch::{Batch, BatchView, EngineTimes, Outputs, Region, RegionOutput};
+pub use bundle::{Bundle, BundleError, Manifest, Precision, Task};
+pub use engine::{ClassInfo, Engine, EngineFactory, EngineInfo, EngineSettings, Spinning};
+pub use error::{EngineError, Rejected};
+pub use reference::{Reference, ReferencePicture};

@@ -1,0 +1,229 @@
+//! Golden pictures: what a model must say of them, and how far a run may be off.
+
+use super::{Bundle, Manifest, Problem, Tolerance, hash};
+use crate::{ClassInfo, RegionOutput};
+use serde::{Deserialize, Serialize};
+use sightline_model::{BoxView, Detection};
+use std::path::{Path, PathBuf};
+
+/// Largest expected answer read, bytes.
+const MAX_EXPECTED_BYTES: u64 = 1 << 20;
+
+/// What a model must say of a golden picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Expected {
+    /// Of a detector: these findings at or above each class's default limit, and no other.
+    Detections {
+        /// In any order.
+        detections: Vec<ExpectedDetection>,
+    },
+    /// Of a classifier: this class first.
+    Class {
+        /// Its code.
+        class: String,
+        /// Its probability.
+        score: f32,
+    },
+}
+
+/// One expected finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedDetection {
+    /// The class's code.
+    pub class: String,
+    /// In 0..=1.
+    pub score: f32,
+    /// In pixels of the picture.
+    pub bbox_px: BoxView,
+}
+
+/// A golden picture of a bundle, its answer read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Golden {
+    /// The picture's file.
+    pub image: PathBuf,
+    /// The reference's file, if the model takes one.
+    pub reference: Option<PathBuf>,
+    /// The answer.
+    pub expected: Expected,
+    /// How far a run may be off.
+    pub tolerance: Tolerance,
+}
+
+impl Bundle {
+    /// The bundle's golden pictures; their answers were checked when the bundle was loaded.
+    ///
+    /// # Errors
+    /// [`Problem::Unreadable`] or [`Problem::Syntax`] when a file has changed since.
+    pub fn goldens(&self) -> Result<Vec<Golden>, Problem> {
+        self.manifest()
+            .golden
+            .iter()
+            .map(|spec| {
+                Ok(Golden {
+                    image: self.dir().join(&spec.image),
+                    reference: spec.reference.as_ref().map(|r| self.dir().join(r)),
+                    expected: read(&self.dir().join(&spec.expected))?,
+                    tolerance: spec.tolerance,
+                })
+            })
+            .collect()
+    }
+}
+
+fn read(path: &Path) -> Result<Expected, Problem> {
+    let bytes =
+        hash::read_limited(path, MAX_EXPECTED_BYTES).map_err(|source| Problem::Unreadable {
+            path: path.to_owned(),
+            source,
+            advice: "copy the bundle again, or remove the golden from manifest.toml",
+        })?;
+    serde_json::from_slice(&bytes).map_err(|e| Problem::Syntax {
+        path: path.to_owned(),
+        line: e.line(),
+        field: String::new(),
+        message: format!(
+            "expected {{\"detections\":[{{\"class\",\"score\",\"bbox_px\":{{\"x\",\"y\",\"w\",\"h\"}}}}]}} or {{\"class\",\"score\"}}: {e}"
+        ),
+    })
+}
+
+/// Checks that the goldens' files are there and their answers speak of the bundle's classes.
+pub(super) fn check(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for spec in &manifest.golden {
+        for picture in [Some(&spec.image), spec.reference.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let path = dir.join(picture);
+            if let Err(source) = std::fs::metadata(&path) {
+                problems.push(Problem::Unreadable {
+                    path,
+                    source,
+                    advice: "copy the bundle again, or remove the golden from manifest.toml",
+                });
+            }
+        }
+        let path = dir.join(&spec.expected);
+        match read(&path) {
+            Err(problem) => problems.push(problem),
+            Ok(expected) => problems.extend(unknown_classes(&path, &expected, manifest)),
+        }
+    }
+    problems
+}
+
+fn unknown_classes(path: &Path, expected: &Expected, manifest: &Manifest) -> Vec<Problem> {
+    let known: Vec<String> = manifest.classes.iter().map(|c| c.code.clone()).collect();
+    let named: Vec<&String> = match expected {
+        Expected::Detections { detections } => detections.iter().map(|d| &d.class).collect(),
+        Expected::Class { class, .. } => vec![class],
+    };
+    named
+        .into_iter()
+        .filter(|name| !known.contains(name))
+        .map(|name| Problem::Unknown {
+            path: path.to_owned(),
+            line: 1,
+            found: name.clone(),
+            nearest: super::parse::nearest(name, &known),
+            known: known.clone(),
+        })
+        .collect()
+}
+
+impl Golden {
+    /// What is wrong with a run's answer, in words; empty when it is as expected within the tolerance.
+    /// A finding that the tolerance may move across its class's limit may be there or not.
+    pub fn differences(&self, output: &RegionOutput, classes: &[ClassInfo]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if output.dropped_nonfinite > 0 {
+            wrong.push(format!(
+                "{} outputs were NaN or infinite",
+                output.dropped_nonfinite
+            ));
+        }
+        match &self.expected {
+            Expected::Class { class, score } => {
+                wrong.extend(self.class_difference(output, classes, class, *score));
+            }
+            Expected::Detections { detections } => {
+                wrong.extend(self.box_differences(output, classes, detections));
+            }
+        }
+        wrong
+    }
+
+    fn class_difference(
+        &self,
+        output: &RegionOutput,
+        classes: &[ClassInfo],
+        class: &str,
+        score: f32,
+    ) -> Option<String> {
+        let Some((best, found)) = output.best_class() else {
+            return Some(format!("expected class {class}, found no class scores"));
+        };
+        let code = classes.get(best.index()).map_or("?", |c| &c.code);
+        let good = code == class && (found - score).abs() <= self.tolerance.score;
+        (!good).then(|| format!("expected {class} at {score:.3}, found {code} at {found:.3}"))
+    }
+
+    fn box_differences(
+        &self,
+        output: &RegionOutput,
+        classes: &[ClassInfo],
+        expected: &[ExpectedDetection],
+    ) -> Vec<String> {
+        let slack = self.tolerance.score;
+        let limit = |d: &Detection| {
+            classes
+                .get(d.class.index())
+                .map_or(0.0, |c| c.default_limit)
+        };
+        let mut wrong = Vec::new();
+        let mut matched = vec![false; output.detections.len()];
+        for want in expected {
+            let hit = output.detections.iter().enumerate().position(|(i, d)| {
+                !matched[i]
+                    && classes
+                        .get(d.class.index())
+                        .is_some_and(|c| c.code == want.class)
+                    && (d.score - want.score).abs() <= slack
+                    && edges_apart(&d.bbox_view, &want.bbox_px) <= self.tolerance.box_px
+            });
+            match hit {
+                Some(i) => matched[i] = true,
+                None => wrong.push(format!(
+                    "expected {} at {:.3} in {:?}, found none within {:?}",
+                    want.class, want.score, want.bbox_px, self.tolerance
+                )),
+            }
+        }
+        for (d, _) in output.detections.iter().zip(&matched).filter(|(_, m)| !**m) {
+            if d.score >= limit(d) + slack {
+                let code = classes.get(d.class.index()).map_or("?", |c| &c.code);
+                wrong.push(format!(
+                    "found {code} at {:.3} in {:?}, expected nothing there",
+                    d.score, d.bbox_view
+                ));
+            }
+        }
+        wrong
+    }
+}
+
+/// Largest distance between corresponding edges, pixels.
+fn edges_apart(a: &BoxView, b: &BoxView) -> f32 {
+    [
+        a.x - b.x,
+        a.y - b.y,
+        (a.x + a.w) - (b.x + b.w),
+        (a.y + a.h) - (b.y + b.h),
+    ]
+    .into_iter()
+    .fold(0.0, |worst, d| worst.max(d.abs()))
+}
