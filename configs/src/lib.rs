@@ -4,8 +4,16 @@
 //! known one), then the two are cross-checked without touching disk or network. Nothing here opens anything.
 //! Where to start: [`station`] and [`recipe`] hold the fields with their defaults and meaning.
 
+mod check;
+mod load;
+mod problem;
+mod read;
 pub mod recipe;
 pub mod station;
 
+pub use check::{check_recipe, check_station};
+pub use load::{Loaded, load, load_recipe};
+pub use problem::{Problem, Problems};
+pub use read::{Source, nearest, read};
 pub use recipe::Recipe;
 pub use station::Station;
