@@ -10,6 +10,7 @@ pub mod batch;
 pub mod bundle;
 pub mod engine;
 pub mod error;
+pub mod preprocess;
 pub mod reference;
 pub mod scripted;
 

@@ -1,0 +1,263 @@
+//! The fast paths against a naive reference in `f64` that converts the whole picture first.
+
+use super::yuv::{Matrix, Y_GAIN};
+use super::{PictureError, Preprocessor, bayer};
+use crate::ReferencePicture;
+use crate::bundle::{Channel, Color, Dtype, InputSpec, Layout, Resize};
+use proptest::prelude::*;
+use sightline_model::{BoxView, PictureRef, PixelFormat};
+
+const FORMATS: [PixelFormat; 10] = [
+    PixelFormat::Gray8,
+    PixelFormat::Rgb,
+    PixelFormat::Bgr,
+    PixelFormat::Nv12,
+    PixelFormat::I420,
+    PixelFormat::Yuy2,
+    PixelFormat::BayerRggb,
+    PixelFormat::BayerBggr,
+    PixelFormat::BayerGrbg,
+    PixelFormat::BayerGbrg,
+];
+
+fn spec(width: u32, height: u32, color: Color, resize: Resize) -> InputSpec {
+    let n = color.channels();
+    InputSpec {
+        name: "images".into(),
+        width,
+        height,
+        layout: Layout::Nchw,
+        dtype: Dtype::F32,
+        color,
+        scale: 1.0 / 255.0,
+        mean: [0.4, 0.45, 0.5][..n].to_vec(),
+        std: [0.2, 0.25, 0.3][..n].to_vec(),
+        resize,
+        pad_value: 114,
+        channels: vec![Channel::Image],
+    }
+}
+
+fn noise(width: u32, height: u32, format: PixelFormat, seed: u64) -> ReferencePicture {
+    let mut picture = ReferencePicture::blank(width, height, format);
+    let mut state = seed | 1;
+    for byte in &mut picture.bytes {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = (state >> 56) as u8;
+    }
+    picture
+}
+
+/// Red, green, blue of one pixel, the obvious way.
+fn rgb(p: &PictureRef<'_>, x: usize, y: usize) -> [f64; 3] {
+    let byte = |plane: usize, row: usize, column: usize| {
+        f64::from(p.bytes[p.layout.offsets[plane] + row * p.layout.strides[plane] + column])
+    };
+    let from_yuv = |luma: f64, u: f64, v: f64| {
+        let m = Matrix::for_height(p.height);
+        let (l, u, v) = ((luma - 16.0) * f64::from(Y_GAIN), u - 128.0, v - 128.0);
+        [
+            l + f64::from(m.r_v) * v,
+            l + f64::from(m.g_u) * u + f64::from(m.g_v) * v,
+            l + f64::from(m.b_u) * u,
+        ]
+        .map(|c| c.clamp(0.0, 255.0))
+    };
+    match p.format {
+        PixelFormat::Gray8 => [byte(0, y, x); 3],
+        PixelFormat::Rgb => [0, 1, 2].map(|c| byte(0, y, x * 3 + c)),
+        PixelFormat::Bgr => [2, 1, 0].map(|c| byte(0, y, x * 3 + c)),
+        PixelFormat::Nv12 => {
+            let pair = x / 2 * 2;
+            from_yuv(byte(0, y, x), byte(1, y / 2, pair), byte(1, y / 2, pair + 1))
+        }
+        PixelFormat::I420 => {
+            from_yuv(byte(0, y, x), byte(1, y / 2, x / 2), byte(2, y / 2, x / 2))
+        }
+        PixelFormat::Yuy2 => {
+            let quad = x / 2 * 4;
+            from_yuv(byte(0, y, x * 2), byte(0, y, quad + 1), byte(0, y, quad + 3))
+        }
+        _ => demosaic(p, x, y),
+    }
+}
+
+/// Each colour is the mean of its nearest sites in the 3 x 3 window around the pixel.
+fn demosaic(p: &PictureRef<'_>, x: usize, y: usize) -> [f64; 3] {
+    let (red_x, red_y) = bayer::red_site(p.format);
+    let color_at = |x: usize, y: usize| match (x % 2 == red_x, y % 2 == red_y) {
+        (true, true) => 0,
+        (false, false) => 2,
+        _ => 1,
+    };
+    let (left, right) = bayer::around(x, p.width as usize);
+    let (up, down) = bayer::around(y, p.height as usize);
+    let mut sums = [[(0.0, 0); 3]; 3];
+    // distance 0, 1, 2 (diagonal), parity as if the neighbour were not mirrored
+    for (dy, row) in [(1, up), (0, y), (1, down)] {
+        for (dx, column) in [(1, left), (0, x), (1, right)] {
+            let color = color_at(x + dx, y + dy);
+            let value = p.bytes[p.layout.offsets[0] + row * p.layout.strides[0] + column];
+            let cell = &mut sums[color][dx + dy];
+            *cell = (cell.0 + f64::from(value), cell.1 + 1);
+        }
+    }
+    sums.map(|by_distance| {
+        let nearest = by_distance.into_iter().find(|(_, n)| *n > 0);
+        let (sum, n) = nearest.expect("every colour is in a 3 x 3 window");
+        sum / f64::from(n)
+    })
+}
+
+fn channels(p: &PictureRef<'_>, color: Color, x: usize, y: usize) -> Vec<f64> {
+    let [r, g, b] = rgb(p, x, y);
+    let is_yuv = matches!(
+        p.format,
+        PixelFormat::Nv12 | PixelFormat::I420 | PixelFormat::Yuy2
+    );
+    match color {
+        Color::Rgb => vec![r, g, b],
+        Color::Bgr => vec![b, g, r],
+        Color::Gray if is_yuv => {
+            let at = if p.format == PixelFormat::Yuy2 { x * 2 } else { x };
+            let luma = p.bytes[p.layout.offsets[0] + y * p.layout.strides[0] + at];
+            vec![((f64::from(luma) - 16.0) * f64::from(Y_GAIN)).clamp(0.0, 255.0)]
+        }
+        Color::Gray => vec![0.299 * r + 0.587 * g + 0.114 * b],
+    }
+}
+
+/// Samples the region bilinearly at view position `(vx, vy)` of pixel centres, borders replicated.
+fn sample(p: &PictureRef<'_>, color: Color, region: [usize; 4], vx: f64, vy: f64) -> Vec<f64> {
+    let [x0, y0, w, h] = region;
+    let clamp = |v: f64, from: usize, n: usize| v.clamp(from as f64, (from + n - 1) as f64);
+    let (vx, vy) = (clamp(vx, x0, w), clamp(vy, y0, h));
+    let (fx, fy) = (vx.floor(), vy.floor());
+    let (ax, ay) = (vx - fx, vy - fy);
+    let (ix, iy) = (fx as usize, fy as usize);
+    let (jx, jy) = ((ix + 1).min(x0 + w - 1), (iy + 1).min(y0 + h - 1));
+    let at = |x, y| channels(p, color, x, y);
+    let (a, b, c, d) = (at(ix, iy), at(jx, iy), at(ix, jy), at(jx, jy));
+    (0..a.len())
+        .map(|i| {
+            (a[i] * (1.0 - ax) + b[i] * ax) * (1.0 - ay) + (c[i] * (1.0 - ax) + d[i] * ax) * ay
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn every_format_and_fit_agrees_with_the_naive_reference(
+        format in prop::sample::select(&FORMATS[..]),
+        color in prop::sample::select(&[Color::Gray, Color::Rgb, Color::Bgr][..]),
+        resize in prop::sample::select(&[Resize::Letterbox, Resize::Stretch, Resize::Crop][..]),
+        (vw, vh) in (1u32..40, 1u32..40),
+        (tw, th) in (1u32..40, 1u32..40),
+        same in any::<bool>(),
+        crop in prop::option::of((0f32..30.0, 0f32..30.0, 1f32..30.0, 1f32..30.0)),
+        seed in any::<u64>(),
+    ) {
+        let (tw, th) = if same { (vw, vh) } else { (tw, th) };
+        let spec = spec(tw, th, color, resize);
+        let picture = noise(vw, vh, format, seed);
+        let view = picture.picture();
+        let crop = crop.map(|(x, y, w, h)| BoxView { x, y, w, h });
+        let mut tensor = vec![f32::NAN; spec.elements()];
+        let mut pre = Preprocessor::new(&spec);
+        let placed = match pre.run(view, None, crop, &mut tensor) {
+            Ok(placed) => placed,
+            Err(PictureError::EmptyRegion { .. }) => {
+                let c = crop.expect("only a crop can be empty");
+                prop_assert!(c.x + 1e-3 >= vw as f32 || c.y + 1e-3 >= vh as f32);
+                return Ok(());
+            }
+            Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        };
+        let b = placed.bounds;
+        let region = [b.x, b.y, b.w, b.h].map(|n| n as usize);
+        let m = placed.map;
+        let (tw, th) = (tw as usize, th as usize);
+        let shown = m.box_to_tensor(&b);
+        for y in 0..th {
+            for x in 0..tw {
+                let (cx, cy) = (x as f32 + 0.5, y as f32 + 0.5);
+                let covered = resize != Resize::Letterbox
+                    || (cx > shown.x && cx < shown.x + shown.w && cy > shown.y && cy < shown.y + shown.h);
+                let vx = (f64::from(cx) - f64::from(m.offset_x)) / f64::from(m.scale_x) - 0.5;
+                let vy = (f64::from(cy) - f64::from(m.offset_y)) / f64::from(m.scale_y) - 0.5;
+                let want = if covered { sample(&view, color, region, vx, vy) } else { vec![114.0; color.channels()] };
+                for (c, want) in want.into_iter().enumerate() {
+                    let want = (want / 255.0 - f64::from(spec.mean[c])) / f64::from(spec.std[c]);
+                    let got = f64::from(tensor[(c * th + y) * tw + x]);
+                    prop_assert!((got - want).abs() < 0.005, "{c},{y},{x}: {got} for {want}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reference_is_cut_the_same_way_and_follows_the_image() {
+    let mut spec = spec(8, 8, Color::Gray, Resize::Letterbox);
+    spec.channels.push(Channel::Reference);
+    let view = noise(20, 10, PixelFormat::Gray8, 1);
+    let reference = noise(20, 10, PixelFormat::Gray8, 2);
+    let mut pre = Preprocessor::new(&spec);
+    let mut pair = vec![0.0; spec.elements()];
+    pre.run(view.picture(), Some(reference.picture()), None, &mut pair)
+        .expect("both fit");
+    let mut swapped = vec![0.0; spec.elements()];
+    pre.run(reference.picture(), Some(view.picture()), None, &mut swapped)
+        .expect("both fit");
+    assert_eq!(pair[..64], swapped[64..]);
+    assert_eq!(pair[64..], swapped[..64]);
+    assert_ne!(pair[..64], pair[64..]);
+    let missing = pre.run(view.picture(), None, None, &mut pair);
+    assert_eq!(missing, Err(PictureError::NoReference));
+    let small = noise(10, 10, PixelFormat::Gray8, 2);
+    let other = pre.run(view.picture(), Some(small.picture()), None, &mut pair);
+    assert!(matches!(other, Err(PictureError::ReferenceSize { .. })));
+}
+
+#[test]
+fn letterbox_lands_where_the_exporters_put_it() {
+    let spec = spec(640, 640, Color::Gray, Resize::Letterbox);
+    let view = ReferencePicture::blank(1280, 721, PixelFormat::Gray8);
+    let mut tensor = vec![0.0; spec.elements()];
+    let placed = Preprocessor::new(&spec)
+        .run(view.picture(), None, None, &mut tensor)
+        .expect("it fits");
+    // 721 / 2 = 360.5 rounds to the even 360; 280 / 2 = 140 above
+    assert_eq!(placed.map.scale_x, 0.5);
+    assert_eq!((placed.map.offset_x, placed.map.offset_y), (0.0, 140.0));
+    assert_eq!(placed.map.scale_y, 360.0 / 721.0);
+    let pad = (114.0 / 255.0 - 0.4) / 0.2;
+    assert!((tensor[0] - pad).abs() < 1e-6 && (tensor[640 * 640 - 1] - pad).abs() < 1e-6);
+    assert!((tensor[140 * 640] + 2.0).abs() < 1e-6);
+}
+
+#[test]
+fn pictures_that_are_not_there_are_refused_with_their_sizes() {
+    let spec = spec(4, 4, Color::Rgb, Resize::Stretch);
+    let mut pre = Preprocessor::new(&spec);
+    let mut tensor = vec![0.0; spec.elements()];
+    for format in FORMATS {
+        let mut picture = noise(5, 5, format, 3);
+        picture.bytes.truncate(picture.layout.len - 4);
+        let cut = pre.run(picture.picture(), None, None, &mut tensor);
+        assert!(matches!(cut, Err(PictureError::Layout { .. })), "{format:?}");
+        let empty = ReferencePicture::blank(0, 5, format);
+        let none = pre.run(empty.picture(), None, None, &mut tensor);
+        assert_eq!(none, Err(PictureError::Empty { width: 0, height: 5 }));
+    }
+    let nan = BoxView {
+        x: f32::NAN,
+        y: 0.0,
+        w: 1.0,
+        h: 1.0,
+    };
+    let view = noise(5, 5, PixelFormat::Rgb, 3);
+    let region = pre.run(view.picture(), None, Some(nan), &mut tensor);
+    assert!(matches!(region, Err(PictureError::EmptyRegion { .. })));
+}
