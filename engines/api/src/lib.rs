@@ -8,6 +8,7 @@
 
 pub mod batch;
 pub mod bundle;
+pub mod decode;
 pub mod engine;
 pub mod error;
 pub mod preprocess;

@@ -17,7 +17,11 @@ pub(super) fn red_site(format: PixelFormat) -> (usize, usize) {
 /// Neighbours of `i` in `0..n`, mirrored about the border sites so that parity is kept.
 pub(super) fn around(i: usize, n: usize) -> (usize, usize) {
     let before = if i > 0 { i - 1 } else { 1.min(n - 1) };
-    let after = if i + 1 < n { i + 1 } else { n.saturating_sub(2) };
+    let after = if i + 1 < n {
+        i + 1
+    } else {
+        n.saturating_sub(2)
+    };
     (before, after)
 }
 

@@ -44,7 +44,10 @@ impl Fit {
             Resize::Stretch => ((x, y), (w, h), [0, 0, tw as usize, th as usize]),
             Resize::Letterbox => {
                 let scale = (tw / w).min(th / h);
-                let (nw, nh) = ((w * scale).round_ties_even().max(1.0), (h * scale).round_ties_even().max(1.0));
+                let (nw, nh) = (
+                    (w * scale).round_ties_even().max(1.0),
+                    (h * scale).round_ties_even().max(1.0),
+                );
                 // half a pixel of padding goes right and down
                 let left = ((tw - nw) / 2.0).floor();
                 let top = ((th - nh) / 2.0).floor();

@@ -82,7 +82,11 @@ impl Preprocessor {
         crop: Option<BoxView>,
         tensor: &mut [f32],
     ) -> Result<Placement, PictureError> {
-        assert_eq!(tensor.len(), self.elements(), "a tensor of the input's size");
+        assert_eq!(
+            tensor.len(),
+            self.elements(),
+            "a tensor of the input's size"
+        );
         check::picture(&view)?;
         let fit = Fit::new(&self.spec, view.width, view.height, crop)?;
         let per_picture = tensor.len() / self.spec.channels.len();
@@ -113,7 +117,8 @@ impl Preprocessor {
         if fit.is_identity() {
             self.rows.copy(&source, fit, &mut target);
         } else {
-            self.resampler.run(&source, fit, &mut target, &mut self.rows);
+            self.resampler
+                .run(&source, fit, &mut target, &mut self.rows);
         }
     }
 }

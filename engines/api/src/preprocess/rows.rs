@@ -129,7 +129,8 @@ impl<'p, 'b> RowSource<'p, 'b> {
             PixelFormat::Rgb | PixelFormat::Bgr => {
                 let row = plane(p, 0, p.width as usize * 3).row(y);
                 let row = &row[columns.start * 3..columns.end * 3];
-                for (((pixel, a), b), c) in row.chunks_exact(3).zip(&mut *a).zip(&mut *b).zip(&mut *c)
+                for (((pixel, a), b), c) in
+                    row.chunks_exact(3).zip(&mut *a).zip(&mut *b).zip(&mut *c)
                 {
                     *a = f32::from(pixel[0]);
                     *b = f32::from(pixel[1]);

@@ -42,7 +42,9 @@ fn noise(width: u32, height: u32, format: PixelFormat, seed: u64) -> ReferencePi
     let mut picture = ReferencePicture::blank(width, height, format);
     let mut state = seed | 1;
     for byte in &mut picture.bytes {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         *byte = (state >> 56) as u8;
     }
     picture
@@ -69,14 +71,20 @@ fn rgb(p: &PictureRef<'_>, x: usize, y: usize) -> [f64; 3] {
         PixelFormat::Bgr => [2, 1, 0].map(|c| byte(0, y, x * 3 + c)),
         PixelFormat::Nv12 => {
             let pair = x / 2 * 2;
-            from_yuv(byte(0, y, x), byte(1, y / 2, pair), byte(1, y / 2, pair + 1))
+            from_yuv(
+                byte(0, y, x),
+                byte(1, y / 2, pair),
+                byte(1, y / 2, pair + 1),
+            )
         }
-        PixelFormat::I420 => {
-            from_yuv(byte(0, y, x), byte(1, y / 2, x / 2), byte(2, y / 2, x / 2))
-        }
+        PixelFormat::I420 => from_yuv(byte(0, y, x), byte(1, y / 2, x / 2), byte(2, y / 2, x / 2)),
         PixelFormat::Yuy2 => {
             let quad = x / 2 * 4;
-            from_yuv(byte(0, y, x * 2), byte(0, y, quad + 1), byte(0, y, quad + 3))
+            from_yuv(
+                byte(0, y, x * 2),
+                byte(0, y, quad + 1),
+                byte(0, y, quad + 3),
+            )
         }
         _ => demosaic(p, x, y),
     }
@@ -119,7 +127,11 @@ fn channels(p: &PictureRef<'_>, color: Color, x: usize, y: usize) -> Vec<f64> {
         Color::Rgb => vec![r, g, b],
         Color::Bgr => vec![b, g, r],
         Color::Gray if is_yuv => {
-            let at = if p.format == PixelFormat::Yuy2 { x * 2 } else { x };
+            let at = if p.format == PixelFormat::Yuy2 {
+                x * 2
+            } else {
+                x
+            };
             let luma = p.bytes[p.layout.offsets[0] + y * p.layout.strides[0] + at];
             vec![((f64::from(luma) - 16.0) * f64::from(Y_GAIN)).clamp(0.0, 255.0)]
         }
@@ -208,8 +220,13 @@ fn the_reference_is_cut_the_same_way_and_follows_the_image() {
     pre.run(view.picture(), Some(reference.picture()), None, &mut pair)
         .expect("both fit");
     let mut swapped = vec![0.0; spec.elements()];
-    pre.run(reference.picture(), Some(view.picture()), None, &mut swapped)
-        .expect("both fit");
+    pre.run(
+        reference.picture(),
+        Some(view.picture()),
+        None,
+        &mut swapped,
+    )
+    .expect("both fit");
     assert_eq!(pair[..64], swapped[64..]);
     assert_eq!(pair[64..], swapped[..64]);
     assert_ne!(pair[..64], pair[64..]);
@@ -246,10 +263,19 @@ fn pictures_that_are_not_there_are_refused_with_their_sizes() {
         let mut picture = noise(5, 5, format, 3);
         picture.bytes.truncate(picture.layout.len - 4);
         let cut = pre.run(picture.picture(), None, None, &mut tensor);
-        assert!(matches!(cut, Err(PictureError::Layout { .. })), "{format:?}");
+        assert!(
+            matches!(cut, Err(PictureError::Layout { .. })),
+            "{format:?}"
+        );
         let empty = ReferencePicture::blank(0, 5, format);
         let none = pre.run(empty.picture(), None, None, &mut tensor);
-        assert_eq!(none, Err(PictureError::Empty { width: 0, height: 5 }));
+        assert_eq!(
+            none,
+            Err(PictureError::Empty {
+                width: 0,
+                height: 5
+            })
+        );
     }
     let nan = BoxView {
         x: f32::NAN,

@@ -1,0 +1,73 @@
+//! Boxes above the score floor, before suppression.
+
+use sightline_model::BoxTensor;
+use std::cmp::Ordering;
+
+/// Most candidates of one region that suppression looks at; the best ones. A usual 640 x 640 head has 8,400 in all
+/// and a real picture a few hundred above the floor.
+pub const MAX_CANDIDATES: usize = 4_096;
+
+/// One box above the floor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Candidate {
+    pub score: f32,
+    pub class: u16,
+    /// Its place in the tensor, which breaks ties.
+    pub place: u32,
+    pub bbox: BoxTensor,
+}
+
+impl Candidate {
+    /// Falling score, then rising place: a total order, as no two share a place.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        other
+            .score
+            .total_cmp(&self.score)
+            .then(self.place.cmp(&other.place))
+    }
+}
+
+/// The candidates of one region.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    pub all: Vec<Candidate>,
+    /// Candidates with a value that is no number.
+    pub nonfinite: u32,
+}
+
+impl Candidates {
+    pub(super) fn clear(&mut self) {
+        self.all.clear();
+        self.nonfinite = 0;
+    }
+
+    /// Takes one up, unless a value is no number (counted) or the box is empty (no finding). Heads give scores that
+    /// rounding may have put a hair above 1.
+    pub(super) fn push(&mut self, score: f32, class: usize, place: usize, bbox: BoxTensor) {
+        let finite = score.is_finite()
+            && [bbox.x, bbox.y, bbox.w, bbox.h]
+                .iter()
+                .all(|v| v.is_finite());
+        if !finite {
+            self.nonfinite = self.nonfinite.saturating_add(1);
+        } else if bbox.w > 0.0 && bbox.h > 0.0 {
+            self.all.push(Candidate {
+                score: score.clamp(0.0, 1.0),
+                class: class as u16,
+                place: place as u32,
+                bbox,
+            });
+        }
+    }
+
+    /// Cuts to the `limit` best and sorts them; says how many went.
+    pub(super) fn keep_best(&mut self, limit: usize) -> u32 {
+        let excess = self.all.len().saturating_sub(limit);
+        if excess > 0 {
+            self.all.select_nth_unstable_by(limit, |a, b| a.order(b));
+            self.all.truncate(limit);
+        }
+        self.all.sort_unstable_by(Candidate::order);
+        excess as u32
+    }
+}

@@ -1,0 +1,26 @@
+//! A classifier's row of logits or probabilities.
+
+use crate::RegionOutput;
+use crate::bundle::Activation;
+
+/// `values` is `[classes]`. Where one is no number no class has a score: what is left would not add up.
+pub(super) fn decode(values: &[f32], activation: Option<Activation>, out: &mut RegionOutput) {
+    out.dropped_nonfinite = values.iter().filter(|v| !v.is_finite()).count() as u32;
+    if out.dropped_nonfinite > 0 {
+        return;
+    }
+    if activation == Some(Activation::Softmax) {
+        softmax(values, &mut out.class_scores);
+    } else {
+        let clamped = values.iter().map(|v| v.clamp(0.0, 1.0));
+        out.class_scores.extend(clamped);
+    }
+}
+
+/// Shifted by the maximum, so that no exponential overflows.
+fn softmax(logits: &[f32], out: &mut Vec<f32>) {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    out.extend(logits.iter().map(|l| (l - top).exp()));
+    let sum: f32 = out.iter().sum();
+    out.iter_mut().for_each(|p| *p /= sum);
+}

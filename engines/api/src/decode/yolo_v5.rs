@@ -1,0 +1,50 @@
+//! YOLOv5 head (also v7, and YOLOX exports that decode their grid): one row an anchor, `cx, cy, w, h` in input
+//! pixels, objectness, one sigmoid score a class. A score is objectness times class score.
+
+use super::{candidates::Candidates, finite::all_finite};
+use sightline_model::BoxTensor;
+
+/// `values` is `[anchors, 5 + classes]`.
+pub(super) fn decode(values: &[f32], classes: usize, floor: f32, out: &mut Candidates) {
+    each_row(values, classes, floor, out, |_, b| {
+        BoxTensor::from_centre(b[0], b[1], b[2], b[3])
+    });
+}
+
+/// Scans rows of box, objectness, classes; `to_box` is called for those above the floor.
+pub(super) fn each_row(
+    values: &[f32],
+    classes: usize,
+    floor: f32,
+    out: &mut Candidates,
+    to_box: impl Fn(usize, &[f32]) -> BoxTensor,
+) {
+    let clean = all_finite(values);
+    for (place, row) in values.chunks_exact(5 + classes).enumerate() {
+        if !clean && !all_finite(row) {
+            out.nonfinite = out.nonfinite.saturating_add(1);
+            continue;
+        }
+        // a class score is at most 1
+        let objectness = row[4];
+        if objectness < floor {
+            continue;
+        }
+        let (class, best) = best_class(&row[5..]);
+        let score = objectness * best;
+        if score >= floor {
+            out.push(score, class, place, to_box(place, &row[..4]));
+        }
+    }
+}
+
+/// The highest of finite scores; the first of equals.
+fn best_class(scores: &[f32]) -> (usize, f32) {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (class, &score) in scores.iter().enumerate() {
+        if score > best.1 {
+            best = (class, score);
+        }
+    }
+    best
+}
