@@ -1,6 +1,6 @@
 """Packs COCO data sets into arrays that training reads without decoding.
 
-Each source becomes prepared/NAME/pictures.npy, u8 [N, C, H, W] (plane 0 the picture, plane 1 the reference if the
+Each source becomes prepared/NAME-CxHxW/pictures.npy, u8 [N, C, H, W] (plane 0 the picture, plane 1 the reference if the
 recipe takes one), and truth.json with boxes x1, y1, x2, y2 in pixels of that array.
 """
 
@@ -13,7 +13,7 @@ from PIL import Image
 from .recipe import Job, job, parser
 
 
-def letterbox(picture: np.ndarray, size: tuple[int, int], pad: int) -> tuple[np.ndarray, float, float, float]:
+def letterbox(picture: np.ndarray, size, pad: int) -> tuple[np.ndarray, float, float, float]:
     """Fits a grey picture into (height, width); returns it with scale, left and top of its place."""
     height, width = size
     scale = min(height / picture.shape[0], width / picture.shape[1])
@@ -39,12 +39,11 @@ def prepare_source(work: Job, source: dict) -> None:
         print(f"{folder}: already prepared")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    coco_path = work.data / source["coco"]
+    coco_path = work.path(source["coco"])
     coco = json.loads(coco_path.read_text())
-    root = work.data / source["images"] if "images" in source else coco_path.parent.parent / "images"
+    root = work.path(source["images"])
     images = [i for i in coco["images"] if not i.get("label_overlay")]
-    size = (work.recipe["input"]["height"], work.recipe["input"]["width"])
-    planes = len(work.recipe["input"]["channels"])
+    planes, *size = work.picture
     pad = work.recipe["input"].get("pad_value", 114)
     array = np.lib.format.open_memmap(folder / "pictures.npy", "w+", np.uint8, (len(images), planes, *size))
     by_image: dict[int, list] = {}
@@ -63,7 +62,7 @@ def prepare_source(work: Job, source: dict) -> None:
             labels.append(order[a["category_id"]])
         truth.append({
             "image_id": entry["id"], "file_name": entry["file_name"], "group": entry.get("group", ""),
-            "class_id": entry.get("class_id"), "scale": scale, "left": left, "top": top,
+            "class_id": order.get(entry.get("class_id")), "scale": scale, "left": left, "top": top,
             "boxes": boxes, "labels": labels,
         })
         if n % 100 == 0 or n + 1 == len(images):

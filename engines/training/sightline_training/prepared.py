@@ -1,6 +1,7 @@
 """Reads what prepare.py wrote."""
 
 import json
+import re
 
 import numpy as np
 
@@ -22,6 +23,22 @@ def truth_of(image: dict) -> tuple[np.ndarray, np.ndarray]:
 
 
 def validation_rows(work: Job, source: dict, images: list[dict]) -> set[int]:
-    """Rows held out of training, by board: the same board is never on both sides."""
+    """Rows held out of training. By board where the data names boards: the same board is never on both sides; by
+    the number in the file's name where it does not, because neighbours may show the same strip."""
+    role = source.get("role", "train")
+    if role != "train":
+        return set(range(len(images))) if role == "validation" else set()
     groups = set(source.get("validation_groups", []))
-    return {i for i, image in enumerate(images) if image["group"] in groups}
+    first = source.get("validation_from_number")
+    held = {i for i, image in enumerate(images) if image["group"] in groups}
+    if first is not None:
+        held |= {i for i, image in enumerate(images) if number_of(image["file_name"]) >= first}
+    return held
+
+
+def number_of(file_name: str) -> int:
+    """The number a file's name ends in: 17 of `scratches_17.jpg`."""
+    found = re.search(r"(\d+)\.\w+$", file_name)
+    if found is None:
+        raise SystemExit(f"{file_name}: expected a number before the extension, as in scratches_17.jpg")
+    return int(found.group(1))

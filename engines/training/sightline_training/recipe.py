@@ -24,9 +24,19 @@ class Job:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def path(self, text: str) -> Path:
+        """A recipe's path: inside the data folder, or inside the work folder if it begins with `work:`."""
+        return self.work / text[5:] if text.startswith("work:") else self.data / text
+
+    @property
+    def picture(self) -> tuple[int, int, int]:
+        """Planes, height and width of the prepared pictures; crops are cut from [board] where a recipe has one."""
+        size = self.recipe.get("board", self.recipe["input"])
+        return len(self.recipe["input"]["channels"]), size["height"], size["width"]
+
     def prepared(self, source: dict) -> Path:
         """Folder of one prepared data set (see prepare.py)."""
-        return self.work / "prepared" / source["name"]
+        return self.work / "prepared" / "-".join([source["name"], "x".join(map(str, self.picture))])
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -77,7 +77,7 @@ def validate(work: Job, net, device) -> dict:
     """Figures on the validation boards, and the share of defect-free references with any finding over 0.3."""
     report = {}
     for source in work.recipe["source"]:
-        if source.get("role", "train") != "train":
+        if source.get("role") == "test":
             continue
         pictures, images = load(work, source)
         rows = sorted(validation_rows(work, source, images))
@@ -118,7 +118,8 @@ def save(path: Path, **content) -> None:
 def main() -> None:
     p = parser(__doc__)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    p.add_argument("--check-every", type=int, default=1500, help="steps between validations and checkpoints")
+    p.add_argument("--check-every", type=int, default=1500, help="steps between validations")
+    p.add_argument("--save-every", type=int, default=250, help="steps between checkpoints")
     args = p.parse_args()
     work = job(args)
     train = work.recipe["train"]
@@ -160,8 +161,9 @@ def main() -> None:
             print(f"step {done}/{train['steps']} loss {mean[0]:.3f} box {mean[1]:.3f} class {mean[2]:.3f} "
                   f"{pace:.3f} s/step, {pace * (train['steps'] - done) / 60:.0f} min left", flush=True)
             sums[:] = 0
-        if done % args.check_every == 0 or done == train["steps"]:
+        if done % args.save_every == 0 or done == train["steps"]:
             save(last, net=net.state_dict(), optimiser=optimiser.state_dict(), average=average.state, step=done)
+        if done % args.check_every == 0 or done == train["steps"]:
             judge = build(work).to(device, memory_format=torch.channels_last)
             judge.load_state_dict(average.state)
             print(f"step {done} validation {validate(work, judge, device)}", flush=True)

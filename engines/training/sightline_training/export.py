@@ -1,0 +1,107 @@
+"""Writes a trained network as one ONNX file with the decoding inside, and proves ONNX Runtime gives what torch gives."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+
+from . import train, train_classifier
+from .network import Conv, Detector, anchors, decode
+from .prepared import load
+from .recipe import Job, job, parser
+
+OPSET = 17
+
+
+def folded(net: nn.Module) -> nn.Module:
+    """A copy with every batch normalisation folded into its convolution."""
+    net = copy.deepcopy(net).eval()
+    for module in net.modules():
+        if isinstance(module, Conv):
+            module[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(module[0], module[1])
+            module[1] = nn.Identity()
+    return net
+
+
+class Exported(nn.Module):
+    """The detector with its cell centres as constants of a fixed picture size."""
+
+    def __init__(self, net: Detector, height: int, width: int):
+        super().__init__()
+        self.net = folded(net)
+        centres, strides = anchors(height, width, "cpu")
+        self.register_buffer("centres", centres)
+        self.register_buffer("strides", strides)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raw = self.net.raw(images)
+        return torch.cat([decode(raw[:, :4], self.centres, self.strides), raw[:, 4:].sigmoid()], 1)
+
+
+def trained(work: Job) -> nn.Module:
+    """The recipe's network, ready to export, with the averaged weights of the last checkpoint."""
+    classify = work.recipe["task"] == "classify"
+    net = train_classifier.build(work) if classify else train.build(work)
+    state = torch.load(work.run / "last.pt", map_location="cpu", weights_only=True)
+    net.load_state_dict(state["average"])
+    print(f"checkpoint of step {state['step']}")
+    size = work.recipe["input"]
+    return net.eval() if classify else Exported(net.eval(), size["height"], size["width"]).eval()
+
+
+def without_identities(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Removes Identity nodes, which the exporter writes for weights that happen to be equal."""
+    source = {n.output[0]: n.input[0] for n in proto.graph.node if n.op_type == "Identity"}
+    kept = [n for n in proto.graph.node if n.op_type != "Identity"]
+    for node in kept:
+        for i, name in enumerate(node.input):
+            while name in source:
+                name = source[name]
+            node.input[i] = name
+    del proto.graph.node[:]
+    proto.graph.node.extend(kept)
+    return proto
+
+
+def write_onnx(model: nn.Module, example: torch.Tensor, path: Path, output: str) -> None:
+    """Exports with a dynamic batch, one file, shapes inferred, checked."""
+    torch.onnx.export(
+        model, (example,), str(path), input_names=["images"], output_names=[output], opset_version=OPSET,
+        dynamic_axes={"images": {0: "batch"}, output: {0: "batch"}}, dynamo=False, do_constant_folding=True,
+    )
+    proto = without_identities(onnx.load(str(path)))
+    onnx.checker.check_model(proto, full_check=True)
+    proto = onnx.shape_inference.infer_shapes(proto)
+    onnx.save(proto, str(path))
+
+
+def compare(model: nn.Module, path: Path, batch: np.ndarray, most: float) -> float:
+    """Largest difference between torch and ONNX Runtime on a batch; raises above `most`."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        expected = model(torch.from_numpy(batch)).numpy()
+    found = session.run(None, {"images": batch})[0]
+    worst = float(np.abs(expected - found).max())
+    if worst > most:
+        raise SystemExit(f"{path}: ONNX Runtime differs from torch by {worst:.5f}, at most {most} expected")
+    return worst
+
+
+def main() -> None:
+    work = job(parser(__doc__).parse_args())
+    size = work.recipe["input"]
+    model, path = trained(work), work.run / "model.onnx"
+    pictures, _ = load(work, work.recipe["source"][0])
+    batch = np.stack([pictures[i, :, : size["height"], : size["width"]] for i in (0, len(pictures) // 2, -1)])
+    batch = batch.astype(np.float32) / 255
+    write_onnx(model, torch.from_numpy(batch[:1]), path, "output0")
+    worst = compare(model, path, batch, 0.05 if work.recipe["task"] == "detect" else 0.001)
+    print(f"{path}: {path.stat().st_size} bytes, torch and ONNX Runtime differ by at most {worst:.6f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Chooses each class's default limit on validation boards: the score at and above which a finding counts."""
+
+import json
+
+import numpy as np
+
+from .metrics import match
+from .recipe import Job
+
+GRID = np.arange(0.10, 0.91, 0.01)
+
+
+def class_limit(scores: np.ndarray, hits: np.ndarray, truths: int) -> float:
+    """The middle of the scores whose F1 is within 0.002 of the best."""
+    f1 = []
+    for limit in GRID:
+        kept = hits[scores >= limit]
+        f1.append(2 * kept.sum() / max(1, len(kept) + truths))
+    good = GRID[np.asarray(f1) >= max(f1) - 0.002]
+    return float(round((good.min() + good.max()) / 2, 2))
+
+
+def choose(work: Job, parts: list) -> np.ndarray:
+    """Writes RUN/limits.json from (findings, truths, findings on clean references) of each validation part."""
+    found = [f for part in parts for f in part[0]]
+    truth = [t for part in parts for t in part[1]]
+    for part in parts:
+        for f in part[2] or []:
+            found.append(f)
+            truth.append((np.zeros((0, 4)), np.zeros(0, np.int64)))
+    scores, labels, hits = match(found, truth, 0.33)
+    limits = []
+    for c in range(len(work.recipe["classes"])):
+        truths = sum(int((t[1] == c).sum()) for t in truth)
+        limits.append(class_limit(scores[labels == c], hits[labels == c], truths))
+    (work.run / "limits.json").write_text(json.dumps(limits) + "\n")
+    return np.asarray(limits)
+
+
+def read_limits(work: Job) -> np.ndarray:
+    """The limits chosen before."""
+    path = work.run / "limits.json"
+    if not path.is_file():
+        raise SystemExit(f"{path} is not there; measure the FP32 file on validation first, which chooses the limits")
+    return np.asarray(json.loads(path.read_text()))
