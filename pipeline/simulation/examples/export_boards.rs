@@ -59,7 +59,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn export(arguments: &Arguments, folder: &Path) -> Result<Value, Box<dyn Error>> {
-    let designs = arguments.designs.unwrap_or(arguments.count.div_ceil(8)).max(1);
+    let designs = arguments
+        .designs
+        .unwrap_or(arguments.count.div_ceil(8))
+        .max(1);
     let side = arguments.size as usize;
     let (mut planner, mut painter) = (Planner::default(), Painter::default());
     let mut picture = vec![0u8; side * side];
@@ -70,12 +73,21 @@ fn export(arguments: &Arguments, folder: &Path) -> Result<Value, Box<dyn Error>>
         let design = (u64::from(i) * u64::from(designs) / u64::from(arguments.count)) as u32;
         if board.as_ref().is_none_or(|(d, _)| *d != design) {
             let seed = derive(arguments.seed, u64::from(design));
-            let spec = BoardSpec { width: arguments.size, height: arguments.size, seed };
+            let spec = BoardSpec {
+                width: arguments.size,
+                height: arguments.size,
+                seed,
+            };
             board = Some((design, Board::new(spec)?));
         }
         let Some((_, board)) = &board else { continue };
         let part_seed = derive(arguments.seed, (1 << 40) | u64::from(i));
-        let defects = planner.plan(board, part_seed, defect_count(arguments, part_seed), &DefectMix::default());
+        let defects = planner.plan(
+            board,
+            part_seed,
+            defect_count(arguments, part_seed),
+            &DefectMix::default(),
+        );
         let look = if arguments.camera_look {
             Look::Camera(CameraLook::default())
         } else {
@@ -85,7 +97,12 @@ fn export(arguments: &Arguments, folder: &Path) -> Result<Value, Box<dyn Error>>
         let names = [format!("{i:08}_test.png"), format!("{i:08}_temp.png")];
         save(&folder.join(&names[0]), &picture, arguments.size)?;
         if arguments.camera_look {
-            let still = CameraLook { noise_sigma: 0.0, max_shift_px: 0.0, max_rotation_deg: 0.0, ..CameraLook::default() };
+            let still = CameraLook {
+                noise_sigma: 0.0,
+                max_shift_px: 0.0,
+                max_rotation_deg: 0.0,
+                ..CameraLook::default()
+            };
             painter.draw(board, 0, &[], &Look::Camera(still), &mut picture, side)?;
         } else {
             painter.golden(board, &mut picture, side)?;
@@ -124,7 +141,13 @@ fn defect_count(arguments: &Arguments, part_seed: u64) -> usize {
 }
 
 fn save(path: &Path, picture: &[u8], side: u32) -> Result<(), Box<dyn Error>> {
-    Ok(image::save_buffer(path, picture, side, side, image::ColorType::L8)?)
+    Ok(image::save_buffer(
+        path,
+        picture,
+        side,
+        side,
+        image::ColorType::L8,
+    )?)
 }
 
 trait Rounded {

@@ -35,7 +35,12 @@ impl PixelNoise {
 
     /// Roughly normal with standard deviation 1 (sum of eight bytes), in 1/64.
     pub(crate) fn gauss64(&mut self) -> i32 {
-        let sum: i32 = self.next().to_le_bytes().iter().map(|&b| i32::from(b)).sum();
+        let sum: i32 = self
+            .next()
+            .to_le_bytes()
+            .iter()
+            .map(|&b| i32::from(b))
+            .sum();
         // Eight uniform bytes: mean 1020, standard deviation 209.
         (sum - 1020) * 64 / 209
     }
@@ -43,7 +48,8 @@ impl PixelNoise {
 
 /// A hash of a pixel's place, for roughness that belongs to the place and not to the drawing order.
 pub(crate) fn at_pixel(seed: u64, x: i32, y: i32) -> u32 {
-    let mut z = seed ^ (x as u32 as u64 | ((y as u32 as u64) << 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut z =
+        seed ^ (x as u32 as u64 | ((y as u32 as u64) << 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     (z >> 32) as u32
 }

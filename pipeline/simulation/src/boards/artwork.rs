@@ -23,12 +23,12 @@ struct Artist {
 
 impl Artist {
     fn compose(&mut self) {
-        let poured = self.rng.random_bool(0.45);
+        let poured = self.rng.random_bool(0.5);
         if poured {
             self.planes();
         }
-        let density: f32 = self.between(0.25..1.6) * self.area();
-        if self.rng.random_bool(0.2) {
+        let density: f32 = self.between(0.3..2.2) * self.area();
+        if self.rng.random_bool(0.3) {
             self.bars();
         }
         self.times(density * 2.0, |a| {
@@ -38,6 +38,10 @@ impl Artist {
         self.times(density * 2.0, |a| {
             let (n, w) = (a.rng.random_range(1..3), a.between(16.0..36.0));
             a.bus(n, w)
+        });
+        self.times(density * 1.0, |a| {
+            let w = a.between(36.0..110.0);
+            a.bus(1, w)
         });
         self.times(density * 2.5, Self::pad_rows);
         self.times(density * 1.0, Self::disc_array);
@@ -72,13 +76,19 @@ impl Artist {
             0 => self.sheet.paint(Shape::rect(0.0, 0.0, w, h), true),
             1 => {
                 for _ in 0..self.rng.random_range(1..4) {
-                    let (cx, cy) = (self.between(-0.4 * w..1.4 * w), self.between(-0.4 * h..1.4 * h));
+                    let (cx, cy) = (
+                        self.between(-0.4 * w..1.4 * w),
+                        self.between(-0.4 * h..1.4 * h),
+                    );
                     let r = self.between(120.0..520.0);
                     self.sheet.paint(Shape::Disc { cx, cy, r }, true);
                 }
             }
             _ => {
-                let (a, b) = (self.between(0.2 * w..0.8 * w), self.between(0.2 * h..0.8 * h));
+                let (a, b) = (
+                    self.between(0.2 * w..0.8 * w),
+                    self.between(0.2 * h..0.8 * h),
+                );
                 let cut = self.between(20.0..120.0);
                 let corners = vec![(0.0, 0.0), (a, 0.0), (a, b - cut), (a - cut, b), (0.0, b)];
                 let (fx, fy) = (self.rng.random_bool(0.5), self.rng.random_bool(0.5));
@@ -112,10 +122,15 @@ impl Artist {
         let mut points = vec![(x, y)];
         let bends = self.rng.random_bool(0.8);
         while x < along + 60.0 {
-            x += if bends { self.between(run.clone()) } else { along + 130.0 };
+            x += if bends {
+                self.between(run.clone())
+            } else {
+                along + 130.0
+            };
             points.push((x, y));
             if bends {
-                let rise = self.between(20.0..180.0) * if self.rng.random_bool(0.5) { 1.0 } else { -1.0 };
+                let rise =
+                    self.between(20.0..180.0) * if self.rng.random_bool(0.5) { 1.0 } else { -1.0 };
                 if self.rng.random_bool(0.85) {
                     x += rise.abs();
                 }
@@ -163,7 +178,10 @@ impl Artist {
         } else {
             (x, y + (dy.abs() - diagonal) * dy.signum())
         };
-        let end = (bend.0 + diagonal * dx.signum(), bend.1 + diagonal * dy.signum());
+        let end = (
+            bend.0 + diagonal * dx.signum(),
+            bend.1 + diagonal * dy.signum(),
+        );
         let mut features = vec![Feature::Trace {
             points: vec![(x, y), bend, end],
             width,
@@ -177,7 +195,13 @@ impl Artist {
     }
 
     /// What a trace ends in: via, holed pad, rectangular pad or nothing.
-    fn terminal(&mut self, (x, y): (f32, f32), width: f32, features: &mut Vec<Feature>, holes: &mut Vec<Shape>) {
+    fn terminal(
+        &mut self,
+        (x, y): (f32, f32),
+        width: f32,
+        features: &mut Vec<Feature>,
+        holes: &mut Vec<Shape>,
+    ) {
         match self.rng.random_range(0..6) {
             0..3 => {
                 let r = width * 0.5 + self.between(5.0..11.0);
@@ -186,11 +210,20 @@ impl Artist {
             3 => {
                 let r = self.between(20.0..32.0);
                 features.push(Feature::Disc { x, y, r });
-                holes.push(Shape::Disc { cx: x, cy: y, r: r * self.between(0.32..0.5) });
+                holes.push(Shape::Disc {
+                    cx: x,
+                    cy: y,
+                    r: r * self.between(0.32..0.5),
+                });
             }
             4 => {
                 let (a, b) = (self.between(14.0..24.0), self.between(14.0..24.0));
-                features.push(Feature::Rect { x0: x - a, y0: y - b, x1: x + a, y1: y + b });
+                features.push(Feature::Rect {
+                    x0: x - a,
+                    y0: y - b,
+                    x1: x + a,
+                    y1: y + b,
+                });
             }
             _ => {}
         }
@@ -209,15 +242,27 @@ impl Artist {
             for row in 0..rows {
                 let (px, py) = (x + i as f32 * pitch, y + row as f32 * row_step);
                 let (a, b) = (turn(px, py), turn(px + w, py + h));
-                let mut features = vec![Feature::Rect { x0: a.0, y0: a.1, x1: b.0, y1: b.1 }];
+                let mut features = vec![Feature::Rect {
+                    x0: a.0,
+                    y0: a.1,
+                    x1: b.0,
+                    y1: b.1,
+                }];
                 if self.rng.random_bool(0.6) {
                     let out = self.between(20.0..90.0) * if row == 0 { -1.0 } else { 1.0 };
                     let from = (px + w / 2.0, if row == 0 { py } else { py + h });
                     let to = turn(from.0, from.1 + out);
                     let width = self.between(6.0..12.0);
-                    features.push(Feature::Trace { points: vec![turn(from.0, from.1), to], width });
+                    features.push(Feature::Trace {
+                        points: vec![turn(from.0, from.1), to],
+                        width,
+                    });
                     if self.rng.random_bool(0.5) {
-                        features.push(Feature::Disc { x: to.0, y: to.1, r: width * 0.5 + 5.0 });
+                        features.push(Feature::Disc {
+                            x: to.0,
+                            y: to.1,
+                            r: width * 0.5 + 5.0,
+                        });
                     }
                 }
                 self.sheet.place(&features, &[], 8.0);
@@ -235,7 +280,8 @@ impl Artist {
             for j in 0..self.rng.random_range(1..4) {
                 let (cx, cy) = (x + i as f32 * pitch, y + j as f32 * pitch);
                 let holes: Vec<Shape> = hole.iter().map(|&r| Shape::Disc { cx, cy, r }).collect();
-                self.sheet.place(&[Feature::Disc { x: cx, y: cy, r }], &holes, 9.0);
+                self.sheet
+                    .place(&[Feature::Disc { x: cx, y: cy, r }], &holes, 9.0);
             }
         }
     }
@@ -255,7 +301,11 @@ impl Artist {
         let gap = self.between(22.0..70.0);
         let mut x = -self.between(0.0..width);
         while x < across {
-            let step = if self.rng.random_bool(0.3) { self.between(10.0..gap + width) } else { 0.0 };
+            let step = if self.rng.random_bool(0.3) {
+                self.between(10.0..gap + width)
+            } else {
+                0.0
+            };
             let y = self.between(0.1 * along..0.8 * along);
             let corners = vec![
                 (x, -5.0),

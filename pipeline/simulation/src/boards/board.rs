@@ -75,7 +75,10 @@ impl Board {
 
     fn variant(spec: BoardSpec, variant: u64) -> Self {
         let seed = seed::derive(spec.seed, variant);
-        let (width, height) = (spec.width as usize + 2 * MARGIN, spec.height as usize + 2 * MARGIN);
+        let (width, height) = (
+            spec.width as usize + 2 * MARGIN,
+            spec.height as usize + 2 * MARGIN,
+        );
         let sheet = artwork::draw(width, height, seed::stream(seed, 1));
         let mut distance = distances(sheet.coverage(), width, height);
         roughen(&mut distance, width, height, seed::derive(seed, 2));
@@ -120,8 +123,13 @@ impl Board {
     /// # Panics
     /// When `y` is not below the height.
     pub fn golden_row(&self, y: u32) -> &[u8] {
-        assert!(y < self.spec.height, "row {y} of a board {} rows high", self.spec.height);
-        &self.canvas[(y as usize + MARGIN) * self.canvas_width + MARGIN..][..self.spec.width as usize]
+        assert!(
+            y < self.spec.height,
+            "row {y} of a board {} rows high",
+            self.spec.height
+        );
+        &self.canvas[(y as usize + MARGIN) * self.canvas_width + MARGIN..]
+            [..self.spec.width as usize]
     }
 
     pub(crate) fn is_copper(&self, x: i32, y: i32) -> bool {
@@ -130,7 +138,10 @@ impl Board {
 
     /// Index of a canvas pixel, `None` outside.
     pub(crate) fn index(&self, x: i32, y: i32) -> Option<usize> {
-        let inside = x >= 0 && y >= 0 && (x as usize) < self.canvas_width && (y as usize) < self.canvas_height;
+        let inside = x >= 0
+            && y >= 0
+            && (x as usize) < self.canvas_width
+            && (y as usize) < self.canvas_height;
         inside.then(|| y as usize * self.canvas_width + x as usize)
     }
 }
@@ -184,7 +195,11 @@ fn label_nets(canvas: &[u8], width: usize, height: usize) -> Vec<u16> {
 fn chamfer(canvas: &[u8], width: usize, height: usize) -> Vec<u8> {
     let mut d = vec![u16::MAX / 2; canvas.len()];
     let relax = |d: &mut [u16], i: usize, n: usize, cost: u16| {
-        let via = if canvas[n] == canvas[i] { d[n] + cost } else { cost };
+        let via = if canvas[n] == canvas[i] {
+            d[n] + cost
+        } else {
+            cost
+        };
         d[i] = d[i].min(via);
     };
     for y in 0..height {

@@ -39,7 +39,13 @@ impl Stroke {
         }
     }
 
-    fn segment(&self, a: (f32, f32), b: (f32, f32), radii: (f32, f32), f: &mut impl FnMut(i32, i32)) {
+    fn segment(
+        &self,
+        a: (f32, f32),
+        b: (f32, f32),
+        radii: (f32, f32),
+        f: &mut impl FnMut(i32, i32),
+    ) {
         let reach = radii.0.max(radii.1) + 1.0;
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);
         let len = dx.hypot(dy).max(1e-3);
@@ -70,7 +76,11 @@ impl Stroke {
     }
 
     fn hair(&self, beside: f32, along: f32, hash: u32) -> bool {
-        let piece = at_pixel(self.seed ^ 0xA11, (beside / 1.4).floor() as i32, (along / 9.0).floor() as i32);
+        let piece = at_pixel(
+            self.seed ^ 0xA11,
+            (beside / 1.4).floor() as i32,
+            (along / 9.0).floor() as i32,
+        );
         piece & 3 != 0 && hash & 0x700 != 0
     }
 }

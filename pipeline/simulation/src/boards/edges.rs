@@ -72,7 +72,9 @@ pub(crate) fn distances(mut coverage: Vec<f32>, width: usize, height: usize) -> 
 }
 
 fn blur(field: &mut Vec<f32>, width: usize, height: usize, sigma: f32) {
-    let taps: Vec<f32> = (-3..=3).map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp()).collect();
+    let taps: Vec<f32> = (-3..=3)
+        .map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp())
+        .collect();
     let sum: f32 = taps.iter().sum();
     for vertical in [false, true] {
         let mut out = vec![0f32; field.len()];

@@ -34,8 +34,17 @@ pub(crate) struct Pose {
 
 impl Pose {
     fn roll(board: &Board, look: &CameraLook, rng: &mut impl rand::Rng) -> Self {
-        let limit = |v: f32, max: f32| if v.is_finite() { v.clamp(0.0, max) } else { 0.0 };
-        let (shift, turn) = (limit(look.max_shift_px, 12.0), limit(look.max_rotation_deg, 1.5));
+        let limit = |v: f32, max: f32| {
+            if v.is_finite() {
+                v.clamp(0.0, max)
+            } else {
+                0.0
+            }
+        };
+        let (shift, turn) = (
+            limit(look.max_shift_px, 12.0),
+            limit(look.max_rotation_deg, 1.5),
+        );
         let angle = (rng.random_range(-1.0f32..=1.0) * turn).to_radians();
         Self {
             cos: angle.cos(),
@@ -64,7 +73,10 @@ impl Pose {
 
     /// The golden picture's point seen at the view's point.
     fn to_golden(self, x: f32, y: f32) -> (f32, f32) {
-        let (dx, dy) = (x - self.centre.0 - self.shift.0, y - self.centre.1 - self.shift.1);
+        let (dx, dy) = (
+            x - self.centre.0 - self.shift.0,
+            y - self.centre.1 - self.shift.1,
+        );
         (
             self.cos * dx + self.sin * dy + self.centre.0,
             -self.sin * dx + self.cos * dy + self.centre.1,
@@ -96,7 +108,11 @@ impl Optics {
         self.canvas.clear();
         self.canvas.extend_from_slice(&board.canvas);
         for defect in defects {
-            let value = if defect.kind.adds_copper() { COPPER } else { SUBSTRATE };
+            let value = if defect.kind.adds_copper() {
+                COPPER
+            } else {
+                SUBSTRATE
+            };
             defect.stroke.pixels(|x, y| {
                 if let Some(i) = board.index(x, y) {
                     self.canvas[i] = value;
@@ -112,10 +128,8 @@ impl Optics {
         let canvas_width = board.canvas_width;
         let (max_x, max_y) = (canvas_width as i32 - 2, board.canvas_height as i32 - 2);
         for (y, row) in self.posed.chunks_exact_mut(width).enumerate() {
-            let (gx, gy) = pose.to_golden(
-                0.5 - MAX_RADIUS as f32,
-                y as f32 + 0.5 - MAX_RADIUS as f32,
-            );
+            let (gx, gy) =
+                pose.to_golden(0.5 - MAX_RADIUS as f32, y as f32 + 0.5 - MAX_RADIUS as f32);
             let to_fixed = |v: f32| ((v + MARGIN as f32 - 0.5) * 65536.0) as i32;
             let (mut sx, mut sy) = (to_fixed(gx), to_fixed(gy));
             let (step_x, step_y) = ((pose.cos * 65536.0) as i32, (-pose.sin * 65536.0) as i32);
@@ -148,7 +162,8 @@ impl Optics {
         for y in 0..board.height() as usize {
             self.column_sum.fill(0);
             for (k, &tap) in taps[..2 * radius + 1].iter().enumerate() {
-                let source = &self.posed[(y + MAX_RADIUS + k - radius) * padded_width..][..padded_width];
+                let source =
+                    &self.posed[(y + MAX_RADIUS + k - radius) * padded_width..][..padded_width];
                 for (sum, &value) in self.column_sum.iter_mut().zip(source) {
                     *sum += u16::from(value) * tap;
                 }
@@ -159,7 +174,10 @@ impl Optics {
                 sums.fill(0);
                 for (k, &tap) in taps[..2 * radius + 1].iter().enumerate() {
                     let from = block * 64 + MAX_RADIUS + k - radius;
-                    for (sum, &value) in sums.iter_mut().zip(&self.column_sum[from..from + pixels.len()]) {
+                    for (sum, &value) in sums
+                        .iter_mut()
+                        .zip(&self.column_sum[from..from + pixels.len()])
+                    {
                         *sum += u32::from(value) * u32::from(tap);
                     }
                 }
@@ -171,11 +189,19 @@ impl Optics {
     }
 
     /// Gain, offset, uneven light and noise, in place.
-    fn light(&mut self, board: &Board, look: &CameraLook, part_seed: u64, out: &mut [u8], stride: usize) {
+    fn light(
+        &mut self,
+        board: &Board,
+        look: &CameraLook,
+        part_seed: u64,
+        out: &mut [u8],
+        stride: usize,
+    ) {
         if self.noise.is_empty() {
             let mut noise = PixelNoise::new(0x4015E);
             // Standard deviation 32 in the table.
-            self.noise.extend((0..NOISE_LEN).map(|_| (noise.gauss64() / 2).clamp(-127, 127) as i8));
+            self.noise
+                .extend((0..NOISE_LEN).map(|_| (noise.gauss64() / 2).clamp(-127, 127) as i8));
         }
         let (width, height) = (board.width() as usize, board.height() as usize);
         let mut rng = PixelNoise::new(part_seed);
@@ -183,7 +209,8 @@ impl Optics {
         // The dimmest corner is the same for all parts: the lamp stands still.
         let fall = |i: usize, n: usize| 1.0 - dim * 0.5 * i as f32 / n as f32;
         self.light_x.clear();
-        self.light_x.extend((0..width).map(|x| (fall(x, width) * 256.0) as u16));
+        self.light_x
+            .extend((0..width).map(|x| (fall(x, width) * 256.0) as u16));
         let gain = (look.gain.clamp(0.0, 8.0) * 256.0) as i32;
         let offset = (look.offset.clamp(-512.0, 512.0) * 256.0) as i32;
         let sigma = (look.noise_sigma.clamp(0.0, 64.0) * 8.0) as i32;

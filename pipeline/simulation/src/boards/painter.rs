@@ -44,7 +44,12 @@ impl Painter {
     ///
     /// # Errors
     /// [`DrawError::TooSmall`] when `out` or `stride` does not hold the picture.
-    pub fn golden(&mut self, board: &Board, out: &mut [u8], stride: usize) -> Result<(), DrawError> {
+    pub fn golden(
+        &mut self,
+        board: &Board,
+        out: &mut [u8],
+        stride: usize,
+    ) -> Result<(), DrawError> {
         check(board, out, stride)?;
         copy_shifted(board, (0, 0), out, stride);
         Ok(())
@@ -80,15 +85,14 @@ impl Painter {
         out: &mut [u8],
         stride: usize,
     ) -> FrameTruth {
-        let (dx, dy) = misplacement(look, part_seed);
-        let shift = (dx.round() as i32, dy.round() as i32);
-        copy_shifted(board, shift, out, stride);
-        let rest = (dx - shift.0 as f32, dy - shift.1 as f32);
-        if look.roughness_px > 0.0 || rest != (0.0, 0.0) {
-            self.move_edges(board, part_seed, shift, rest, look.roughness_px, out, stride);
+        let place = Place::roll(board, look, part_seed);
+        copy_shifted(board, place.whole, out, stride);
+        if *look != EdgeLook::exact() {
+            self.move_edges(board, part_seed, &place, look.roughness_px, out, stride);
         }
         let mut truth = FrameTruth::default();
         for defect in defects {
+            let shift = place.at(defect.changed.centre());
             ink(board, defect, shift, out, stride);
             let changed = BoxView {
                 x: defect.changed.x + shift.0 as f32,
@@ -103,14 +107,12 @@ impl Painter {
         truth
     }
 
-    /// Decides the pixels near edges anew: the edge moved by `rest` pixels and roughened.
-    #[allow(clippy::too_many_arguments)]
+    /// Decides the pixels near edges anew: the edge moved by what `place` leaves beyond whole pixels, and roughened.
     fn move_edges(
         &mut self,
         board: &Board,
         part_seed: u64,
-        shift: (i32, i32),
-        rest: (f32, f32),
+        place: &Place,
         roughness_px: f32,
         out: &mut [u8],
         stride: usize,
@@ -122,21 +124,30 @@ impl Painter {
         let mut noise = PixelNoise::new(part_seed);
         self.roughness.roll(&mut noise, roughness_px * 0.85);
         let fine = (roughness_px * 0.55 * UNIT) as i32;
-        let (rx, ry) = ((rest.0 * UNIT) as i32, (rest.1 * UNIT) as i32);
-        let width = board.width() as i32;
-        for y in 0..board.height() as i32 {
-            let canvas_y = (y + MARGIN as i32 - shift.1) as usize;
+        let growth = (place.growth * UNIT) as i32;
+        let (width, height) = (board.width() as usize, board.height() as usize);
+        // 1/65536 pixel, so that a row adds up its slope without drifting.
+        let fixed = |v: f32| (v * 65536.0) as i32;
+        let slope = (fixed(place.warp[0]), fixed(place.warp[2]));
+        for y in 0..height {
+            let canvas_y = (y as i32 + MARGIN as i32 - place.whole.1) as usize;
             let cells = self.roughness.row(canvas_y);
-            let row = &mut out[y as usize * stride..][..width as usize];
+            let row = &mut out[y * stride..][..width];
+            let (left_x, left_y) = place.rest(0.0, y as f32);
+            let left = (fixed(left_x), fixed(left_y));
             for edge in board.edges.row(canvas_y) {
-                let x = i32::from(edge.x) - MARGIN as i32 + shift.0;
+                let x = i32::from(edge.x) - MARGIN as i32 + place.whole.0;
                 let Some(pixel) = row.get_mut(x as usize) else {
                     continue;
                 };
-                let moved = (i32::from(edge.nx) * rx + i32::from(edge.ny) * ry) >> 6;
-                // Uniform bytes are enough for the finest jitter: three standard deviations of a byte are 222.
+                let (dx, dy) = ((left.0 + slope.0 * x) >> 10, (left.1 + slope.1 * x) >> 10);
+                let moved = (i32::from(edge.nx) * dx + i32::from(edge.ny) * dy) >> 6;
+                // Uniform bytes are enough for the finest jitter; their standard deviation is 74.
                 let jitter = ((noise.next() >> 56) as i32 - 128) * fine / 74;
-                let depth = i32::from(edge.depth) - moved + i32::from(cells[edge.x as usize / CELL]) + jitter;
+                let depth = i32::from(edge.depth) - moved
+                    + growth
+                    + i32::from(cells[edge.x as usize / CELL])
+                    + jitter;
                 *pixel = if depth >= 0 { COPPER } else { SUBSTRATE };
             }
         }
@@ -151,12 +162,18 @@ impl Painter {
         out: &mut [u8],
         stride: usize,
     ) -> FrameTruth {
-        let pose = self.optics.expose(board, part_seed, defects, look, out, stride);
+        let pose = self
+            .optics
+            .expose(board, part_seed, defects, look, out, stride);
         let mut truth = FrameTruth::default();
         for defect in defects {
             truth.push(TrueDefect {
                 kind: defect.kind,
-                bbox_view: annotated(pose.box_to_view(defect.changed), board.width(), board.height()),
+                bbox_view: annotated(
+                    pose.box_to_view(defect.changed),
+                    board.width(),
+                    board.height(),
+                ),
             });
         }
         truth
@@ -178,19 +195,68 @@ fn check(board: &Board, out: &[u8], stride: usize) -> Result<(), DrawError> {
     Ok(())
 }
 
-/// A part's misplacement `(dx, dy)` in pixels.
-fn misplacement(look: &EdgeLook, part_seed: u64) -> (f32, f32) {
-    if look.misplacement_px <= 0.0 {
-        return (0.0, 0.0);
+/// Where a two-level part lies against its golden picture.
+#[derive(Debug)]
+struct Place {
+    /// Whole pixels, by which rows are copied.
+    whole: (i32, i32),
+    /// What is left of the shift at the picture's middle, pixels.
+    part: (f32, f32),
+    /// Pixels of misplacement per pixel from the middle: x by x, x by y, y by x, y by y.
+    warp: [f32; 4],
+    middle: (f32, f32),
+    growth: f32,
+}
+
+impl Place {
+    fn roll(board: &Board, look: &EdgeLook, part_seed: u64) -> Self {
+        let mut rng = seed::stream(part_seed, 0x5817);
+        // Six uniform numbers: a standard deviation of 1.41, and never beyond 4.2 of the result's own.
+        let mut normal = || (0..6).map(|_| rng.random_range(-1.0f32..1.0)).sum::<f32>() / 1.414;
+        let (x, y) = (normal(), normal());
+        let warp = [normal(), normal(), normal(), normal()];
+        let growth = (normal() * look.growth_px).clamp(-1.0, 1.0);
+        let wild = if rng.random_bool(1.0 / 12.0) {
+            4.0
+        } else {
+            1.0
+        };
+        let shift = [x, y].map(|v| (v * wild * look.misplacement_px).clamp(-4.0, 4.0));
+        let whole = (shift[0].round(), shift[1].round());
+        let middle = (board.width() as f32 / 2.0, board.height() as f32 / 2.0);
+        // Both axes together stay below the reach of the edge band, two pixels.
+        let slope = |v: f32, to_border: f32| (v * look.warp_px * 0.7).clamp(-0.9, 0.9) / to_border;
+        Self {
+            whole: (whole.0 as i32, whole.1 as i32),
+            part: (shift[0] - whole.0, shift[1] - whole.1),
+            warp: [
+                slope(warp[0], middle.0),
+                slope(warp[1], middle.1),
+                slope(warp[2], middle.0),
+                slope(warp[3], middle.1),
+            ],
+            middle,
+            growth,
+        }
     }
-    let mut rng = seed::stream(part_seed, 0x5817);
-    let wild = if rng.random_bool(0.1) { 3.0 } else { 1.0 };
-    let mut axis = || {
-        let normal = (0..6).map(|_| rng.random_range(-1.0f32..1.0)).sum::<f32>() / 1.414;
-        let limit = EdgeLook::MAX_MISPLACEMENT_PX;
-        (normal * wild * look.misplacement_px).clamp(-limit, limit)
-    };
-    (axis(), axis())
+
+    /// Misplacement beyond whole pixels at a point of the picture, pixels.
+    fn rest(&self, x: f32, y: f32) -> (f32, f32) {
+        let (x, y) = (x - self.middle.0, y - self.middle.1);
+        (
+            self.part.0 + self.warp[0] * x + self.warp[1] * y,
+            self.part.1 + self.warp[2] * x + self.warp[3] * y,
+        )
+    }
+
+    /// Misplacement at a point, to the nearest whole pixel.
+    fn at(&self, (x, y): (f32, f32)) -> (i32, i32) {
+        let rest = self.rest(x, y);
+        (
+            self.whole.0 + rest.0.round() as i32,
+            self.whole.1 + rest.1.round() as i32,
+        )
+    }
 }
 
 fn copy_shifted(board: &Board, shift: (i32, i32), out: &mut [u8], stride: usize) {
@@ -205,7 +271,11 @@ fn copy_shifted(board: &Board, shift: (i32, i32), out: &mut [u8], stride: usize)
 
 /// Draws a defect's stroke over a picture that shows the design moved by `shift` pixels.
 fn ink(board: &Board, defect: &Defect, shift: (i32, i32), out: &mut [u8], stride: usize) {
-    let value = if defect.kind.adds_copper() { COPPER } else { SUBSTRATE };
+    let value = if defect.kind.adds_copper() {
+        COPPER
+    } else {
+        SUBSTRATE
+    };
     let (width, height) = (board.width() as i32, board.height() as i32);
     defect.stroke.pixels(|x, y| {
         let (x, y) = (x - MARGIN as i32 + shift.0, y - MARGIN as i32 + shift.1);

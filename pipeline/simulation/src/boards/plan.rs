@@ -53,7 +53,13 @@ impl Planner {
         defects
     }
 
-    fn attempt(&mut self, board: &Board, kind: DefectKind, others: &[Defect], rng: &mut ChaCha8Rng) -> Option<Defect> {
+    fn attempt(
+        &mut self,
+        board: &Board,
+        kind: DefectKind,
+        others: &[Defect],
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Defect> {
         let list = match kind {
             DefectKind::Open => &board.sites.traces,
             DefectKind::Short => &board.sites.gaps,
@@ -70,21 +76,34 @@ impl Planner {
         let changed = changed_box(board, kind, &stroke)?;
         let fits = match kind {
             DefectKind::PinHole | DefectKind::SpuriousCopper => lies_inside(board, kind, &stroke),
-            DefectKind::Mousebite | DefectKind::Spur => stays_at_its_edge(board, kind, site, &stroke),
+            DefectKind::Mousebite | DefectKind::Spur => {
+                stays_at_its_edge(board, kind, site, &stroke)
+            }
             DefectKind::Short => joins_two(board, &stroke),
             DefectKind::Open => self.cuts(board, site, &stroke),
         };
         let (w, h) = (board.width(), board.height());
         let apart = |other: &Defect| annotated(changed, w, h).iou(&other.bbox_view(w, h)) == 0.0;
-        (fits && others.iter().all(apart)).then_some(Defect { kind, stroke, changed })
+        (fits && others.iter().all(apart)).then_some(Defect {
+            kind,
+            stroke,
+            changed,
+        })
     }
 
     /// True when the copper on both sides of the stroke is connected near it without the stroke, and is not with it.
     fn cuts(&mut self, board: &Board, site: Site, stroke: &Stroke) -> bool {
-        let middle = (site.x + site.nx * site.reach / 2.0, site.y + site.ny * site.reach / 2.0);
-        let (left, top) = (middle.0 as i32 - WINDOW as i32 / 2, middle.1 as i32 - WINDOW as i32 / 2);
+        let middle = (
+            site.x + site.nx * site.reach / 2.0,
+            site.y + site.ny * site.reach / 2.0,
+        );
+        let (left, top) = (
+            middle.0 as i32 - WINDOW as i32 / 2,
+            middle.1 as i32 - WINDOW as i32 / 2,
+        );
         let at = |x: i32, y: i32| {
-            let inside = (left..left + WINDOW as i32).contains(&x) && (top..top + WINDOW as i32).contains(&y);
+            let inside = (left..left + WINDOW as i32).contains(&x)
+                && (top..top + WINDOW as i32).contains(&y);
             inside.then(|| (y - top) as usize * WINDOW + (x - left) as usize)
         };
         let half = (site.reach / 2.0 + 24.0).min(WINDOW as f32 / 2.0) as i32;
@@ -106,7 +125,10 @@ impl Planner {
         });
         let end = |sign: f32| {
             let s = sign * (extent + 2.5);
-            at((middle.0 - site.ny * s).round() as i32, (middle.1 + site.nx * s).round() as i32)
+            at(
+                (middle.0 - site.ny * s).round() as i32,
+                (middle.1 + site.nx * s).round() as i32,
+            )
         };
         let (Some(from), Some(to)) = (end(-1.0), end(1.0)) else {
             return false;
@@ -171,7 +193,9 @@ fn pick(weights: &[f32; 6], rng: &mut ChaCha8Rng) -> DefectKind {
 /// exp of a normal number around ln `median` (sum of uniforms), within `range`.
 fn around(median: f32, spread: f32, range: std::ops::Range<f32>, rng: &mut ChaCha8Rng) -> f32 {
     let normal: f32 = (0..6).map(|_| rng.random_range(-1.0f32..1.0)).sum::<f32>() / 1.414;
-    (median.ln() + spread * normal).exp().clamp(range.start, range.end)
+    (median.ln() + spread * normal)
+        .exp()
+        .clamp(range.start, range.end)
 }
 
 fn stroke_for(kind: DefectKind, site: Site, rng: &mut ChaCha8Rng) -> Stroke {
@@ -181,42 +205,82 @@ fn stroke_for(kind: DefectKind, site: Site, rng: &mut ChaCha8Rng) -> Stroke {
         _ if kind == DefectKind::Open || kind == DefectKind::PinHole => Style::Scratched,
         _ => Style::Round,
     };
-    let turn = |(nx, ny): (f32, f32), by: f32| (nx * by.cos() - ny * by.sin(), nx * by.sin() + ny * by.cos());
+    let turn = |(nx, ny): (f32, f32), by: f32| {
+        (nx * by.cos() - ny * by.sin(), nx * by.sin() + ny * by.cos())
+    };
     let ahead = |t: f32| (site.x + site.nx * t, site.y + site.ny * t);
     let (from, to, radius) = match kind {
         DefectKind::PinHole | DefectKind::SpuriousCopper => {
-            let length = around(13.0, 0.6, 1.0..100.0, rng);
+            let length = around(14.0, 0.65, 1.0..110.0, rng);
             let (dx, dy) = turn((1.0, 0.0), rng.random_range(0.0..std::f32::consts::TAU));
             let half = (dx * length / 2.0, dy * length / 2.0);
-            let radius = around(3.4, 0.4, 1.6..9.0, rng);
-            ((site.x - half.0, site.y - half.1), (site.x + half.0, site.y + half.1), radius)
+            let radius = around(3.7, 0.4, 1.6..10.0, rng);
+            (
+                (site.x - half.0, site.y - half.1),
+                (site.x + half.0, site.y + half.1),
+                radius,
+            )
         }
         DefectKind::Mousebite | DefectKind::Spur => {
-            let reach = around(9.0, 0.45, 3.0..40.0, rng).min(site.reach * 0.6);
+            let reach = around(12.0, 0.5, 4.0..50.0, rng).min(site.reach * 0.62);
             let slant = rng.random_range(-0.9f32..0.9);
             let (dx, dy) = turn((site.nx, site.ny), slant);
-            let radius = around(2.6, 0.35, 1.5..7.0, rng);
-            (ahead(-2.5), (site.x + dx * reach / slant.cos(), site.y + dy * reach / slant.cos()), radius)
+            let radius = around(3.0, 0.4, 1.6..8.0, rng);
+            (
+                ahead(-2.5),
+                (
+                    site.x + dx * reach / slant.cos(),
+                    site.y + dy * reach / slant.cos(),
+                ),
+                radius,
+            )
         }
         DefectKind::Open | DefectKind::Short => {
             let slant = rng.random_range(-1.0f32..1.0).powi(3) * 0.7 * site.reach.min(30.0);
-            let over = if kind == DefectKind::Open { rng.random_range(2.0..6.0) } else { 2.5 };
-            let radius = around(if site.reach < 20.0 { 3.6 } else { 3.0 }, 0.45, 1.6..12.0, rng);
+            let over = if kind == DefectKind::Open {
+                rng.random_range(2.0..6.0)
+            } else {
+                2.5
+            };
+            let radius = around(
+                if site.reach < 20.0 { 4.2 } else { 3.4 },
+                0.5,
+                1.6..14.0,
+                rng,
+            );
             let shift = |(x, y): (f32, f32), s: f32| (x - site.ny * s, y + site.nx * s);
-            (shift(ahead(-over), -slant), shift(ahead(site.reach + over), slant), radius)
+            (
+                shift(ahead(-over), -slant),
+                shift(ahead(site.reach + over), slant),
+                radius,
+            )
         }
     };
     wander(from, to, radius, style, rng)
 }
 
 /// A stroke from `from` to `to` that bends a little on the way and grows or shrinks.
-fn wander(from: (f32, f32), to: (f32, f32), radius: f32, style: Style, rng: &mut ChaCha8Rng) -> Stroke {
+fn wander(
+    from: (f32, f32),
+    to: (f32, f32),
+    radius: f32,
+    style: Style,
+    rng: &mut ChaCha8Rng,
+) -> Stroke {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-    let count = if style == Style::Flat { 2 } else { rng.random_range(2..=MAX_POINTS) };
+    let count = if style == Style::Flat {
+        2
+    } else {
+        rng.random_range(2..=MAX_POINTS)
+    };
     let mut points = [from; MAX_POINTS];
     for (i, point) in points.iter_mut().enumerate().take(count).skip(1) {
         let t = i as f32 / (count - 1) as f32;
-        let aside = if i + 1 < count { rng.random_range(-0.22..0.22) } else { 0.0 };
+        let aside = if i + 1 < count {
+            rng.random_range(-0.22..0.22)
+        } else {
+            0.0
+        };
         *point = (from.0 + dx * t - dy * aside, from.1 + dy * t + dx * aside);
     }
     let taper = rng.random_range(0.7..1.3);
@@ -234,7 +298,9 @@ fn changed_box(board: &Board, kind: DefectKind, stroke: &Stroke) -> Option<BoxVi
     let (mut x0, mut y0, mut x1, mut y1) = (i32::MAX, i32::MAX, i32::MIN, i32::MIN);
     let mut changes = 0u32;
     stroke.pixels(|x, y| {
-        let changed = board.index(x, y).is_some_and(|i| (board.canvas[i] == COPPER) != kind.adds_copper());
+        let changed = board
+            .index(x, y)
+            .is_some_and(|i| (board.canvas[i] == COPPER) != kind.adds_copper());
         if changed {
             changes += 1;
             (x0, y0, x1, y1) = (x0.min(x), y0.min(y), x1.max(x), y1.max(y));
@@ -263,7 +329,9 @@ fn all_pixels(stroke: &Stroke, mut test: impl FnMut(i32, i32) -> bool) -> bool {
 /// Every pixel of the other kind and at least three pixels from the nearest edge.
 fn lies_inside(board: &Board, kind: DefectKind, stroke: &Stroke) -> bool {
     all_pixels(stroke, |x, y| {
-        let Some(i) = board.index(x, y) else { return false };
+        let Some(i) = board.index(x, y) else {
+            return false;
+        };
         board.is_copper(x, y) != kind.adds_copper() && board.depth[i] > 3
     })
 }
@@ -272,7 +340,9 @@ fn lies_inside(board: &Board, kind: DefectKind, stroke: &Stroke) -> bool {
 fn stays_at_its_edge(board: &Board, kind: DefectKind, site: Site, stroke: &Stroke) -> bool {
     let mut deepest = 0f32;
     let clear = all_pixels(stroke, |x, y| {
-        let Some(i) = board.index(x, y) else { return false };
+        let Some(i) = board.index(x, y) else {
+            return false;
+        };
         if board.is_copper(x, y) == kind.adds_copper() {
             return true;
         }

@@ -32,7 +32,7 @@ pub(crate) struct Sites {
 }
 
 const LONGEST_PROBE_PX: f32 = 90.0;
-const WIDEST_CUT_PX: f32 = 62.0;
+const WIDEST_CUT_PX: f32 = 80.0;
 const WIDEST_GAP_PX: f32 = 66.0;
 
 impl Sites {
@@ -65,13 +65,21 @@ impl Sites {
                 &mut self.inside_substrate
             };
             if reach >= 7.0 {
-                list.push(Site { x: x as f32, y: y as f32, nx: 0.0, ny: 0.0, reach });
+                list.push(Site {
+                    x: x as f32,
+                    y: y as f32,
+                    nx: 0.0,
+                    ny: 0.0,
+                    reach,
+                });
             }
         }
     }
 
     fn find_at_edges(&mut self, board: &Board, rng: &mut ChaCha8Rng) {
-        let inner = |v: i32, size: u32| v - MARGIN as i32 >= INSET && v - (MARGIN as i32) < size as i32 - INSET;
+        let inner = |v: i32, size: u32| {
+            v - MARGIN as i32 >= INSET && v - (MARGIN as i32) < size as i32 - INSET
+        };
         let candidates: Vec<Site> = (0..board.canvas_height)
             .filter(|&y| inner(y as i32, board.height()))
             .flat_map(|y| board.edges.row(y).iter().map(move |e| (y, e)))
@@ -89,20 +97,39 @@ impl Sites {
         }
         for _ in 0..3000 {
             let at = candidates[rng.random_range(0..candidates.len())];
-            let outward = Site { nx: -at.nx, ny: -at.ny, ..at };
+            let outward = Site {
+                nx: -at.nx,
+                ny: -at.ny,
+                ..at
+            };
             let inside = probe(board, at, true);
             let outside = probe(board, outward, false);
             if inside >= 8.0 {
-                self.bites.push(Site { reach: inside, ..at });
+                self.bites.push(Site {
+                    reach: inside,
+                    ..at
+                });
             }
             if outside >= 9.0 {
-                self.spurs.push(Site { reach: outside, ..outward });
+                self.spurs.push(Site {
+                    reach: outside,
+                    ..outward
+                });
             }
-            if (5.0..WIDEST_CUT_PX).contains(&inside) && self.traces.len() < 400 && is_trace(board, at, inside) {
-                self.traces.push(Site { reach: inside, ..at });
+            if (5.0..WIDEST_CUT_PX).contains(&inside)
+                && self.traces.len() < 400
+                && is_trace(board, at, inside)
+            {
+                self.traces.push(Site {
+                    reach: inside,
+                    ..at
+                });
             }
             if (4.0..WIDEST_GAP_PX).contains(&outside) && joins_two_nets(board, outward, outside) {
-                self.gaps.push(Site { reach: outside, ..outward });
+                self.gaps.push(Site {
+                    reach: outside,
+                    ..outward
+                });
             }
         }
     }
@@ -112,7 +139,10 @@ impl Sites {
 fn probe(board: &Board, at: Site, copper: bool) -> f32 {
     let mut t = 1.5;
     while t < LONGEST_PROBE_PX {
-        let (x, y) = ((at.x + at.nx * t).round() as i32, (at.y + at.ny * t).round() as i32);
+        let (x, y) = (
+            (at.x + at.nx * t).round() as i32,
+            (at.y + at.ny * t).round() as i32,
+        );
         if board.index(x, y).is_none() {
             return LONGEST_PROBE_PX;
         }
@@ -128,10 +158,23 @@ fn probe(board: &Board, at: Site, copper: bool) -> f32 {
 fn is_trace(board: &Board, at: Site, width: f32) -> bool {
     let along = (width * 0.5).clamp(6.0, 20.0);
     [-along, along].into_iter().all(|s| {
-        let (cx, cy) = (at.x + at.nx * width / 2.0 - at.ny * s, at.y + at.ny * width / 2.0 + at.nx * s);
+        let (cx, cy) = (
+            at.x + at.nx * width / 2.0 - at.ny * s,
+            at.y + at.ny * width / 2.0 + at.nx * s,
+        );
         let half = |sign: f32| {
-            let from = Site { x: cx, y: cy, nx: at.nx * sign, ny: at.ny * sign, reach: 0.0 };
-            if board.is_copper(cx.round() as i32, cy.round() as i32) { probe(board, from, true) } else { 0.0 }
+            let from = Site {
+                x: cx,
+                y: cy,
+                nx: at.nx * sign,
+                ny: at.ny * sign,
+                reach: 0.0,
+            };
+            if board.is_copper(cx.round() as i32, cy.round() as i32) {
+                probe(board, from, true)
+            } else {
+                0.0
+            }
         };
         let here = half(1.0) + half(-1.0);
         here > 0.5 * width && here < 1.7 * width + 4.0
@@ -140,7 +183,10 @@ fn is_trace(board: &Board, at: Site, width: f32) -> bool {
 
 fn joins_two_nets(board: &Board, at: Site, gap: f32) -> bool {
     let net = |t: f32| {
-        let (x, y) = ((at.x + at.nx * t).round() as i32, (at.y + at.ny * t).round() as i32);
+        let (x, y) = (
+            (at.x + at.nx * t).round() as i32,
+            (at.y + at.ny * t).round() as i32,
+        );
         board.index(x, y).map_or(0, |i| board.nets[i])
     };
     let (here, there) = (net(0.0), net(gap + 0.5));
