@@ -1,0 +1,173 @@
+//! What a person must know of the gate. One state a kind, latest wins: a burst of trouble needs no queue.
+
+use sightline_model::{Alarm, AlarmId, AlarmSeverity, MonoTime, TrackId, UtcMicros};
+
+/// What is wrong at the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GateAlarmKind {
+    /// A commanded reject was not seen by the sensor in time. Holds the line until acknowledged.
+    Unconfirmed,
+    /// The sensor saw a part that was not rejected.
+    Unexpected,
+    /// More parts between trigger and gate than the schedule has room for.
+    Full,
+    /// A reject was commanded when the part was at the gate already.
+    Behind,
+    /// The encoder does not answer. Holds the line until it does.
+    EncoderLost,
+    /// The gate did not take a reject command. Holds the line until acknowledged.
+    Refused,
+    /// A verdict came for a part the gate never heard of.
+    Unregistered,
+}
+
+/// Every kind, in the order of [`GateAlarmKind`].
+pub(super) const KINDS: [GateAlarmKind; 7] = [
+    GateAlarmKind::Unconfirmed,
+    GateAlarmKind::Unexpected,
+    GateAlarmKind::Full,
+    GateAlarmKind::Behind,
+    GateAlarmKind::EncoderLost,
+    GateAlarmKind::Refused,
+    GateAlarmKind::Unregistered,
+];
+
+impl GateAlarmKind {
+    /// Whether the line is asked to stop while the alarm is active.
+    pub fn holds(self) -> bool {
+        matches!(self, Self::Unconfirmed | Self::EncoderLost | Self::Refused)
+    }
+
+    /// The alarm's id, e.g. `gate-unconfirmed`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => "gate-unconfirmed",
+            Self::Unexpected => "gate-unexpected",
+            Self::Full => "gate-full",
+            Self::Behind => "gate-behind",
+            Self::EncoderLost => "gate-encoder-lost",
+            Self::Refused => "gate-refused",
+            Self::Unregistered => "gate-unregistered",
+        }
+    }
+
+    /// What was expected and what to do.
+    fn message(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => {
+                "the sensor was to see this rejected part in time and did not; take the part off by hand, check gate and sensor, then acknowledge"
+            }
+            Self::Unexpected => {
+                "the sensor saw a part in the reject bin that was not rejected; check the gate and sort the bin by hand, then acknowledge"
+            }
+            Self::Full => {
+                "there is no room for more parts between trigger and gate, this one is rejected at once; check the belt and the gate's distance, then acknowledge"
+            }
+            Self::Behind => {
+                "the reject was commanded only when the part was at the gate; check that it was taken off, give more lead_ms or relieve the box, then acknowledge"
+            }
+            Self::EncoderLost => {
+                "the encoder was to give counts and gives none, so nobody knows when parts reach the gate; check its power and wiring"
+            }
+            Self::Refused => {
+                "the gate did not take the reject command; take the part off by hand, clear the gate's fault, then acknowledge"
+            }
+            Self::Unregistered => {
+                "a verdict came for a part the gate has not heard of, it cannot be rejected; take it off by hand, check the trigger, then acknowledge"
+            }
+        }
+    }
+}
+
+/// One alarm's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateAlarm {
+    /// What is wrong.
+    pub kind: GateAlarmKind,
+    /// Active or cleared.
+    pub active: bool,
+    /// The part that raised it last, if it was about one.
+    pub track: Option<TrackId>,
+    /// Times it was raised since it was last cleared.
+    pub times: u64,
+    /// When it last changed.
+    pub since: MonoTime,
+}
+
+impl GateAlarm {
+    /// As the factory is told, `since` translated to UTC by the caller.
+    pub fn to_alarm(&self, since: UtcMicros) -> Alarm {
+        let what = self.kind.message();
+        let message = match self.track {
+            Some(track) => format!("part {track}: {what} ({} so far)", self.times),
+            None => format!("{what} ({} so far)", self.times),
+        };
+        Alarm {
+            id: AlarmId(self.kind.id().into()),
+            active: self.active,
+            severity: match self.kind {
+                GateAlarmKind::Full | GateAlarmKind::Unexpected => AlarmSeverity::High,
+                _ => AlarmSeverity::Urgent,
+            },
+            since,
+            message,
+        }
+    }
+}
+
+/// The state of every kind, and which of them changed since they were last told.
+#[derive(Debug)]
+pub(super) struct Alarms {
+    states: [GateAlarm; KINDS.len()],
+    changed: [bool; KINDS.len()],
+}
+
+impl Alarms {
+    pub(super) fn new() -> Self {
+        Self {
+            states: KINDS.map(|kind| GateAlarm {
+                kind,
+                active: false,
+                track: None,
+                times: 0,
+                since: MonoTime(0),
+            }),
+            changed: [false; KINDS.len()],
+        }
+    }
+
+    pub(super) fn raise(&mut self, kind: GateAlarmKind, track: Option<TrackId>, now: MonoTime) {
+        let state = &mut self.states[kind as usize];
+        if !state.active {
+            state.times = 0;
+            state.since = now;
+        }
+        state.active = true;
+        state.times += 1;
+        state.track = track;
+        self.changed[kind as usize] = true;
+    }
+
+    pub(super) fn clear(&mut self, kind: GateAlarmKind, now: MonoTime) {
+        let state = &mut self.states[kind as usize];
+        if state.active {
+            state.active = false;
+            state.since = now;
+            self.changed[kind as usize] = true;
+        }
+    }
+
+    pub(super) fn is_active(&self, kind: GateAlarmKind) -> bool {
+        self.states[kind as usize].active
+    }
+
+    pub(super) fn active(&self) -> impl Iterator<Item = GateAlarm> + '_ {
+        self.states.iter().filter(|s| s.active).copied()
+    }
+
+    pub(super) fn next_change(&mut self) -> Option<GateAlarm> {
+        let at = self.changed.iter().position(|c| *c)?;
+        self.changed[at] = false;
+        Some(self.states[at])
+    }
+}

@@ -1,0 +1,474 @@
+//! Which part is at the gate when, and what happens to it then.
+
+use super::alarms::{Alarms, GateAlarm, GateAlarmKind};
+use super::confirm::{Awaiting, Match};
+use super::driver::Confirmation;
+use super::speed::Speed;
+use crate::outcome::Outcome;
+use crate::window::TrackWindow;
+use sightline_configs::station::{Gate, GateAt};
+use sightline_model::{Disposition, DispositionReason, MonoTime, TrackId, Trigger};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A command this long after it was due counts as behind only if the part is at the gate already.
+const TOLERANCE: Duration = Duration::from_millis(1);
+
+/// A gate setting out of range.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("gate.{field}: expected {expected}, found {found}; correct the number")]
+pub struct GateConfigError {
+    /// Which.
+    pub field: &'static str,
+    /// What it may be.
+    pub expected: &'static str,
+    /// What it is.
+    pub found: f64,
+}
+
+/// What the driver is to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateCommand {
+    /// The part.
+    pub track: TrackId,
+    /// Pass or reject.
+    pub disposition: Disposition,
+    /// Why; [`DispositionReason::NoVerdict`] is the default reject of a part without a verdict.
+    pub reason: DispositionReason,
+}
+
+/// What became of a part told to the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "an immediate command must be carried out"]
+pub enum Registered {
+    /// It will be dealt with when it is there, rejected unless a verdict says otherwise.
+    Scheduled,
+    /// Nobody can follow it to the gate (no room, or no encoder count): reject at once. Its later verdict changes
+    /// nothing.
+    Immediate(GateCommand),
+    /// It was told before.
+    Duplicate,
+}
+
+/// Why a verdict was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "part {track} has its disposition already; a part is decided once, look for a second dossier"
+)]
+pub struct AlreadyFinal {
+    /// The part.
+    pub track: TrackId,
+}
+
+/// What the gate counted since it was made. `registered == passed + rejected + refused` + parts still on their way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GateCounters {
+    /// Parts told, each once.
+    pub registered: u64,
+    /// Pass commands.
+    pub passed: u64,
+    /// Reject commands at the gate.
+    pub rejected: u64,
+    /// Parts rejected at once because they could not be followed.
+    pub refused: u64,
+    /// Final dispositions given out, one a part.
+    pub dispositions: u64,
+    /// Reject commands of parts that had no verdict.
+    pub by_default: u64,
+    /// Verdicts that came too late to matter.
+    pub late_verdicts: u64,
+    /// Verdicts for parts never told.
+    pub unregistered: u64,
+    /// Second verdicts for a part, not taken.
+    pub repeated_verdicts: u64,
+    /// Parts told a second time.
+    pub duplicates: u64,
+    /// Commands given when the part was at the gate already.
+    pub behind: u64,
+    /// Commands the gate did not take.
+    pub failed: u64,
+    /// Rejects the sensor saw in time.
+    pub confirmed: u64,
+    /// Rejects the sensor saw, but late.
+    pub confirmed_late: u64,
+    /// Rejects the sensor did not see in time.
+    pub unconfirmed: u64,
+    /// Signals of the sensor without a reject.
+    pub unexpected: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    track: TrackId,
+    /// Encoder counts or monotonic nanoseconds at which the part is at the gate.
+    at_gate: i64,
+    verdict: Option<Outcome>,
+}
+
+/// What the position of the belt is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Follow {
+    Counts(i64),
+    Nanos(i64),
+}
+
+/// The parts between trigger and gate.
+#[derive(Debug)]
+pub struct GateSchedule {
+    follow: Follow,
+    lead: Duration,
+    confirm_within: Option<Duration>,
+    capacity: usize,
+    /// On their way, by arrival at the gate, then track.
+    coming: VecDeque<Entry>,
+    /// Past the gate without a verdict.
+    gone: VecDeque<TrackId>,
+    /// Rejected at once, verdict outstanding.
+    refused: VecDeque<(TrackId, DispositionReason)>,
+    told: TrackWindow,
+    decided: TrackWindow,
+    awaiting: Awaiting,
+    speed: Speed,
+    alarms: Alarms,
+    counters: GateCounters,
+}
+
+impl GateSchedule {
+    /// A schedule for at most `capacity` parts between trigger and gate (1 at least).
+    ///
+    /// # Errors
+    /// [`GateConfigError`] for a distance, lead or confirmation time that is negative or not a number.
+    pub fn new(gate: &Gate, capacity: usize) -> Result<Self, GateConfigError> {
+        let capacity = capacity.max(1);
+        let follow = match gate.at {
+            GateAt::EncoderCounts(counts) if counts < 0 => {
+                return Err(GateConfigError {
+                    field: "at.encoder_counts",
+                    expected: "0 or more",
+                    found: counts as f64,
+                });
+            }
+            GateAt::EncoderCounts(counts) => Follow::Counts(counts),
+            GateAt::DelayMs(ms) => Follow::Nanos(nanos(millis("at.delay_ms", ms)?)),
+        };
+        let confirm_within = gate.confirm_within_ms;
+        let confirm_within = confirm_within.map(|ms| millis("confirm_within_ms", ms));
+        Ok(Self {
+            follow,
+            lead: millis("lead_ms", gate.lead_ms)?,
+            confirm_within: confirm_within.transpose()?,
+            capacity,
+            coming: VecDeque::with_capacity(capacity),
+            gone: VecDeque::with_capacity(capacity),
+            refused: VecDeque::with_capacity(capacity),
+            told: TrackWindow::new(),
+            decided: TrackWindow::new(),
+            awaiting: Awaiting::new(capacity),
+            speed: Speed::default(),
+            alarms: Alarms::new(),
+            counters: GateCounters::default(),
+        })
+    }
+
+    /// A part has set out for the gate. From now on it is rejected there unless [`GateSchedule::decide`] says
+    /// otherwise in time.
+    pub fn register(&mut self, trigger: &Trigger, now: MonoTime) -> Registered {
+        let track = trigger.track_id;
+        if !self.told.mark(track) {
+            self.counters.duplicates += 1;
+            return Registered::Duplicate;
+        }
+        self.counters.registered += 1;
+        let at_gate = match self.follow {
+            Follow::Nanos(delay) => nanos_at(trigger.at).saturating_add(delay),
+            Follow::Counts(counts) => match trigger.encoder {
+                Some(at) => at.saturating_add(counts),
+                None => {
+                    self.alarms
+                        .raise(GateAlarmKind::EncoderLost, Some(track), now);
+                    return self.refuse(track, DispositionReason::Fault);
+                }
+            },
+        };
+        if self.coming.len() + self.gone.len() >= self.capacity {
+            self.alarms.raise(GateAlarmKind::Full, Some(track), now);
+            return self.refuse(track, DispositionReason::Overflow);
+        }
+        let key = (at_gate, track);
+        let at = self.coming.partition_point(|e| (e.at_gate, e.track) < key);
+        let verdict = None;
+        self.coming.insert(
+            at,
+            Entry {
+                track,
+                at_gate,
+                verdict,
+            },
+        );
+        Registered::Scheduled
+    }
+
+    /// The verdict on a part. Returns what really happens to it: the verdict's own outcome, or the default reject
+    /// if the gate's command is due at (`now`, `encoder`) or was given already.
+    ///
+    /// # Errors
+    /// [`AlreadyFinal`]: the part was decided before, and that stands.
+    pub fn decide(
+        &mut self,
+        track: TrackId,
+        verdict: Outcome,
+        now: MonoTime,
+        encoder: Option<i64>,
+    ) -> Result<Outcome, AlreadyFinal> {
+        if !self.decided.mark(track) {
+            self.counters.repeated_verdicts += 1;
+            return Err(AlreadyFinal { track });
+        }
+        self.counters.dispositions += 1;
+        if let Some(at) = self.coming.iter().position(|e| e.track == track) {
+            let late = self.is_due(self.coming[at].at_gate, now, encoder);
+            let outcome = if late { self.late() } else { verdict };
+            self.coming[at].verdict = Some(outcome);
+            return Ok(outcome);
+        }
+        if let Some(at) = self.gone.iter().position(|t| *t == track) {
+            self.gone.remove(at);
+            return Ok(self.late());
+        }
+        if let Some(at) = self.refused.iter().position(|(t, _)| *t == track) {
+            let reason = self.refused.remove(at).map(|(_, reason)| reason);
+            return Ok(Outcome::reject(reason.unwrap_or(DispositionReason::Fault)));
+        }
+        self.counters.unregistered += 1;
+        self.alarms
+            .raise(GateAlarmKind::Unregistered, Some(track), now);
+        Ok(Outcome::reject(DispositionReason::Fault))
+    }
+
+    /// The commands that are due, in the order in which parts reach the gate. Also looks after the encoder and
+    /// overdue confirmations, so: feed [`GateSchedule::confirmed`] first, then poll, at least every 20 ms where an
+    /// encoder is followed.
+    pub fn poll(
+        &mut self,
+        now: MonoTime,
+        encoder: Option<i64>,
+    ) -> impl Iterator<Item = GateCommand> + '_ {
+        self.watch(now, encoder);
+        std::iter::from_fn(move || self.next_command(now, encoder))
+    }
+
+    /// When the next command or overdue confirmation is expected, for the thread's wait; `None`: not to be known
+    /// (nothing under way, or the belt stands).
+    pub fn next_due(&self, now: MonoTime, encoder: Option<i64>) -> Option<MonoTime> {
+        let command = self.coming.front().and_then(|e| match self.follow {
+            Follow::Nanos(_) => Some(mono(e.at_gate) - self.lead),
+            Follow::Counts(_) => {
+                let counts = e.at_gate.saturating_sub(self.lead_units()) - encoder?;
+                let speed = self.speed.counts_per_s();
+                if counts <= 0 {
+                    return Some(now);
+                }
+                (speed > 0.0).then(|| {
+                    let s = (counts as f64 / speed).min(3_600.0);
+                    now + Duration::from_secs_f64(s)
+                })
+            }
+        });
+        let just_after = |t: MonoTime| t + Duration::from_nanos(1);
+        let overdue = self.awaiting.next_until().map(just_after);
+        command.into_iter().chain(overdue).min()
+    }
+
+    /// The sensor saw a part in the reject bin.
+    pub fn confirmed(&mut self, seen: Confirmation, now: MonoTime) {
+        match self.awaiting.seen(seen.track, seen.at) {
+            Match::InTime => self.counters.confirmed += 1,
+            Match::Overdue => self.counters.confirmed_late += 1,
+            Match::Late(track) => {
+                self.counters.confirmed_late += 1;
+                self.unconfirmed(track, now);
+            }
+            Match::Unexpected => {
+                self.counters.unexpected += 1;
+                self.alarms
+                    .raise(GateAlarmKind::Unexpected, seen.track, now);
+            }
+        }
+    }
+
+    /// The driver could not carry out the command for `track`.
+    pub fn failed(&mut self, track: TrackId, now: MonoTime) {
+        self.counters.failed += 1;
+        self.awaiting.forget(track);
+        self.alarms.raise(GateAlarmKind::Refused, Some(track), now);
+    }
+
+    /// A person has seen to it: clears every alarm that does not clear itself, and lets the line run.
+    pub fn acknowledge(&mut self, now: MonoTime) {
+        self.awaiting.forget_overdue();
+        for kind in super::alarms::KINDS {
+            if kind != GateAlarmKind::EncoderLost {
+                self.alarms.clear(kind, now);
+            }
+        }
+    }
+
+    /// Whether the line is to stand.
+    pub fn hold(&self) -> bool {
+        self.alarms.active().any(|a| a.kind.holds())
+    }
+
+    /// The active alarms.
+    pub fn alarms(&self) -> impl Iterator<Item = GateAlarm> + '_ {
+        self.alarms.active()
+    }
+
+    /// The next alarm whose state changed since it was last given here; call until `None`.
+    pub fn next_alarm_change(&mut self) -> Option<GateAlarm> {
+        self.alarms.next_change()
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> GateCounters {
+        self.counters
+    }
+
+    /// Parts on their way to the gate.
+    pub fn coming(&self) -> usize {
+        self.coming.len()
+    }
+
+    fn refuse(&mut self, track: TrackId, reason: DispositionReason) -> Registered {
+        self.counters.refused += 1;
+        if self.refused.len() >= self.capacity {
+            self.refused.pop_front();
+        }
+        self.refused.push_back((track, reason));
+        Registered::Immediate(GateCommand {
+            track,
+            disposition: Disposition::Reject,
+            reason,
+        })
+    }
+
+    fn late(&mut self) -> Outcome {
+        self.counters.late_verdicts += 1;
+        Outcome::reject(DispositionReason::Late)
+    }
+
+    /// The lead in encoder counts or nanoseconds.
+    fn lead_units(&self) -> i64 {
+        self.units(self.lead)
+    }
+
+    fn units(&self, d: Duration) -> i64 {
+        match self.follow {
+            Follow::Nanos(_) => nanos(d),
+            Follow::Counts(_) => (d.as_secs_f64() * self.speed.counts_per_s()).ceil() as i64,
+        }
+    }
+
+    /// Where the belt is; `None` without the encoder that is followed.
+    fn position(&self, now: MonoTime, encoder: Option<i64>) -> Option<i64> {
+        match self.follow {
+            Follow::Nanos(_) => Some(nanos_at(now)),
+            Follow::Counts(_) => encoder,
+        }
+    }
+
+    fn is_due(&self, at_gate: i64, now: MonoTime, encoder: Option<i64>) -> bool {
+        let due = at_gate.saturating_sub(self.lead_units());
+        self.position(now, encoder).is_some_and(|p| p >= due)
+    }
+
+    fn watch(&mut self, now: MonoTime, encoder: Option<i64>) {
+        if let Follow::Counts(_) = self.follow {
+            match encoder {
+                Some(counts) => {
+                    self.speed.observe(now, counts);
+                    self.alarms.clear(GateAlarmKind::EncoderLost, now);
+                }
+                None => {
+                    self.speed.forget();
+                    let lost = GateAlarmKind::EncoderLost;
+                    if !self.coming.is_empty() && !self.alarms.is_active(lost) {
+                        self.alarms.raise(lost, None, now);
+                    }
+                }
+            }
+        }
+        while let Some(track) = self.awaiting.next_overdue(now) {
+            self.unconfirmed(track, now);
+        }
+    }
+
+    fn next_command(&mut self, now: MonoTime, encoder: Option<i64>) -> Option<GateCommand> {
+        let e = *self.coming.front()?;
+        if !self.is_due(e.at_gate, now, encoder) {
+            return None;
+        }
+        self.coming.pop_front();
+        let outcome = e.verdict.unwrap_or_else(|| {
+            self.gone.push_back(e.track);
+            self.counters.by_default += 1;
+            Outcome::reject(DispositionReason::NoVerdict)
+        });
+        let past = self.position(now, encoder).map(|p| p - e.at_gate);
+        let behind = past.is_some_and(|p| p > 0 && p > self.units(TOLERANCE) - self.lead_units());
+        self.counters.behind += u64::from(behind);
+        match outcome.disposition {
+            Disposition::Pass => self.counters.passed += 1,
+            Disposition::Reject => {
+                self.counters.rejected += 1;
+                if behind {
+                    self.alarms.raise(GateAlarmKind::Behind, Some(e.track), now);
+                }
+                self.await_confirmation(e.track, now);
+            }
+        }
+        Some(GateCommand {
+            track: e.track,
+            disposition: outcome.disposition,
+            reason: outcome.reason,
+        })
+    }
+
+    fn await_confirmation(&mut self, track: TrackId, now: MonoTime) {
+        let Some(within) = self.confirm_within else {
+            return;
+        };
+        let until = now + self.lead + within;
+        if let Some(dropped) = self.awaiting.push(track, now, until) {
+            self.unconfirmed(dropped, now);
+        }
+    }
+
+    fn unconfirmed(&mut self, track: TrackId, now: MonoTime) {
+        self.counters.unconfirmed += 1;
+        self.alarms
+            .raise(GateAlarmKind::Unconfirmed, Some(track), now);
+    }
+}
+
+fn millis(field: &'static str, ms: f64) -> Result<Duration, GateConfigError> {
+    if (0.0..=86_400_000.0).contains(&ms) {
+        return Ok(Duration::from_secs_f64(ms / 1e3));
+    }
+    Err(GateConfigError {
+        field,
+        expected: "0 to 86400000 ms",
+        found: ms,
+    })
+}
+
+fn nanos(d: Duration) -> i64 {
+    i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn nanos_at(t: MonoTime) -> i64 {
+    i64::try_from(t.0).unwrap_or(i64::MAX)
+}
+
+fn mono(nanos: i64) -> MonoTime {
+    MonoTime(u64::try_from(nanos).unwrap_or(0))
+}
