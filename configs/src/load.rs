@@ -115,7 +115,8 @@ mod tests {
             change(&mut bad);
             check_station(&bad, &source)
         };
-        let cases: [(fn(&mut Station), &str); 14] = [
+        type Break = fn(&mut Station);
+        let cases: [(Break, &str); 14] = [
             (|s| s.station.line = "a b".into(), "station.line"),
             (|s| s.station.name = "a/b".into(), "station.name"),
             (|s| s.cameras[1].name = "cam1".into(), "cameras[1].name"),
