@@ -1,1 +1,24 @@
 //! Registers a recipe's golden picture to the part with OpenCV.
+//!
+//! What lives here: where a part lies relative to its golden picture, and the golden picture moved there, so that a
+//! change-detecting model sees both in the same place. It imports `sightline-model` only, opens no thread and keeps
+//! OpenCV from opening any. Where to start: [`Registrar`].
+//!
+//! How: both pictures are halved down to some 160 pixels a side and rid of slow changes of light. Phase correlation
+//! (Kuglin & Hines, 1975) finds the shift, the inverse compositional algorithm (Baker & Matthews, "Lucas-Kanade 20 Years
+//! On", IJCV 2004) refines it coarse to fine; everything that depends on the golden picture alone is made once. We do
+//! this and not `findTransformECC`, which finds the same but works everything out anew for every part: see
+//! `benches/register.rs`.
+
+mod aligner;
+mod error;
+mod level;
+mod matrix;
+mod motion;
+mod plane;
+mod registrar;
+mod warp;
+
+pub use error::RegistrationError;
+pub use motion::Mode;
+pub use registrar::{Registered, Registrar};
