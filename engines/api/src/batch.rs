@@ -42,7 +42,10 @@ impl Batch {
     /// Hands itself back with the reason, its outputs emptied.
     pub fn rejected(mut self, error: EngineError) -> Rejected {
         self.outputs.reset(0);
-        Rejected { batch: self, error }
+        Rejected {
+            batch: self,
+            error: Box::new(error),
+        }
     }
 
     /// Checks that every region names a view and, where the model compares, that each view brought its golden

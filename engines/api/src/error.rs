@@ -140,7 +140,7 @@ pub enum EngineError {
 pub struct Rejected {
     /// The batch, its outputs empty.
     pub batch: Batch,
-    /// Why.
+    /// Why; boxed, as the batch is large enough to be returned.
     #[source]
-    pub error: EngineError,
+    pub error: Box<EngineError>,
 }

@@ -159,6 +159,11 @@ impl Runtime {
         &self.path
     }
 
+    /// The library's environment, for tools that run a file without a bundle.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// What the library says of its build.
     pub fn build_info(&self) -> &'static str {
         ort::info()

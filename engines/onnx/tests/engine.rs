@@ -97,7 +97,7 @@ fn the_reference_is_the_second_plane_and_must_be_there() {
     batch.views[1].reference = None;
     let rejected = engine.submit(batch).expect_err("nothing to compare with");
     assert!(matches!(
-        rejected.error,
+        *rejected.error,
         EngineError::NoReference { view: 1 }
     ));
     assert_eq!(rejected.batch.views.len(), 2);
@@ -191,13 +191,13 @@ fn a_batch_that_cannot_run_comes_back_whole_and_the_next_one_runs() {
     let full = engine
         .submit(levels(&pool, &[1]))
         .expect_err("one is in flight");
-    assert!(matches!(full.error, EngineError::Full { depth: 1 }));
+    assert!(matches!(*full.error, EngineError::Full { depth: 1 }));
     let rejected = engine
         .collect()
         .expect("one in flight")
         .expect_err("no such pixels");
     assert!(matches!(
-        rejected.error,
+        *rejected.error,
         EngineError::Picture { view: 0, .. }
     ));
     assert!(rejected.batch.outputs.is_empty());

@@ -252,37 +252,44 @@ fn class_names(info: &ModelInfo, head: &Guess, guesses: &mut Vec<String>) -> Vec
     (0..count).map(|i| format!("class-{i}")).collect()
 }
 
-/// The values of a Python dict literal `{0: 'name', 1: "it's"}` as exporters write it, in order.
+/// The names of a Python dict literal `{0: 'name', 10: "it's", 1: …}` as exporters write it, in the order of its keys
+/// (not as written); empty where the keys are not 0 and on.
 pub fn parse_names(text: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut rest = text;
-    while let Some(colon) = rest.find(':') {
-        let after = rest[colon + 1..].trim_start();
-        let Some(quote) = after.chars().next().filter(|c| "'\"".contains(*c)) else {
-            break;
+    let mut names = BTreeMap::new();
+    let mut rest = text.trim_start().trim_start_matches('{');
+    while let Some((key, after)) = rest.split_once(':') {
+        let key = key.trim().trim_start_matches(',').trim().parse::<usize>();
+        let (Ok(key), Some((name, left))) = (key, quoted(after.trim_start())) else {
+            return Vec::new();
         };
-        let mut name = String::new();
-        let mut escaped = false;
-        let mut end = None;
-        for (at, c) in after.char_indices().skip(1) {
-            match c {
-                _ if escaped => {
-                    name.push(c);
-                    escaped = false;
-                }
-                '\\' => escaped = true,
-                c if c == quote => {
-                    end = Some(at + 1);
-                    break;
-                }
-                c => name.push(c),
-            }
-        }
-        let Some(end) = end else { break };
-        names.push(name);
-        rest = &after[end..];
+        names.insert(key, name);
+        rest = left;
     }
-    names
+    let contiguous = names.keys().copied().eq(0..names.len());
+    if contiguous {
+        names.into_values().collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// A quoted Python string at the start of `text`, and what follows it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let quote = text.chars().next().filter(|c| "'\"".contains(*c))?;
+    let mut name = String::new();
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => {
+                name.push(c);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            c if c == quote => return Some((name, &text[at + 1..])),
+            c => name.push(c),
+        }
+    }
+    None
 }
 
 fn slug(name: &str) -> String {
@@ -307,7 +314,7 @@ fn write_manifest(
     channels: &str,
     names: &[String],
 ) -> String {
-    let quoted = |s: &str| toml::Value::String(s.to_owned()).to_string();
+    let in_quotes = |s: &str| toml::Value::String(s.to_owned()).to_string();
     let (task, resize) = match head.kind {
         DecoderKind::Classifier => ("classify", "stretch"),
         _ => ("detect", "letterbox"),
@@ -330,12 +337,12 @@ fn write_manifest(
          [[files]]\npath = {path}\nrole = \"{ROLE_MODEL}\"\nprecision = \"{precision}\"\nsha256 = \"{sha}\"\nsize = {size}\n\n\
          [input]\nname = {input_name}\nwidth = {width}\nheight = {height}\nlayout = \"nchw\"\ndtype = \"f32\"\ncolor = \"{color}\" # guessed: gray, rgb or bgr\nscale = {scale} # guessed\nmean = {mean} # guessed\nstd = {std} # guessed\nresize = \"{resize}\" # guessed: letterbox, stretch or crop\npad_value = 114 # guessed\nchannels = {channels}\n\n\
          [decoder]\nkind = \"{kind}\" # guessed: {why}\nversion = 1\n",
-        name = quoted(&slug(stem)),
+        name = in_quotes(&slug(stem)),
         app = env!("CARGO_PKG_VERSION"),
-        path = quoted(&info.file_name),
+        path = in_quotes(&info.file_name),
         sha = info.sha256,
         size = info.size,
-        input_name = quoted(&input.name),
+        input_name = in_quotes(&input.name),
         mean = row("0.0"),
         std = row("1.0"),
         kind = head.kind.name(),
@@ -356,8 +363,53 @@ fn write_manifest(
         let _ = write!(
             t,
             "\n[[classes]]\nid = {id}\ncode = \"{code}\"\nname = {{ en = {} }}\nseverity = \"major\" # FILL IN\ndefault_limit = 0.5 # FILL IN\n",
-            quoted(name)
+            in_quotes(name)
         );
     }
     t
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_ordered_by_their_keys() {
+        assert_eq!(
+            parse_names(
+                r#"{0: 'a: b', 10: "it's", 2: 'c\'d', 1: 'z', 3:'e',4:'f',5:'g',6:'h',7:'i',8:'j',9:'k'}"#
+            )[..3],
+            ["a: b", "z", "c'd"]
+        );
+        assert!(parse_names("{1: 'a', 2: 'b'}").is_empty());
+        assert!(parse_names("{0: 'a").is_empty());
+        assert!(parse_names("").is_empty());
+    }
+
+    fn head_of(side: i64, dims: &[i64]) -> Option<(DecoderKind, usize)> {
+        guess(dims, side, side).map(|g| (g.kind, g.classes))
+    }
+
+    #[test]
+    fn each_usual_head_is_told_from_the_others() {
+        assert_eq!(
+            head_of(640, &[1, 84, 8400]),
+            Some((DecoderKind::YoloV8, 80))
+        );
+        assert_eq!(head_of(640, &[-1, 10, -1]), Some((DecoderKind::YoloV8, 6)));
+        assert_eq!(
+            head_of(640, &[1, 25200, 85]),
+            Some((DecoderKind::YoloV5, 80))
+        );
+        assert_eq!(head_of(640, &[1, 25200, 6]), Some((DecoderKind::YoloV5, 1)));
+        assert_eq!(head_of(640, &[1, 8400, 85]), Some((DecoderKind::YoloX, 80)));
+        assert_eq!(head_of(416, &[1, 3549, 85]), Some((DecoderKind::YoloX, 80)));
+        assert_eq!(head_of(640, &[1, 300, 6]), Some((DecoderKind::YoloV10, 0)));
+        assert_eq!(head_of(640, &[1, 6, 8400]), Some((DecoderKind::YoloV8, 2)));
+        assert_eq!(
+            head_of(224, &[-1, 1000]),
+            Some((DecoderKind::Classifier, 1000))
+        );
+        assert_eq!(head_of(32, &[10, 1, 8, 8]), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! Golden pictures: what a model must say of them, and how far a run may be off.
 
-use super::{Bundle, Manifest, Problem, Tolerance, hash};
+use super::{Bundle, BundleError, Manifest, Problem, Tolerance, hash};
 use crate::{ClassInfo, RegionOutput};
 use serde::{Deserialize, Serialize};
 use sightline_model::{BoxView, Detection};
@@ -57,7 +57,7 @@ impl Bundle {
     ///
     /// # Errors
     /// [`Problem::Unreadable`] or [`Problem::Syntax`] when a file has changed since.
-    pub fn goldens(&self) -> Result<Vec<Golden>, Problem> {
+    pub fn goldens(&self) -> Result<Vec<Golden>, BundleError> {
         self.manifest()
             .golden
             .iter()
@@ -65,7 +65,8 @@ impl Bundle {
                 Ok(Golden {
                     image: self.dir().join(&spec.image),
                     reference: spec.reference.as_ref().map(|r| self.dir().join(r)),
-                    expected: read(&self.dir().join(&spec.expected))?,
+                    expected: read(&self.dir().join(&spec.expected))
+                        .map_err(|problem| self.refused(*problem))?,
                     tolerance: spec.tolerance,
                 })
             })
@@ -73,20 +74,22 @@ impl Bundle {
     }
 }
 
-fn read(path: &Path) -> Result<Expected, Problem> {
+fn read(path: &Path) -> Result<Expected, Box<Problem>> {
     let bytes =
         hash::read_limited(path, MAX_EXPECTED_BYTES).map_err(|source| Problem::Unreadable {
             path: path.to_owned(),
             source,
             advice: "copy the bundle again, or remove the golden from manifest.toml",
         })?;
-    serde_json::from_slice(&bytes).map_err(|e| Problem::Syntax {
+    serde_json::from_slice(&bytes).map_err(|e| {
+        Box::new(Problem::Syntax {
         path: path.to_owned(),
         line: e.line(),
         field: String::new(),
         message: format!(
             "expected {{\"detections\":[{{\"class\",\"score\",\"bbox_px\":{{\"x\",\"y\",\"w\",\"h\"}}}}]}} or {{\"class\",\"score\"}}: {e}"
         ),
+        })
     })
 }
 
@@ -109,7 +112,7 @@ pub(super) fn check(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
         }
         let path = dir.join(&spec.expected);
         match read(&path) {
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
             Ok(expected) => problems.extend(unknown_classes(&path, &expected, manifest)),
         }
     }

@@ -35,35 +35,41 @@ pub(super) fn read_limited(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> 
 }
 
 /// Reads a listed file and holds it against its entry.
-pub(super) fn read_checked(path: &Path, entry: &FileEntry) -> Result<Vec<u8>, Problem> {
-    let unreadable = |source| Problem::Unreadable {
-        path: path.to_owned(),
-        source,
-        advice: "copy the bundle again, or remove its entry from manifest.toml",
+pub(super) fn read_checked(path: &Path, entry: &FileEntry) -> Result<Vec<u8>, Box<Problem>> {
+    let unreadable = |source| {
+        Box::new(Problem::Unreadable {
+            path: path.to_owned(),
+            source,
+            advice: "copy the bundle again, or remove its entry from manifest.toml",
+        })
     };
     let found = path.metadata().map_err(unreadable)?.len();
     if found != entry.size {
-        return Err(Problem::Size {
+        return Err(Box::new(Problem::Size {
             path: path.to_owned(),
             expected: entry.size,
             found,
-        });
+        }));
     }
     let bytes = read_limited(path, MAX_FILE_BYTES).map_err(unreadable)?;
     let found = sha256_hex(&bytes);
     if found.eq_ignore_ascii_case(&entry.sha256) {
         Ok(bytes)
     } else {
-        Err(Problem::Hash {
+        Err(Box::new(Problem::Hash {
             path: path.to_owned(),
             expected: entry.sha256.to_ascii_lowercase(),
             found,
-        })
+        }))
     }
 }
 
 /// Checks every listed file.
 pub(super) fn check_files(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
-    let check = |entry: &FileEntry| read_checked(&dir.join(&entry.path), entry).err();
+    let check = |entry: &FileEntry| {
+        read_checked(&dir.join(&entry.path), entry)
+            .err()
+            .map(|p| *p)
+    };
     manifest.files.iter().filter_map(check).collect()
 }

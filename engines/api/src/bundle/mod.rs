@@ -54,7 +54,7 @@ impl Bundle {
                     advice: "name the folder that holds the bundle's manifest.toml (`sightline model inspect FILE.onnx` drafts one)",
                 }])
             })?;
-        let manifest = parse::parse(&text, &path).map_err(|p| refuse(vec![p]))?;
+        let manifest = parse::parse(&text, &path).map_err(|p| refuse(vec![*p]))?;
         let mut problems = check::Checker::new(&path, &text).run(&manifest);
         if problems.is_empty() {
             problems.extend(hash::check_files(dir, &manifest));
@@ -119,10 +119,14 @@ impl Bundle {
     /// # Errors
     /// [`Problem::Unreadable`], [`Problem::Size`], [`Problem::Hash`].
     pub fn read_model(&self, file: &ModelFile<'_>) -> Result<Vec<u8>, BundleError> {
-        hash::read_checked(&file.path, file.entry).map_err(|problem| BundleError {
+        hash::read_checked(&file.path, file.entry).map_err(|problem| self.refused(*problem))
+    }
+
+    fn refused(&self, problem: Problem) -> BundleError {
+        BundleError {
             path: self.dir.clone(),
             problems: vec![problem],
-        })
+        }
     }
 
     /// What an engine called `library` (e.g. `onnx-cpu`) says of itself when it runs this bundle on one thread

@@ -8,8 +8,8 @@ use toml::de::{DeTable, DeValue};
 ///
 /// # Errors
 /// [`Problem::Syntax`] or [`Problem::Unknown`], for the first thing that is wrong.
-pub(super) fn parse(text: &str, path: &Path) -> Result<Manifest, Problem> {
-    toml::from_str(text).map_err(|e| explain(text, path, &e))
+pub(super) fn parse(text: &str, path: &Path) -> Result<Manifest, Box<Problem>> {
+    toml::from_str(text).map_err(|e| Box::new(explain(text, path, &e)))
 }
 
 fn explain(text: &str, path: &Path, error: &toml::de::Error) -> Problem {
