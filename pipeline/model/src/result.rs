@@ -15,6 +15,7 @@ pub const RESULT_SCHEMA: &str = "sightline.result.v1";
 #[serde(deny_unknown_fields)]
 pub struct InspectionResult {
     /// Always `sightline.result.v1`.
+    #[schemars(extend("const" = RESULT_SCHEMA))]
     pub schema: String,
     /// UUIDv7, the same on every delivery attempt; the MES de-duplicates on it.
     pub event_id: Uuid,
@@ -104,18 +105,19 @@ pub struct ViewResult {
     pub frame_id: Option<u64>,
     /// Capture time, absent when missed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub captured_at: Option<String>,
     /// Fit to be judged, or why not; absent when missed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
-    /// What counted and what was seen above the decoder's floor and not dismissed.
+    /// What counted, then what else was seen above the decoder's floor and not dismissed.
     pub detections: Vec<DetectionResult>,
     /// Why the view is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<MissReason>,
 }
 
-/// One finding that counted against the part.
+/// One finding on a view. It counted against the part if its score, area, place and number reached the recipe's limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DetectionResult {
@@ -136,13 +138,17 @@ pub struct DetectionResult {
 #[serde(deny_unknown_fields)]
 pub struct Times {
     /// The part arrived.
+    #[schemars(extend("format" = "date-time"))]
     pub trigger: String,
     /// Its first frame was captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     pub first_frame: Option<String>,
     /// The verdict was reached.
+    #[schemars(extend("format" = "date-time"))]
     pub decided: String,
     /// The latest moment for a verdict.
+    #[schemars(extend("format" = "date-time"))]
     pub deadline: String,
     /// Deadline minus decided; negative when late.
     pub margin_ms: f64,

@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn every_counter_that_is_one_off_is_a_gap_that_names_it() {
-        let cases: [(&str, fn(&mut Conservation)); 7] = [
+        type Break = fn(&mut Conservation);
+        let cases: [(&str, Break); 7] = [
             ("triggers is 10 but parts", |c| c.triggers += 1),
             ("triggers is 9 but parts + triggers in flight is 8", |c| {
                 c.parts -= 1

@@ -78,6 +78,10 @@ pub struct Judge {
     open: VecDeque<Open>,
     /// Decided by evaluation, by the moment of decision, then track.
     ready: VecDeque<Box<Dossier>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "a dossier goes to other threads and comes home without being moved or allocated"
+    )]
     free: Vec<Box<Dossier>>,
     used: TrackWindow,
     max_open: usize,
@@ -337,7 +341,7 @@ impl Judge {
             dossier.decide(now, false);
             self.counters.decided += 1;
             let key = (now, track);
-            let key_of = |d: &Box<Dossier>| (d.decision.decided, d.trigger.track_id);
+            let key_of = |d: &Dossier| (d.decision.decided, d.trigger.track_id);
             let at = self.ready.partition_point(|d| key_of(d) < key);
             self.ready.insert(at, dossier);
         }

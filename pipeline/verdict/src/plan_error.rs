@@ -134,24 +134,15 @@ impl PlanError {
         found: &str,
         known: Vec<String>,
     ) -> Self {
+        let nearest = sightline_configs::nearest(found, known.iter().map(String::as_str));
         Self::UnknownName {
-            nearest: nearest(found, &known),
+            nearest: nearest.map(str::to_owned),
             field,
             what,
             found: found.to_owned(),
             known,
         }
     }
-}
-
-/// The known name closest to `found` by Damerau-Levenshtein, if it takes at most a third of its letters (and at
-/// least two) to get there.
-fn nearest(found: &str, known: &[String]) -> Option<String> {
-    let (distance, name) = known
-        .iter()
-        .map(|k| (strsim::damerau_levenshtein(found, k), k))
-        .min()?;
-    (distance <= (found.chars().count() / 3).max(2)).then(|| name.clone())
 }
 
 fn hint(nearest: Option<&str>) -> String {

@@ -239,6 +239,10 @@ impl GateSchedule {
             let reason = self.refused.remove(at).map(|(_, reason)| reason);
             return Ok(Outcome::reject(reason.unwrap_or(DispositionReason::Fault)));
         }
+        if self.told.contains(track) {
+            // refused so long ago that its reason was forgotten
+            return Ok(Outcome::reject(DispositionReason::Overflow));
+        }
         self.counters.unregistered += 1;
         self.alarms
             .raise(GateAlarmKind::Unregistered, Some(track), now);

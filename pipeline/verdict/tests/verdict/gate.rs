@@ -1,0 +1,258 @@
+//! When parts are at the gate and what happens to them, one situation a test.
+
+use crate::common::*;
+use sightline_configs::station::{Gate, GateAt, GateKind};
+use sightline_model::{
+    Disposition, DispositionReason as Reason, MonoTime, TrackId, Trigger, UtcMicros,
+};
+use sightline_verdict::{
+    AlreadyFinal, GateAlarmKind, GateCommand, GateSchedule, Outcome, Registered,
+};
+
+pub fn gate(at: GateAt, confirm_within_ms: Option<f64>) -> Gate {
+    Gate {
+        kind: GateKind::Simulated,
+        at,
+        lead_ms: 5.0,
+        confirm_within_ms,
+    }
+}
+
+/// Parts are at the gate 200 ms after their trigger; commands are given at 195 ms.
+pub fn timed(capacity: usize) -> GateSchedule {
+    GateSchedule::new(&gate(GateAt::DelayMs(200.0), None), capacity).unwrap()
+}
+
+pub fn poll(g: &mut GateSchedule, now: MonoTime, encoder: Option<i64>) -> Vec<GateCommand> {
+    g.poll(now, encoder).collect()
+}
+
+pub fn command(track: u64, outcome: Outcome) -> GateCommand {
+    GateCommand {
+        track: TrackId(track),
+        disposition: outcome.disposition,
+        reason: outcome.reason,
+    }
+}
+
+pub fn register(g: &mut GateSchedule, track: u64, at: MonoTime) {
+    assert_eq!(g.register(&trigger(track, at), at), Registered::Scheduled);
+}
+
+pub fn kinds(g: &GateSchedule) -> Vec<GateAlarmKind> {
+    g.alarms().map(|a| a.kind).collect()
+}
+
+const NO_VERDICT: Outcome = Outcome::reject(Reason::NoVerdict);
+const LATE: Outcome = Outcome::reject(Reason::Late);
+const VERDICT: Outcome = Outcome::reject(Reason::Verdict);
+
+#[test]
+fn a_verdict_in_time_is_what_happens() {
+    let mut g = timed(8);
+    register(&mut g, 1, ms(0));
+    register(&mut g, 2, ms(10));
+    assert_eq!(g.decide(TrackId(2), VERDICT, ms(50), None), Ok(VERDICT));
+    assert_eq!(
+        g.decide(TrackId(1), Outcome::PASS, ms(194), None),
+        Ok(Outcome::PASS)
+    );
+    assert_eq!(g.next_due(ms(194), None), Some(ms(195)));
+    assert_eq!(poll(&mut g, ms(194), None), []);
+    assert_eq!(poll(&mut g, ms(195), None), [command(1, Outcome::PASS)]);
+    assert_eq!(poll(&mut g, ms(205), None), [command(2, VERDICT)]);
+    assert_eq!((g.next_due(ms(205), None), g.coming()), (None, 0));
+    assert_eq!(g.alarms().count(), 0);
+}
+
+#[test]
+fn a_part_without_a_verdict_is_rejected_and_its_late_verdict_says_so() {
+    let mut g = timed(8);
+    register(&mut g, 1, ms(0));
+    assert_eq!(poll(&mut g, ms(196), None), [command(1, NO_VERDICT)]);
+    assert_eq!(g.decide(TrackId(1), Outcome::PASS, ms(197), None), Ok(LATE));
+    let c = g.counters();
+    assert_eq!((c.by_default, c.late_verdicts, c.dispositions), (1, 1, 1));
+}
+
+#[test]
+fn a_verdict_that_is_due_is_late_even_if_the_gate_thread_was_not_there_yet() {
+    let mut g = timed(8);
+    register(&mut g, 1, ms(0));
+    assert_eq!(g.decide(TrackId(1), Outcome::PASS, ms(195), None), Ok(LATE));
+    assert_eq!(poll(&mut g, ms(195), None), [command(1, LATE)]);
+    assert_eq!(poll(&mut g, ms(900), None), []);
+}
+
+#[test]
+fn the_first_verdict_stands() {
+    let mut g = timed(8);
+    let track = TrackId(1);
+    register(&mut g, 1, ms(0));
+    let again = Err(AlreadyFinal { track });
+    assert_eq!(g.decide(track, VERDICT, ms(10), None), Ok(VERDICT));
+    assert_eq!(g.decide(track, Outcome::PASS, ms(11), None), again);
+    assert_eq!(poll(&mut g, ms(195), None), [command(1, VERDICT)]);
+    assert_eq!(g.decide(track, Outcome::PASS, ms(300), None), again);
+    let t = trigger(1, ms(400));
+    assert_eq!(g.register(&t, ms(400)), Registered::Duplicate);
+    let c = g.counters();
+    assert_eq!((c.repeated_verdicts, c.duplicates, c.registered), (2, 1, 1));
+}
+
+#[test]
+fn by_encoder_a_part_is_there_when_the_belt_has_brought_it() {
+    let mut g = GateSchedule::new(&gate(GateAt::EncoderCounts(1_000), None), 8).unwrap();
+    let t = Trigger {
+        encoder: Some(5_000),
+        ..trigger(1, ms(0))
+    };
+    assert_eq!(g.register(&t, ms(0)), Registered::Scheduled);
+    // 2 counts a ms; the lead of 5 ms is 10 counts once the speed is known
+    assert_eq!(g.next_due(ms(0), Some(5_000)), None);
+    for at in 0..495 {
+        assert_eq!(poll(&mut g, ms(at), Some(5_000 + 2 * at as i64)), []);
+    }
+    assert_eq!(g.next_due(ms(480), Some(5_960)), Some(ms(495)));
+    let due = poll(&mut g, ms(495), Some(5_990));
+    assert_eq!(due, [command(1, NO_VERDICT)]);
+    assert_eq!(g.alarms().count(), 0);
+}
+
+#[test]
+fn a_standing_belt_brings_nothing_however_long_it_stands() {
+    let mut g = GateSchedule::new(&gate(GateAt::EncoderCounts(1_000), None), 8).unwrap();
+    let t = Trigger {
+        encoder: Some(0),
+        ..trigger(1, ms(0))
+    };
+    assert_eq!(g.register(&t, ms(0)), Registered::Scheduled);
+    for at in 0..10_000 {
+        assert_eq!(poll(&mut g, ms(at), Some(900)), []);
+    }
+    assert_eq!(g.next_due(ms(10_000), Some(900)), None);
+    assert_eq!(
+        g.decide(TrackId(1), Outcome::PASS, ms(10_000), Some(900)),
+        Ok(Outcome::PASS)
+    );
+    assert_eq!(
+        poll(&mut g, ms(10_001), Some(1_000)),
+        [command(1, Outcome::PASS)]
+    );
+}
+
+#[test]
+fn a_lost_encoder_holds_the_line_until_it_is_back() {
+    let mut g = GateSchedule::new(&gate(GateAt::EncoderCounts(100), None), 8).unwrap();
+    assert_eq!(poll(&mut g, ms(0), None), []);
+    assert!(!g.hold(), "nothing is under way");
+    let mut t = trigger(1, ms(0));
+    t.encoder = Some(0);
+    assert_eq!(g.register(&t, ms(0)), Registered::Scheduled);
+    assert_eq!(poll(&mut g, ms(1), None), []);
+    assert_eq!(
+        (kinds(&g), g.hold()),
+        (vec![GateAlarmKind::EncoderLost], true)
+    );
+    g.acknowledge(ms(2));
+    assert!(g.hold(), "a person's word brings no encoder back");
+    assert_eq!(poll(&mut g, ms(3), Some(100)), [command(1, NO_VERDICT)]);
+    assert!(!g.hold());
+    // a trigger without a count cannot be followed
+    t = trigger(2, ms(4));
+    let now = Outcome::reject(Reason::Fault);
+    assert_eq!(
+        g.register(&t, ms(4)),
+        Registered::Immediate(command(2, now))
+    );
+    assert_eq!(
+        g.decide(TrackId(2), Outcome::PASS, ms(5), Some(100)),
+        Ok(now)
+    );
+}
+
+#[test]
+fn a_full_schedule_rejects_at_once_and_says_so() {
+    let mut g = timed(2);
+    register(&mut g, 1, ms(0));
+    register(&mut g, 2, ms(1));
+    let full = Outcome::reject(Reason::Overflow);
+    let third = g.register(&trigger(3, ms(2)), ms(2));
+    assert_eq!(third, Registered::Immediate(command(3, full)));
+    assert_eq!(kinds(&g), [GateAlarmKind::Full]);
+    assert!(!g.hold());
+    assert_eq!(g.decide(TrackId(3), Outcome::PASS, ms(3), None), Ok(full));
+    assert_eq!(poll(&mut g, ms(300), None).len(), 2);
+    // both went without a verdict and keep their places until it comes
+    let fourth = g.register(&trigger(4, ms(300)), ms(300));
+    assert_eq!(fourth, Registered::Immediate(command(4, full)));
+    assert_eq!(g.decide(TrackId(1), Outcome::PASS, ms(301), None), Ok(LATE));
+    register(&mut g, 5, ms(302));
+    let alarm = g.next_alarm_change().unwrap().to_alarm(UtcMicros(9));
+    assert_eq!((alarm.id.0.as_ref(), alarm.active), ("gate-full", true));
+    assert!(
+        alarm.message.starts_with("part 4: there is no room"),
+        "{}",
+        alarm.message
+    );
+    assert!(alarm.message.ends_with("(2 so far)"), "{}", alarm.message);
+}
+
+#[test]
+fn a_verdict_for_a_part_the_gate_never_heard_of_is_a_reject_and_an_alarm() {
+    let mut g = timed(2);
+    let unknown = g.decide(TrackId(5), Outcome::PASS, ms(1), None);
+    assert_eq!(unknown, Ok(Outcome::reject(Reason::Fault)));
+    assert_eq!(kinds(&g), [GateAlarmKind::Unregistered]);
+}
+
+#[test]
+fn a_reject_commanded_too_late_is_an_alarm() {
+    let mut g = timed(4);
+    register(&mut g, 1, ms(0));
+    register(&mut g, 2, ms(1));
+    g.decide(TrackId(1), Outcome::PASS, ms(1), None).unwrap();
+    assert_eq!(poll(&mut g, MonoTime(200_500_000), None).len(), 2);
+    assert_eq!(g.counters().behind, 1);
+    assert_eq!(g.alarms().count(), 0, "a pass that is late harms nobody");
+    register(&mut g, 3, ms(300));
+    assert_eq!(poll(&mut g, ms(501), None).len(), 1);
+    assert_eq!(kinds(&g), [GateAlarmKind::Behind]);
+}
+
+#[test]
+fn a_gate_that_does_not_take_a_command_holds_the_line_until_somebody_came() {
+    let mut g = timed(4);
+    register(&mut g, 1, ms(0));
+    assert_eq!(poll(&mut g, ms(195), None).len(), 1);
+    g.failed(TrackId(1), ms(196));
+    assert_eq!((kinds(&g), g.hold()), (vec![GateAlarmKind::Refused], true));
+    g.acknowledge(ms(500));
+    assert_eq!((kinds(&g), g.hold()), (vec![], false));
+    assert!(!g.next_alarm_change().unwrap().active);
+    assert!(g.next_alarm_change().is_none());
+}
+
+#[test]
+fn settings_out_of_range_are_refused_by_name() {
+    let refused = |g: Gate| GateSchedule::new(&g, 4).unwrap_err().to_string();
+    let bad = refused(gate(GateAt::EncoderCounts(-1), None));
+    assert!(
+        bad.starts_with("gate.at.encoder_counts: expected 0 or more, found -1"),
+        "{bad}"
+    );
+    let bad = refused(gate(GateAt::DelayMs(f64::NAN), None));
+    assert!(
+        bad.starts_with("gate.at.delay_ms: expected 0 to 86400000 ms, found NaN"),
+        "{bad}"
+    );
+    let bad = refused(gate(GateAt::DelayMs(1.0), Some(-1.0)));
+    assert!(bad.starts_with("gate.confirm_within_ms: expected"), "{bad}");
+    assert!(matches!(
+        GateSchedule::new(&gate(GateAt::DelayMs(1.0), None), 0)
+            .unwrap()
+            .register(&trigger(1, ms(0)), ms(0)),
+        Registered::Scheduled
+    ));
+    assert_eq!(Outcome::PASS.disposition, Disposition::Pass);
+}

@@ -1,0 +1,13 @@
+//! The promise, tested: one decision a part, unknown is never OK, late changes nothing, nothing is lost.
+
+mod allocation;
+mod common;
+mod confirm;
+mod gate;
+mod gate_model;
+mod judge;
+mod judge_model;
+mod plan;
+mod result;
+mod rules;
+mod rules_laws;
