@@ -4,13 +4,15 @@
 //! reject, a verdict can change it until the gate's command is due, and nothing can afterwards.
 
 mod alarms;
+mod belt;
 mod confirm;
+mod counters;
 mod driver;
 mod schedule;
 mod speed;
 
 pub use alarms::{GateAlarm, GateAlarmKind};
+pub use belt::GateConfigError;
+pub use counters::GateCounters;
 pub use driver::{Confirmation, GateDriver, GateError};
-pub use schedule::{
-    AlreadyFinal, GateCommand, GateConfigError, GateCounters, GateSchedule, Registered,
-};
+pub use schedule::{AlreadyFinal, GateCommand, GateSchedule, Registered};

@@ -1,30 +1,19 @@
 //! Which part is at the gate when, and what happens to it then.
 
 use super::alarms::{Alarms, GateAlarm, GateAlarmKind};
+use super::belt::{Belt, GateConfigError, millis};
 use super::confirm::{Awaiting, Match};
+use super::counters::GateCounters;
 use super::driver::Confirmation;
-use super::speed::Speed;
 use crate::outcome::Outcome;
 use crate::window::TrackWindow;
-use sightline_configs::station::{Gate, GateAt};
+use sightline_configs::station::Gate;
 use sightline_model::{Disposition, DispositionReason, MonoTime, TrackId, Trigger};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A command this long after it was due counts as behind only if the part is at the gate already.
 const TOLERANCE: Duration = Duration::from_millis(1);
-
-/// A gate setting out of range.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("gate.{field}: expected {expected}, found {found}; correct the number")]
-pub struct GateConfigError {
-    /// Which.
-    pub field: &'static str,
-    /// What it may be.
-    pub expected: &'static str,
-    /// What it is.
-    pub found: f64,
-}
 
 /// What the driver is to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,43 +49,6 @@ pub struct AlreadyFinal {
     pub track: TrackId,
 }
 
-/// What the gate counted since it was made. `registered == passed + rejected + refused` + parts still on their way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GateCounters {
-    /// Parts told, each once.
-    pub registered: u64,
-    /// Pass commands.
-    pub passed: u64,
-    /// Reject commands at the gate.
-    pub rejected: u64,
-    /// Parts rejected at once because they could not be followed.
-    pub refused: u64,
-    /// Final dispositions given out, one a part.
-    pub dispositions: u64,
-    /// Reject commands of parts that had no verdict.
-    pub by_default: u64,
-    /// Verdicts that came too late to matter.
-    pub late_verdicts: u64,
-    /// Verdicts for parts never told.
-    pub unregistered: u64,
-    /// Second verdicts for a part, not taken.
-    pub repeated_verdicts: u64,
-    /// Parts told a second time.
-    pub duplicates: u64,
-    /// Commands given when the part was at the gate already.
-    pub behind: u64,
-    /// Commands the gate did not take.
-    pub failed: u64,
-    /// Rejects the sensor saw in time.
-    pub confirmed: u64,
-    /// Rejects the sensor saw, but late.
-    pub confirmed_late: u64,
-    /// Rejects the sensor did not see in time.
-    pub unconfirmed: u64,
-    /// Signals of the sensor without a reject.
-    pub unexpected: u64,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     track: TrackId,
@@ -105,18 +57,10 @@ struct Entry {
     verdict: Option<Outcome>,
 }
 
-/// What the position of the belt is measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Follow {
-    Counts(i64),
-    Nanos(i64),
-}
-
 /// The parts between trigger and gate.
 #[derive(Debug)]
 pub struct GateSchedule {
-    follow: Follow,
-    lead: Duration,
+    belt: Belt,
     confirm_within: Option<Duration>,
     capacity: usize,
     /// On their way, by arrival at the gate, then track.
@@ -128,7 +72,6 @@ pub struct GateSchedule {
     told: TrackWindow,
     decided: TrackWindow,
     awaiting: Awaiting,
-    speed: Speed,
     alarms: Alarms,
     counters: GateCounters,
 }
@@ -140,22 +83,10 @@ impl GateSchedule {
     /// [`GateConfigError`] for a distance, lead or confirmation time that is negative or not a number.
     pub fn new(gate: &Gate, capacity: usize) -> Result<Self, GateConfigError> {
         let capacity = capacity.max(1);
-        let follow = match gate.at {
-            GateAt::EncoderCounts(counts) if counts < 0 => {
-                return Err(GateConfigError {
-                    field: "at.encoder_counts",
-                    expected: "0 or more",
-                    found: counts as f64,
-                });
-            }
-            GateAt::EncoderCounts(counts) => Follow::Counts(counts),
-            GateAt::DelayMs(ms) => Follow::Nanos(nanos(millis("at.delay_ms", ms)?)),
-        };
         let confirm_within = gate.confirm_within_ms;
         let confirm_within = confirm_within.map(|ms| millis("confirm_within_ms", ms));
         Ok(Self {
-            follow,
-            lead: millis("lead_ms", gate.lead_ms)?,
+            belt: Belt::new(gate)?,
             confirm_within: confirm_within.transpose()?,
             capacity,
             coming: VecDeque::with_capacity(capacity),
@@ -164,7 +95,6 @@ impl GateSchedule {
             told: TrackWindow::new(),
             decided: TrackWindow::new(),
             awaiting: Awaiting::new(capacity),
-            speed: Speed::default(),
             alarms: Alarms::new(),
             counters: GateCounters::default(),
         })
@@ -179,16 +109,10 @@ impl GateSchedule {
             return Registered::Duplicate;
         }
         self.counters.registered += 1;
-        let at_gate = match self.follow {
-            Follow::Nanos(delay) => nanos_at(trigger.at).saturating_add(delay),
-            Follow::Counts(counts) => match trigger.encoder {
-                Some(at) => at.saturating_add(counts),
-                None => {
-                    self.alarms
-                        .raise(GateAlarmKind::EncoderLost, Some(track), now);
-                    return self.refuse(track, DispositionReason::Fault);
-                }
-            },
+        let Some(at_gate) = self.belt.at_gate(trigger) else {
+            let lost = GateAlarmKind::EncoderLost;
+            self.alarms.raise(lost, Some(track), now);
+            return self.refuse(track, DispositionReason::Fault);
         };
         if self.coming.len() + self.gone.len() >= self.capacity {
             self.alarms.raise(GateAlarmKind::Full, Some(track), now);
@@ -226,7 +150,7 @@ impl GateSchedule {
         }
         self.counters.dispositions += 1;
         if let Some(at) = self.coming.iter().position(|e| e.track == track) {
-            let late = self.is_due(self.coming[at].at_gate, now, encoder);
+            let late = self.belt.is_due(self.coming[at].at_gate, now, encoder);
             let outcome = if late { self.late() } else { verdict };
             self.coming[at].verdict = Some(outcome);
             return Ok(outcome);
@@ -264,20 +188,8 @@ impl GateSchedule {
     /// When the next command or overdue confirmation is expected, for the thread's wait; `None`: not to be known
     /// (nothing under way, or the belt stands).
     pub fn next_due(&self, now: MonoTime, encoder: Option<i64>) -> Option<MonoTime> {
-        let command = self.coming.front().and_then(|e| match self.follow {
-            Follow::Nanos(_) => Some(mono(e.at_gate) - self.lead),
-            Follow::Counts(_) => {
-                let counts = e.at_gate.saturating_sub(self.lead_units()) - encoder?;
-                let speed = self.speed.counts_per_s();
-                if counts <= 0 {
-                    return Some(now);
-                }
-                (speed > 0.0).then(|| {
-                    let s = (counts as f64 / speed).min(3_600.0);
-                    now + Duration::from_secs_f64(s)
-                })
-            }
-        });
+        let first = self.coming.front();
+        let command = first.and_then(|e| self.belt.due(e.at_gate, now, encoder));
         let just_after = |t: MonoTime| t + Duration::from_nanos(1);
         let overdue = self.awaiting.next_until().map(just_after);
         command.into_iter().chain(overdue).min()
@@ -360,45 +272,14 @@ impl GateSchedule {
         Outcome::reject(DispositionReason::Late)
     }
 
-    /// The lead in encoder counts or nanoseconds.
-    fn lead_units(&self) -> i64 {
-        self.units(self.lead)
-    }
-
-    fn units(&self, d: Duration) -> i64 {
-        match self.follow {
-            Follow::Nanos(_) => nanos(d),
-            Follow::Counts(_) => (d.as_secs_f64() * self.speed.counts_per_s()).ceil() as i64,
-        }
-    }
-
-    /// Where the belt is; `None` without the encoder that is followed.
-    fn position(&self, now: MonoTime, encoder: Option<i64>) -> Option<i64> {
-        match self.follow {
-            Follow::Nanos(_) => Some(nanos_at(now)),
-            Follow::Counts(_) => encoder,
-        }
-    }
-
-    fn is_due(&self, at_gate: i64, now: MonoTime, encoder: Option<i64>) -> bool {
-        let due = at_gate.saturating_sub(self.lead_units());
-        self.position(now, encoder).is_some_and(|p| p >= due)
-    }
-
     fn watch(&mut self, now: MonoTime, encoder: Option<i64>) {
-        if let Follow::Counts(_) = self.follow {
-            match encoder {
-                Some(counts) => {
-                    self.speed.observe(now, counts);
-                    self.alarms.clear(GateAlarmKind::EncoderLost, now);
-                }
-                None => {
-                    self.speed.forget();
-                    let lost = GateAlarmKind::EncoderLost;
-                    if !self.coming.is_empty() && !self.alarms.is_active(lost) {
-                        self.alarms.raise(lost, None, now);
-                    }
-                }
+        if self.belt.by_encoder() {
+            self.belt.observe(now, encoder);
+            let lost = GateAlarmKind::EncoderLost;
+            if encoder.is_some() {
+                self.alarms.clear(lost, now);
+            } else if !self.coming.is_empty() && !self.alarms.is_active(lost) {
+                self.alarms.raise(lost, None, now);
             }
         }
         while let Some(track) = self.awaiting.next_overdue(now) {
@@ -408,7 +289,7 @@ impl GateSchedule {
 
     fn next_command(&mut self, now: MonoTime, encoder: Option<i64>) -> Option<GateCommand> {
         let e = *self.coming.front()?;
-        if !self.is_due(e.at_gate, now, encoder) {
+        if !self.belt.is_due(e.at_gate, now, encoder) {
             return None;
         }
         self.coming.pop_front();
@@ -417,8 +298,7 @@ impl GateSchedule {
             self.counters.by_default += 1;
             Outcome::reject(DispositionReason::NoVerdict)
         });
-        let past = self.position(now, encoder).map(|p| p - e.at_gate);
-        let behind = past.is_some_and(|p| p > 0 && p > self.units(TOLERANCE) - self.lead_units());
+        let behind = self.is_behind(e.at_gate, now, encoder);
         self.counters.behind += u64::from(behind);
         match outcome.disposition {
             Disposition::Pass => self.counters.passed += 1,
@@ -437,11 +317,19 @@ impl GateSchedule {
         })
     }
 
+    /// Whether a command given now is too late: the part is at the gate already, and it was due a while ago.
+    fn is_behind(&self, at_gate: i64, now: MonoTime, encoder: Option<i64>) -> bool {
+        let belt = &self.belt;
+        let slack = belt.units(TOLERANCE) - belt.units(belt.lead());
+        let past = belt.position(now, encoder).map(|p| p - at_gate);
+        past.is_some_and(|p| p > slack.max(0))
+    }
+
     fn await_confirmation(&mut self, track: TrackId, now: MonoTime) {
         let Some(within) = self.confirm_within else {
             return;
         };
-        let until = now + self.lead + within;
+        let until = now + self.belt.lead() + within;
         if let Some(dropped) = self.awaiting.push(track, now, until) {
             self.unconfirmed(dropped, now);
         }
@@ -452,27 +340,4 @@ impl GateSchedule {
         self.alarms
             .raise(GateAlarmKind::Unconfirmed, Some(track), now);
     }
-}
-
-fn millis(field: &'static str, ms: f64) -> Result<Duration, GateConfigError> {
-    if (0.0..=86_400_000.0).contains(&ms) {
-        return Ok(Duration::from_secs_f64(ms / 1e3));
-    }
-    Err(GateConfigError {
-        field,
-        expected: "0 to 86400000 ms",
-        found: ms,
-    })
-}
-
-fn nanos(d: Duration) -> i64 {
-    i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn nanos_at(t: MonoTime) -> i64 {
-    i64::try_from(t.0).unwrap_or(i64::MAX)
-}
-
-fn mono(nanos: i64) -> MonoTime {
-    MonoTime(u64::try_from(nanos).unwrap_or(0))
 }

@@ -1,70 +1,22 @@
 //! The open parts, their deadlines, and the moment each is decided. Exactly once: a part leaves by
 //! [`Judge::next_decided`] or by [`Judge::overflow_dossier`], and what comes for it afterwards is only counted.
 
+mod counters;
+mod pool;
+
+pub use counters::{JudgeCounters, OpenError};
+
 use crate::dossier::{Dossier, DossierView, ViewState};
 use crate::plan::InspectionPlan;
 use crate::rules::{Answer, Undecided, ViewVerdict, judge_view};
 use crate::window::TrackWindow;
-use sightline_configs::recipe::Combine;
-use sightline_model::result::{RecipeRef, StagesUs};
+use pool::Pool;
+use sightline_model::result::StagesUs;
 use sightline_model::{
     FrameMeta, Generation, MissReason, MonoTime, TrackId, Trigger, ViewId, ViewTag,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Views and findings a fresh dossier has room for; a part with more makes its dossier grow once.
-const VIEWS: usize = 16;
-const FINDINGS: usize = 128;
-/// Dossiers beyond the open parts that can be on their way to the result maker before one is allocated.
-const SPARE: usize = 32;
-
-/// Why a part was not opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// As many parts are open as there is room for; reject it with [`Judge::overflow_dossier`].
-    #[error(
-        "part {track} cannot be opened: {open} of at most {max} parts are open; reject it as overflow, slow the line or add engines"
-    )]
-    Full {
-        /// The part.
-        track: TrackId,
-        /// Parts open or decided and not yet taken.
-        open: usize,
-        /// The most there can be.
-        max: usize,
-    },
-    /// This part has or had a dossier; it gets no second verdict.
-    #[error("part {track} was opened before; a track id is used once, number triggers upwards")]
-    Duplicate {
-        /// The part.
-        track: TrackId,
-    },
-}
-
-/// What the judge counted since it was made. `opened == decided + expired` + parts still open, always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct JudgeCounters {
-    /// Parts opened.
-    pub opened: u64,
-    /// Parts decided because all their views were there or known to be missing.
-    pub decided: u64,
-    /// Parts closed by their deadline or by the end of the run.
-    pub expired: u64,
-    /// Parts rejected because no room was left for them.
-    pub overflowed: u64,
-    /// Views that came after their part's deadline or verdict.
-    pub late_views: u64,
-    /// Views of no part, of another generation, of another camera, or with a number the recipe does not have.
-    pub unknown_views: u64,
-    /// Views that came a second time; the first one stands.
-    pub duplicates: u64,
-    /// Triggers whose track id was used before.
-    pub duplicate_triggers: u64,
-    /// Dossiers allocated because none was at home; grows only while results are not recycled.
-    pub allocated: u64,
-}
 
 struct Open {
     track: TrackId,
@@ -78,16 +30,11 @@ pub struct Judge {
     open: VecDeque<Open>,
     /// Decided by evaluation, by the moment of decision, then track.
     ready: VecDeque<Box<Dossier>>,
-    #[expect(
-        clippy::vec_box,
-        reason = "a dossier goes to other threads and comes home without being moved or allocated"
-    )]
-    free: Vec<Box<Dossier>>,
+    pool: Pool,
     used: TrackWindow,
     max_open: usize,
     tally: Vec<u32>,
     counters: JudgeCounters,
-    nothing: Arc<InspectionPlan>,
     closed: bool,
 }
 
@@ -95,19 +42,14 @@ impl Judge {
     /// A judge for at most `max_open` parts at once (1 at least), with the dossiers of all of them.
     pub fn new(max_open: usize) -> Self {
         let max_open = max_open.max(1);
-        let nothing = Arc::new(no_plan());
-        let blank = || Box::new(Dossier::blank(&nothing, VIEWS, FINDINGS));
-        let mut free = Vec::with_capacity(max_open + SPARE);
-        free.extend(std::iter::repeat_with(blank).take(max_open + SPARE));
         Self {
             open: VecDeque::with_capacity(max_open),
             ready: VecDeque::with_capacity(max_open),
-            free,
+            pool: Pool::new(max_open),
             used: TrackWindow::new(),
             max_open,
             tally: Vec::with_capacity(256),
             counters: JudgeCounters::default(),
-            nothing,
             closed: false,
         }
     }
@@ -129,7 +71,7 @@ impl Judge {
             return Err(OpenError::Full { track, open, max });
         }
         self.used.mark(track);
-        let mut dossier = self.take_free();
+        let mut dossier = self.pool.take();
         dossier.begin(plan, trigger);
         let entry = Open {
             track,
@@ -154,7 +96,7 @@ impl Judge {
             self.counters.duplicate_triggers += 1;
             return None;
         }
-        let mut dossier = self.take_free();
+        let mut dossier = self.pool.take();
         dossier.begin(plan, trigger);
         dossier.give_up(now, MissReason::Overflow);
         self.counters.overflowed += 1;
@@ -258,11 +200,8 @@ impl Judge {
     }
 
     /// Gives a dossier back for the next part.
-    pub fn recycle(&mut self, mut dossier: Box<Dossier>) {
-        dossier.wipe(&self.nothing);
-        if self.free.len() < self.free.capacity() {
-            self.free.push(dossier);
-        }
+    pub fn recycle(&mut self, dossier: Box<Dossier>) {
+        self.pool.give(dossier);
     }
 
     /// Parts open, or decided and not yet taken.
@@ -272,14 +211,10 @@ impl Judge {
 
     /// What was counted.
     pub fn counters(&self) -> JudgeCounters {
-        self.counters
-    }
-
-    fn take_free(&mut self) -> Box<Dossier> {
-        self.free.pop().unwrap_or_else(|| {
-            self.counters.allocated += 1;
-            Box::new(Dossier::blank(&self.nothing, VIEWS, FINDINGS))
-        })
+        JudgeCounters {
+            allocated: self.pool.allocated,
+            ..self.counters
+        }
     }
 
     fn index(&self, track: TrackId) -> Option<usize> {
@@ -345,22 +280,5 @@ impl Judge {
             let at = self.ready.partition_point(|d| key_of(d) < key);
             self.ready.insert(at, dossier);
         }
-    }
-}
-
-fn no_plan() -> InspectionPlan {
-    InspectionPlan {
-        generation: Generation(0),
-        recipe: RecipeRef {
-            external_id: String::new(),
-            internal_id: String::new(),
-            version: String::new(),
-            hash: String::new(),
-        },
-        product_id: None,
-        deadline: Duration::ZERO,
-        views: Vec::new(),
-        models: Vec::new(),
-        combine: Combine::AnyFails,
     }
 }

@@ -1,0 +1,140 @@
+//! Where the belt is and when a part is due: in encoder counts, or in time.
+
+use super::speed::Speed;
+use sightline_configs::station::{Gate, GateAt};
+use sightline_model::{MonoTime, Trigger};
+use std::time::Duration;
+
+/// A gate setting out of range.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("gate.{field}: expected {expected}, found {found}; correct the number")]
+pub struct GateConfigError {
+    /// Which.
+    pub field: &'static str,
+    /// What it may be.
+    pub expected: &'static str,
+    /// What it is.
+    pub found: f64,
+}
+
+/// What the position of the belt is measured in, and how far the gate is from the trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Follow {
+    Counts(i64),
+    Nanos(i64),
+}
+
+/// The belt from trigger to gate. Positions are encoder counts or monotonic nanoseconds.
+#[derive(Debug)]
+pub(super) struct Belt {
+    follow: Follow,
+    lead: Duration,
+    speed: Speed,
+}
+
+impl Belt {
+    pub(super) fn new(gate: &Gate) -> Result<Self, GateConfigError> {
+        let follow = match gate.at {
+            GateAt::EncoderCounts(counts) if counts < 0 => {
+                return Err(GateConfigError {
+                    field: "at.encoder_counts",
+                    expected: "0 or more",
+                    found: counts as f64,
+                });
+            }
+            GateAt::EncoderCounts(counts) => Follow::Counts(counts),
+            GateAt::DelayMs(ms) => Follow::Nanos(nanos(millis("at.delay_ms", ms)?)),
+        };
+        Ok(Self {
+            follow,
+            lead: millis("lead_ms", gate.lead_ms)?,
+            speed: Speed::default(),
+        })
+    }
+
+    pub(super) fn by_encoder(&self) -> bool {
+        matches!(self.follow, Follow::Counts(_))
+    }
+
+    /// From command to the part being at the gate.
+    pub(super) fn lead(&self) -> Duration {
+        self.lead
+    }
+
+    /// The position at which a part is at the gate; `None` without the encoder count that is needed.
+    pub(super) fn at_gate(&self, trigger: &Trigger) -> Option<i64> {
+        Some(match self.follow {
+            Follow::Nanos(delay) => nanos_at(trigger.at).saturating_add(delay),
+            Follow::Counts(counts) => trigger.encoder?.saturating_add(counts),
+        })
+    }
+
+    /// Learns the speed.
+    pub(super) fn observe(&mut self, now: MonoTime, encoder: Option<i64>) {
+        match encoder {
+            Some(counts) => self.speed.observe(now, counts),
+            None => self.speed.forget(),
+        }
+    }
+
+    /// A duration in units of the position.
+    pub(super) fn units(&self, d: Duration) -> i64 {
+        match self.follow {
+            Follow::Nanos(_) => nanos(d),
+            Follow::Counts(_) => (d.as_secs_f64() * self.speed.counts_per_s()).ceil() as i64,
+        }
+    }
+
+    /// Where the belt is; `None` without the encoder that is followed.
+    pub(super) fn position(&self, now: MonoTime, encoder: Option<i64>) -> Option<i64> {
+        match self.follow {
+            Follow::Nanos(_) => Some(nanos_at(now)),
+            Follow::Counts(_) => encoder,
+        }
+    }
+
+    /// Whether the command for a part that is at the gate at `at_gate` must be given.
+    pub(super) fn is_due(&self, at_gate: i64, now: MonoTime, encoder: Option<i64>) -> bool {
+        let due = at_gate.saturating_sub(self.units(self.lead));
+        self.position(now, encoder).is_some_and(|p| p >= due)
+    }
+
+    /// When it must be given; `None` while the belt stands or nobody knows.
+    pub(super) fn due(
+        &self,
+        at_gate: i64,
+        now: MonoTime,
+        encoder: Option<i64>,
+    ) -> Option<MonoTime> {
+        let due = at_gate.saturating_sub(self.units(self.lead));
+        if !self.by_encoder() {
+            return Some(MonoTime(u64::try_from(due).unwrap_or(0)));
+        }
+        let counts = due.saturating_sub(encoder?);
+        if counts <= 0 {
+            return Some(now);
+        }
+        let speed = self.speed.counts_per_s();
+        let wait = |speed: f64| Duration::from_secs_f64((counts as f64 / speed).min(3_600.0));
+        (speed > 0.0).then(|| now + wait(speed))
+    }
+}
+
+pub(super) fn millis(field: &'static str, ms: f64) -> Result<Duration, GateConfigError> {
+    if (0.0..=86_400_000.0).contains(&ms) {
+        return Ok(Duration::from_secs_f64(ms / 1e3));
+    }
+    Err(GateConfigError {
+        field,
+        expected: "0 to 86400000 ms",
+        found: ms,
+    })
+}
+
+fn nanos(d: Duration) -> i64 {
+    i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn nanos_at(t: MonoTime) -> i64 {
+    i64::try_from(t.0).unwrap_or(i64::MAX)
+}

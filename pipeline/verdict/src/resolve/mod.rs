@@ -1,0 +1,49 @@
+//! Recipe + cameras + opened bundles -> [`InspectionPlan`], or the first thing that does not fit.
+
+mod check;
+mod models;
+mod views;
+
+use crate::plan::{InspectionPlan, ModelFacts};
+use crate::plan_error::PlanError;
+use check::{millis, positive};
+use sightline_configs::Recipe;
+use sightline_model::Generation;
+use sightline_model::result::RecipeRef;
+
+impl InspectionPlan {
+    /// Makes a plan of `recipe` for `generation`. `recipe_hash` is the SHA-256 of its content in hex,
+    /// `camera_names` are the station's in the order of their ids, `facts` has one entry a model of the recipe, in
+    /// its order.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the field of the recipe that does not fit.
+    pub fn resolve(
+        generation: Generation,
+        recipe: &Recipe,
+        recipe_hash: &str,
+        camera_names: &[String],
+        facts: &[ModelFacts],
+    ) -> Result<Self, PlanError> {
+        let deadline = millis("deadline_ms", recipe.deadline_ms)?;
+        positive("deadline_ms", recipe.deadline_ms)?;
+        let models = models::models(recipe, facts)?;
+        let views = views::views(recipe, camera_names, &models)?;
+        views::timing(recipe, &views, deadline)?;
+        views::combine(&recipe.combine, views.len())?;
+        Ok(Self {
+            generation,
+            recipe: RecipeRef {
+                external_id: recipe.external_id.clone(),
+                internal_id: recipe.internal_id.clone(),
+                version: recipe.version.clone(),
+                hash: recipe_hash.to_owned(),
+            },
+            product_id: recipe.product_id.clone(),
+            deadline,
+            views,
+            models,
+            combine: recipe.combine,
+        })
+    }
+}
