@@ -54,6 +54,17 @@ fn a_reject_that_is_not_seen_holds_the_line_until_somebody_came() {
 }
 
 #[test]
+fn what_somebody_has_seen_to_cannot_excuse_a_later_signal() {
+    let mut g = with_sensor(8);
+    register(&mut g, 1, ms(0));
+    assert_eq!(poll(&mut g, ms(195), None).len(), 1);
+    assert_eq!(poll(&mut g, ms(251), None), []);
+    g.acknowledge(ms(300));
+    g.confirmed(sensor(None, ms(400)), ms(400));
+    assert_eq!(kinds(&g), [GateAlarmKind::Unexpected]);
+}
+
+#[test]
 fn a_late_signal_raises_the_alarm_even_before_the_poll_found_it_missing() {
     let mut g = with_sensor(8);
     register(&mut g, 1, ms(0));
