@@ -140,6 +140,18 @@ pub struct Reference {
     pub min_correlation: f32,
 }
 
+impl Default for Reference {
+    fn default() -> Self {
+        Self {
+            picture: None,
+            registration: Registration::None,
+            max_shift_px: default_shift(),
+            max_rotation_deg: default_rotation(),
+            min_correlation: default_correlation(),
+        }
+    }
+}
+
 fn default_shift() -> f32 {
     16.0
 }

@@ -100,6 +100,25 @@ pub struct Camera {
     pub health: HealthLimits,
 }
 
+impl Camera {
+    /// A simulated camera with every field at its default, to be changed by struct update.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            source: Source::Simulated { face: None },
+            format: default_format(),
+            width: None,
+            height: None,
+            slot_bytes: None,
+            slots: default_slots(),
+            core: None,
+            stall_ms: default_stall_ms(),
+            retry: Retry::default(),
+            health: HealthLimits::default(),
+        }
+    }
+}
+
 fn default_format() -> PixelFormat {
     PixelFormat::Gray8
 }

@@ -17,6 +17,7 @@ const RANKS: &[(&str, u8)] = &[
     ("engines/registration", 1),
     ("app/journal", 1),
     ("app/wire", 1),
+    ("app/metrics", 1),
     ("configs", 2),
     ("pipeline/verdict", 3),
     ("engines/api", 3),

@@ -3,12 +3,10 @@
 //! Where to start: [`Truth`] (what should have been found), [`Found`], then [`detection`] and [`classification`].
 
 pub mod classification;
-pub mod coco;
 pub mod detection;
 mod matching;
 
 pub use classification::{ClassificationSummary, classification};
-pub use coco::{CocoError, CocoTruth, TruthImage};
 pub use detection::{DetectionSummary, detection};
 
 use sightline_model::BoxView;

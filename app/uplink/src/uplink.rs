@@ -182,14 +182,19 @@ impl Uplink {
         }
     }
 
-    /// Waits up to `patience` for acknowledgements, says `offline`, and ends. Returns the last counters.
-    pub fn stop(mut self, patience: Duration) -> Counters {
+    /// Waits up to `patience` for the acknowledgements of everything submitted.
+    pub fn settle(&self, patience: Duration) {
         let step = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
         while waited < patience && self.shared.desk().outbox.pending() > 0 {
             std::thread::sleep(step);
             waited += step;
         }
+    }
+
+    /// Settles, says `offline`, and ends. Returns the last counters. Dropping it says `offline` too.
+    pub fn stop(mut self, patience: Duration) -> Counters {
+        self.settle(patience);
         self.end();
         self.counters()
     }

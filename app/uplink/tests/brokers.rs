@@ -91,8 +91,8 @@ fn subscribe(port: u16, topic: &str, version: &str) -> (Killed, mpsc::Receiver<(
         .expect("mosquitto_sub is installed by `make setup`");
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let child = Killed(child);
-    let (tell, hear) = mpsc::channel();
-    let (ready, standing) = mpsc::channel();
+    let (tell, hear) = mpsc::sync_channel(10_000);
+    let (ready, standing) = mpsc::sync_channel(10_000);
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
             if let Some(message) = line.strip_prefix("MESSAGE ") {

@@ -1,0 +1,95 @@
+//! `sightline check`: everything that can be wrong, all at once.
+
+use crate::cli::CheckArgs;
+use crate::engines::{self, EngineRoom};
+use crate::report::{Blame, Failure, Outcome};
+use anyhow::anyhow;
+use sightline_configs::station::GateKind;
+use sightline_configs::{Loaded, Recipe, Station};
+use sightline_model::Generation;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a broker may take to answer a probe.
+const BROKER_WITHIN: Duration = Duration::from_secs(3);
+
+/// Checks, and with `--probe` opens everything.
+pub fn check(args: &CheckArgs) -> Outcome {
+    let (station, recipe) = sightline_configs::load(&args.config).wrong_use()?;
+    warnings(&station.value)
+        .iter()
+        .for_each(|w| eprintln!("warning: {w}"));
+    if args.probe {
+        let problems = probe(&station, &recipe);
+        if !problems.is_empty() {
+            return Err(Failure::Use(anyhow!("{}", problems.join("\n"))));
+        }
+    }
+    let (cameras, views) = (station.value.cameras.len(), recipe.value.views.len());
+    eprintln!(
+        "{}: good: {cameras} cameras, recipe `{}` with {views} views",
+        args.config.display(),
+        recipe.value.external_id
+    );
+    Ok(())
+}
+
+fn warnings(station: &Station) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if station.mqtt.is_none() {
+        warnings.push("no [mqtt] section: results go nowhere but to the terminal".to_string());
+    }
+    if station.gate.kind == GateKind::None {
+        warnings.push(
+            "gate.kind = \"none\": nothing rejects a part; dispositions are only reported"
+                .to_string(),
+        );
+    }
+    warnings
+}
+
+fn probe(station: &Loaded<Station>, recipe: &Loaded<Recipe>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let engines = EngineRoom::open(&station.value.engine, &station.base)
+        .and_then(|room| room.open_models(recipe))
+        .and_then(|models| engines::build(Generation(1), &station.value, recipe, Arc::new(models)));
+    match engines {
+        Ok(build) => eprintln!("models: good, {} engine threads", build.workers.len()),
+        Err(error) => problems.push(format!("models: {error:#}")),
+    }
+    if let Some(mqtt) = &station.value.mqtt {
+        match reach(mqtt) {
+            Ok(what) => eprintln!("broker: {what}"),
+            Err(why) => problems.push(format!("broker: {why}")),
+        }
+    }
+    problems
+}
+
+fn reach(mqtt: &sightline_configs::station::Mqtt) -> Result<String, String> {
+    if mqtt.broker == "embedded" {
+        let listener = std::net::TcpListener::bind(&mqtt.listen);
+        return match listener {
+            Ok(_) => Ok(format!("embedded, {} is free", mqtt.listen)),
+            Err(error) => Err(format!(
+                "mqtt.listen {}: {error}; stop the other program, or write another port",
+                mqtt.listen
+            )),
+        };
+    }
+    let (host, port) = mqtt.address()?;
+    let addresses = (host.as_str(), port)
+        .to_socket_addrs()
+        .map_err(|e| format!("{host}: {e}"))?;
+    let mut last = format!("{host} has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, BROKER_WITHIN) {
+            Ok(_) => return Ok(format!("{address} answers")),
+            Err(error) => {
+                last = format!("{address}: {error}; start the broker, or correct mqtt.broker")
+            }
+        }
+    }
+    Err(last)
+}

@@ -1,0 +1,151 @@
+//! The command line.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Visual inspection station: every part gets exactly one verdict, on time, or it is rejected.
+#[derive(Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// More log on stderr (-v, -vv).
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the station until it is told to stop.
+    Run(RunArgs),
+    /// Report everything that is wrong in a configuration and its recipe, all at once.
+    Check(CheckArgs),
+    /// Run the simulated line against its own truth.
+    Demo(DemoArgs),
+    /// Run real pictures through the real pipeline, as fast as it goes, and measure the model.
+    Replay(ReplayArgs),
+    /// Measure the pipeline against the engine's own ceiling on this box.
+    Bench(BenchArgs),
+    /// Look at, check and pack model bundles.
+    #[command(subcommand)]
+    Model(ModelCommand),
+}
+
+/// `run`.
+#[derive(Args)]
+pub struct RunArgs {
+    /// The station's configuration.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Results on stdout, one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `check`.
+#[derive(Args)]
+pub struct CheckArgs {
+    /// The station's configuration.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Also open cameras, broker and models.
+    #[arg(long)]
+    pub probe: bool,
+}
+
+/// `demo`.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// A configuration with a [simulation]; absent: the demo that comes with Sightline.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// No console window, even where there is a display.
+    #[arg(long)]
+    pub headless: bool,
+    /// Stop after so many seconds; absent: on Ctrl-C.
+    #[arg(long)]
+    pub seconds: Option<f64>,
+    /// Real pictures on the belt: a COCO file, or a folder of pictures without defects.
+    #[arg(long)]
+    pub images: Option<PathBuf>,
+    /// Another seed, another line.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Every scripted fault, one after the other.
+    #[arg(long)]
+    pub faults: bool,
+    /// Results and summary on stdout, one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `replay`.
+#[derive(Args)]
+pub struct ReplayArgs {
+    /// The model bundle's directory.
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Pictures and truth as COCO detection JSON.
+    #[arg(long)]
+    pub coco: Option<PathBuf>,
+    /// Folder of the pictures, if it is not `images/` beside or above the COCO file; without --coco: pictures without truth.
+    #[arg(long)]
+    pub images: Option<PathBuf>,
+    /// Limits and regions; absent: the bundle's default limits.
+    #[arg(long)]
+    pub recipe: Option<PathBuf>,
+    /// `onnx` or `onnx:PROVIDER`.
+    #[arg(long, default_value = "onnx")]
+    pub engine: String,
+    /// `fp32` or `int8`; absent: what the bundle is fastest with.
+    #[arg(long, value_parser = ["fp32", "int8"])]
+    pub precision: Option<String>,
+    /// Each picture's own golden picture as the part too: templates must give no finding (false alarms).
+    #[arg(long)]
+    pub templates: bool,
+    /// Results and summary on stdout, one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench`.
+#[derive(Args)]
+pub struct BenchArgs {
+    /// The station's configuration.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Seconds of measuring.
+    #[arg(long, default_value_t = 10.0)]
+    pub seconds: f64,
+    /// The figures on stdout as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `model`.
+#[derive(Subcommand)]
+pub enum ModelCommand {
+    /// Show a bundle, or draft a manifest for an ONNX file.
+    Inspect {
+        /// A bundle's directory or an `.onnx` file.
+        path: PathBuf,
+    },
+    /// Check a bundle's files and run its golden pictures.
+    Verify {
+        /// The bundle's directory or `.tar.zst`.
+        bundle: PathBuf,
+        /// `fp32` or `int8`; absent: every model file it has.
+        #[arg(long, value_parser = ["fp32", "int8"])]
+        precision: Option<String>,
+    },
+    /// Pack a bundle into one `.tar.zst`.
+    Pack {
+        /// The bundle's directory.
+        bundle: PathBuf,
+        /// The file to write.
+        #[arg(long, short)]
+        output: PathBuf,
+    },
+}

@@ -1,0 +1,242 @@
+//! From a recipe's model bundles to the engines of a generation.
+
+use crate::picture;
+use crate::tuning::{self, Chosen};
+use anyhow::{Context, bail};
+use sightline_configs::Loaded;
+use sightline_configs::{Recipe, Station, station};
+use sightline_engine::{
+    Bundle, EngineError, EngineFactory, EngineSettings, Precision, ReferencePicture,
+};
+use sightline_flow::{GenerationBuild, ModelEngines, Rebuild, WorkerEngines};
+use sightline_model::Generation;
+use sightline_model::result::ModelRef;
+use sightline_onnx::{LibrarySearch, OnnxFactory};
+use sightline_verdict::{ClassFacts, InspectionPlan, ModelFacts, Task, VerifierFacts};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Makes engines as the station's `[engine]` section says.
+pub struct EngineRoom {
+    pub factory: OnnxFactory,
+    provider: String,
+    wanted: station::Engine,
+}
+
+/// One model of a recipe, opened.
+struct Opened {
+    detector: Bundle,
+    verifier: Option<Bundle>,
+    settings: EngineSettings,
+}
+
+/// A recipe's models, opened and arranged, ready to be built as often as needed.
+pub struct Models {
+    opened: Vec<Opened>,
+    pub chosen: Chosen,
+    factory: OnnxFactory,
+}
+
+impl EngineRoom {
+    /// Loads the engine's library.
+    pub fn open(wanted: &station::Engine, base: &Path) -> anyhow::Result<Self> {
+        let provider = match wanted.name.split_once(':') {
+            None if wanted.name == "onnx" => "cpu",
+            Some(("onnx", provider)) => provider,
+            _ => bail!(
+                "engine.name: expected `onnx` (CPU) or `onnx:PROVIDER`, found `{}`; this build has no other engine",
+                wanted.name
+            ),
+        };
+        let library = wanted.library.as_ref().map(|path| base.join(path));
+        let factory = OnnxFactory::new(&LibrarySearch::usual(library))?;
+        Ok(Self {
+            factory,
+            provider: provider.to_string(),
+            wanted: wanted.clone(),
+        })
+    }
+
+    /// Cores that engines may use.
+    pub fn cores(&self) -> usize {
+        match self.wanted.cores.len() {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            pinned => pinned,
+        }
+    }
+
+    /// Settings for a model whose recipe says `precision`.
+    pub fn settings(&self, precision: Option<station::Precision>) -> EngineSettings {
+        let precision = precision.or(self.wanted.precision).map(|p| match p {
+            station::Precision::Fp32 => Precision::Fp32,
+            station::Precision::Int8 => Precision::Int8,
+        });
+        let max_batch = self.wanted.max_batch.unwrap_or(1);
+        EngineSettings {
+            precision,
+            max_batch,
+            provider: self.provider.clone(),
+            ..EngineSettings::default()
+        }
+    }
+
+    /// Opens every bundle of a recipe and decides how the cores are used.
+    pub fn open_models(&self, recipe: &Loaded<Recipe>) -> anyhow::Result<Models> {
+        let mut opened = Vec::new();
+        for model in &recipe.value.models {
+            let detector = Bundle::load(&recipe.base.join(&model.bundle))?;
+            let verifier = model
+                .verifier
+                .as_ref()
+                .map(|v| Bundle::load(&recipe.base.join(&v.bundle)))
+                .transpose()?;
+            opened.push(Opened {
+                detector,
+                verifier,
+                settings: self.settings(model.precision),
+            });
+        }
+        let first = opened.first().context("the recipe names no model")?;
+        let chosen = tuning::arrange(
+            self.wanted.arrangement,
+            &self.factory,
+            &first.detector,
+            &first.settings,
+            self.cores(),
+        )?;
+        for model in &mut opened {
+            model.settings.threads = chosen.threads;
+        }
+        Ok(Models {
+            opened,
+            chosen,
+            factory: self.factory.clone(),
+        })
+    }
+}
+
+impl Models {
+    /// The first model's bundle and settings: what `bench` measures the ceiling with.
+    pub fn first(&self) -> (&Bundle, &EngineSettings) {
+        (&self.opened[0].detector, &self.opened[0].settings)
+    }
+
+    /// True if model number `index` looks at a golden picture beside the part.
+    pub fn wants_reference(&self, index: usize) -> bool {
+        self.opened
+            .get(index)
+            .is_some_and(|m| m.detector.manifest().input.wants_reference())
+    }
+
+    /// What the recipe is held against.
+    pub fn facts(&self) -> anyhow::Result<Vec<ModelFacts>> {
+        let facts = self.opened.iter().map(|model| {
+            let own = self.verifier_facts(&model.detector, &model.settings)?;
+            let verifier = model
+                .verifier
+                .as_ref()
+                .map(|v| self.verifier_facts(v, &model.settings))
+                .transpose()?;
+            Ok(ModelFacts {
+                model_ref: own.model_ref,
+                task: own.task,
+                classes: own.classes,
+                verifier,
+            })
+        });
+        facts.collect()
+    }
+
+    fn verifier_facts(
+        &self,
+        bundle: &Bundle,
+        settings: &EngineSettings,
+    ) -> anyhow::Result<VerifierFacts> {
+        let info = bundle.engine_info(&format!("onnx-{}", settings.provider), settings)?;
+        let classes = info.classes.iter().map(|c| ClassFacts {
+            code: c.code.clone(),
+            name_en: c.name_en.clone(),
+            severity: c.severity,
+            default_limit: c.default_limit,
+        });
+        Ok(VerifierFacts {
+            task: match info.task {
+                sightline_engine::Task::Detect => Task::Detect,
+                sightline_engine::Task::Classify => Task::Classify,
+            },
+            classes: classes.collect(),
+            model_ref: ModelRef {
+                name: info.bundle,
+                version: info.version,
+                digest: info.digest,
+                engine: info.name,
+            },
+        })
+    }
+
+    fn build_one(&self, index: usize) -> Result<ModelEngines, EngineError> {
+        let model = &self.opened[index];
+        let detector = self.factory.build(&model.detector, &model.settings)?;
+        let verifier = model
+            .verifier
+            .as_ref()
+            .map(|v| self.factory.build(v, &model.settings))
+            .transpose()?;
+        Ok(ModelEngines { detector, verifier })
+    }
+}
+
+impl Rebuild for Models {
+    fn rebuild(&self, _worker: usize, model: usize) -> Result<ModelEngines, EngineError> {
+        self.build_one(model)
+    }
+}
+
+/// Builds a generation: plan, engines for every worker, golden pictures.
+pub fn build(
+    number: Generation,
+    station: &Station,
+    recipe: &Loaded<Recipe>,
+    models: Arc<Models>,
+) -> anyhow::Result<GenerationBuild> {
+    let cameras: Vec<String> = station.cameras.iter().map(|c| c.name.clone()).collect();
+    let plan = InspectionPlan::resolve(
+        number,
+        &recipe.value,
+        &recipe.hash,
+        &cameras,
+        &models.facts()?,
+    )
+    .with_context(|| format!("recipe {}", recipe.source.file.display()))?;
+    let worker = |_| -> anyhow::Result<WorkerEngines> {
+        let built = (0..models.opened.len())
+            .map(|m| models.build_one(m))
+            .collect::<Result<_, _>>()?;
+        Ok(WorkerEngines { models: built })
+    };
+    let workers = (0..models.chosen.instances)
+        .map(worker)
+        .collect::<Result<_, _>>()?;
+    let references = references(station, recipe, &plan)?;
+    Ok(GenerationBuild {
+        plan: Arc::new(plan),
+        workers,
+        references,
+        rebuild: Some(models),
+    })
+}
+
+fn references(
+    station: &Station,
+    recipe: &Loaded<Recipe>,
+    plan: &InspectionPlan,
+) -> anyhow::Result<Vec<Option<Arc<ReferencePicture>>>> {
+    let one = |view: &sightline_verdict::PlannedView| {
+        let Some(path) = view.reference.as_ref().and_then(|r| r.picture.as_ref()) else {
+            return Ok(None);
+        };
+        let format = station.cameras[view.camera.index()].format;
+        picture::load(&recipe.base.join(path), format).map(|p| Some(Arc::new(p)))
+    };
+    plan.views.iter().map(one).collect()
+}

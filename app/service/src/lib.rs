@@ -1,1 +1,0 @@
-//! The Sightline inspection station.

@@ -1,0 +1,54 @@
+//! `sightline`: the inspection station and the tools around it.
+//!
+//! What lives here: composition. [`station`] builds every part of a running station from configuration and recipe and
+//! hands each its inputs; each subcommand is a file. People's text goes to stderr; under `--json` stdout carries one
+//! object a line and nothing else. Exit codes: 0 done, 1 ran and failed, 2 wrong use or configuration.
+//! Where to start: `station.rs`, then `run.rs`.
+
+mod bench;
+mod check;
+mod cli;
+mod cpu;
+mod demo;
+mod engines;
+mod events;
+mod gate;
+mod model;
+mod picture;
+mod replay;
+mod report;
+mod results;
+mod run;
+mod station;
+mod stop;
+mod trigger;
+mod tuning;
+mod watch;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use report::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    report::log_to_stderr(cli.verbose);
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Bench(args) => bench::bench(&args),
+        Command::Model(command) => model::model(&command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("sightline: {failure}");
+            match failure {
+                Failure::Use(_) => ExitCode::from(2),
+                Failure::Ran(_) => ExitCode::from(1),
+            }
+        }
+    }
+}

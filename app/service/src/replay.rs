@@ -1,0 +1,402 @@
+//! `sightline replay`: real pictures through the real pipeline as fast as it goes, and how good the model is on them.
+
+use crate::cli::ReplayArgs;
+use crate::report::{self, Blame, Outcome};
+use crate::results::Mailbox;
+use crate::station::{self, Wishes};
+use crate::stop::Stop;
+use anyhow::{Context, anyhow, bail};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use sightline_configs::recipe::{RecipeModel, Reference, View};
+use sightline_configs::station::{self as settings, Identity};
+use sightline_configs::{Loaded, Recipe, Station};
+use sightline_engine::bundle::Color;
+use sightline_engine::{Bundle, Task};
+use sightline_ingest::CocoFile;
+use sightline_metrics::{Found, Judged, Truth};
+use sightline_model::{Disposition, InspectionResult, PixelFormat};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// There is no hurry in a replay.
+const DEADLINE_MS: f64 = 3_600_000.0;
+/// Largest picture, bytes.
+const LARGEST_PICTURE: usize = 32 << 20;
+const CAMERA: &str = "replay";
+
+/// Replays.
+pub fn replay(args: &ReplayArgs) -> Outcome {
+    let bundle = Bundle::load(&args.model).wrong_use()?;
+    let pictures = Pictures::open(args).wrong_use()?;
+    let (config, recipe) = compose(args, &bundle, &pictures).wrong_use()?;
+    let stop = Stop::on_signals().failed()?;
+    let mailbox = Arc::new(Mailbox::new(usize::MAX));
+    let wishes = Wishes {
+        mailbox: Some(mailbox.clone()),
+        ..Wishes::default()
+    };
+    let running = station::start(&config, &recipe, wishes).wrong_use()?;
+    let count = running.cameras[0].images().map_or(0, |index| index.len());
+    let bar = progress(count as u64);
+    let mut results = Vec::with_capacity(count);
+    let mut finished = false;
+    while !finished && !stop.asked() {
+        finished = running.finished();
+        for (result, json) in mailbox.take() {
+            if args.json {
+                report::raw_line(&[&json, &b"\n"[..]].concat());
+            }
+            bar.inc(1);
+            results.push(result);
+        }
+        if !finished {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    bar.finish_and_clear();
+    running.stop();
+    results.extend(mailbox.take().into_iter().map(|(result, _)| result));
+    if stop.asked() {
+        return Err(anyhow!(
+            "stopped after {} of {count} pictures",
+            results.len()
+        ))
+        .failed();
+    }
+    let summary = summarise(&bundle, &pictures, &results).failed()?;
+    if args.json {
+        report::json_line(&summary)
+    } else {
+        print_summary(&summary)
+    }
+    Ok(())
+}
+
+fn progress(count: u64) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} pictures, {per_sec}, {eta} left");
+    ProgressBar::with_draw_target(Some(count), target)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// What is shown: a source for the camera, and the truth, if there is any.
+struct Pictures {
+    source: PathBuf,
+    truth: Option<CocoFile>,
+    /// Holds the list written for `--images` and `--templates`.
+    _scratch: Option<tempfile::TempDir>,
+}
+
+impl Pictures {
+    fn open(args: &ReplayArgs) -> anyhow::Result<Self> {
+        let Some(coco) = &args.coco else {
+            let folder = args
+                .images
+                .as_ref()
+                .context("expected --coco FILE, or --images DIR for pictures without truth")?;
+            return Ok(Self {
+                source: absolute(folder)?,
+                truth: None,
+                _scratch: None,
+            });
+        };
+        let mut truth = CocoFile::load(coco, args.images.as_deref())?;
+        if args.templates {
+            truth.pictures.retain(|p| p.template.is_some());
+            for picture in &mut truth.pictures {
+                picture.path = picture.template.clone().unwrap_or_default();
+                picture.boxes.clear();
+            }
+            if truth.pictures.is_empty() {
+                bail!(
+                    "{}: expected pictures with a template_file_name, found none",
+                    coco.display()
+                );
+            }
+        }
+        if !args.templates && args.images.is_none() {
+            return Ok(Self {
+                source: absolute(coco)?,
+                truth: Some(truth),
+                _scratch: None,
+            });
+        }
+        let scratch = tempfile::tempdir()?;
+        let source = scratch.path().join("pictures.json");
+        std::fs::write(&source, list(&truth)?.to_string())?;
+        Ok(Self {
+            source,
+            truth: Some(truth),
+            _scratch: Some(scratch),
+        })
+    }
+}
+
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("{}", path.display()))
+}
+
+/// The pictures as a COCO file of its own, by absolute paths.
+fn list(truth: &CocoFile) -> anyhow::Result<Value> {
+    let image = |picture: &sightline_ingest::images::CocoPicture| -> anyhow::Result<Value> {
+        let template = picture.template.as_ref().map(|t| absolute(t)).transpose()?;
+        Ok(
+            json!({"id": picture.id, "file_name": absolute(&picture.path)?, "template_file_name": template}),
+        )
+    };
+    let images = truth
+        .pictures
+        .iter()
+        .map(image)
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let categories: Vec<Value> = truth
+        .categories
+        .iter()
+        .map(|(id, name)| json!({"id": id, "name": name}))
+        .collect();
+    Ok(json!({"images": images, "annotations": [], "categories": categories}))
+}
+
+/// A station of one camera that shows the pictures, and a recipe of one view.
+fn compose(
+    args: &ReplayArgs,
+    bundle: &Bundle,
+    pictures: &Pictures,
+) -> anyhow::Result<(Loaded<Station>, Loaded<Recipe>)> {
+    let given: Option<Recipe> = match &args.recipe {
+        None => None,
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+            Some(sightline_configs::read(path, &text)?.0)
+        }
+    };
+    let level = |s: &str| s.to_string();
+    let identity = Identity {
+        enterprise: level("sightline"),
+        site: level("replay"),
+        area: level("replay"),
+        line: level("replay"),
+        cell: level("replay"),
+        name: level("replay"),
+    };
+    let precision = args.precision.as_deref().map(|p| match p {
+        "int8" => settings::Precision::Int8,
+        _ => settings::Precision::Fp32,
+    });
+    let camera = settings::Camera {
+        source: settings::Source::Images {
+            path: pictures.source.clone(),
+            rate_hz: None,
+            repeat: false,
+        },
+        format: match bundle.manifest().input.color {
+            Color::Gray => PixelFormat::Gray8,
+            Color::Rgb | Color::Bgr => PixelFormat::Rgb,
+        },
+        slot_bytes: Some(LARGEST_PICTURE),
+        slots: 8,
+        // Pictures from a file are what they are: two may be the same, and dark is no fault of a lamp.
+        health: settings::HealthLimits {
+            dark_below: -1.0,
+            bright_above: 256.0,
+            frozen_after: 0,
+            focus_share: 0.0,
+            ..Default::default()
+        },
+        ..settings::Camera::named(CAMERA)
+    };
+    let station = Station {
+        station: identity,
+        recipe: PathBuf::new(),
+        cameras: vec![camera],
+        trigger: settings::Trigger::EveryFrame {
+            camera: CAMERA.into(),
+        },
+        engine: settings::Engine {
+            name: args.engine.clone(),
+            precision,
+            ..Default::default()
+        },
+        gate: settings::Gate {
+            kind: settings::GateKind::None,
+            at: settings::GateAt::DelayMs(DEADLINE_MS),
+            lead_ms: 0.0,
+            confirm_within_ms: None,
+        },
+        mqtt: None,
+        simulation: None,
+    };
+    let view = given.as_ref().and_then(|r| r.views.first()).cloned();
+    let verifier = given
+        .as_ref()
+        .and_then(|r| r.models.first())
+        .and_then(|m| m.verifier.clone());
+    let wants_reference = bundle.manifest().input.wants_reference();
+    let recipe = Recipe {
+        schema: "sightline.recipe.v1".into(),
+        external_id: bundle.manifest().name.clone(),
+        internal_id: "replay".into(),
+        version: "1".into(),
+        product_id: None,
+        deadline_ms: DEADLINE_MS,
+        models: vec![RecipeModel {
+            name: "model".into(),
+            bundle: absolute(&args.model)?,
+            precision: None,
+            verifier,
+        }],
+        views: vec![View {
+            name: "picture".into(),
+            camera: CAMERA.into(),
+            model: "model".into(),
+            offset_ms: 0.0,
+            window_ms: 1_000.0,
+            frame_per_trigger: false,
+            reference: wants_reference.then(Reference::default),
+            include: view.as_ref().map(|v| v.include.clone()).unwrap_or_default(),
+            exclude: view.map(|v| v.exclude).unwrap_or_default(),
+        }],
+        limits: given.as_ref().map(|r| r.limits.clone()).unwrap_or_default(),
+        combine: Default::default(),
+    };
+    let base = args
+        .recipe
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_path_buf)
+        .unwrap_or_default();
+    let loaded_recipe = Loaded {
+        value: recipe,
+        source: Default::default(),
+        hash: "0".repeat(64),
+        base,
+    };
+    Ok((
+        Loaded {
+            value: station,
+            source: Default::default(),
+            hash: "0".repeat(64),
+            base: PathBuf::new(),
+        },
+        loaded_recipe,
+    ))
+}
+
+fn summarise(
+    bundle: &Bundle,
+    pictures: &Pictures,
+    results: &[InspectionResult],
+) -> anyhow::Result<Value> {
+    let classes: Vec<String> = bundle
+        .manifest()
+        .classes
+        .iter()
+        .map(|c| c.code.clone())
+        .collect();
+    let class_of: BTreeMap<&str, usize> = classes
+        .iter()
+        .enumerate()
+        .map(|(i, c)| (c.as_str(), i))
+        .collect();
+    let Some(truth) = &pictures.truth else {
+        let rejected = results
+            .iter()
+            .filter(|r| r.disposition == Disposition::Reject)
+            .count();
+        return Ok(json!({"kind": "summary", "images": results.len(), "rejected": rejected}));
+    };
+    let names: BTreeMap<u64, &str> = truth
+        .categories
+        .iter()
+        .map(|(id, name)| (*id, name.as_str()))
+        .collect();
+    let class = |id: u64| {
+        let name = names.get(&id).copied().unwrap_or("?");
+        class_of.get(name).copied().with_context(|| {
+            format!(
+                "the truth has the class `{name}`, the model has {}; rename the one or the other",
+                classes.join(", ")
+            )
+        })
+    };
+    let scored = results.iter().filter_map(|result| {
+        let frame = result.views.first()?.frame_id?;
+        let picture = &truth.pictures[frame as usize % truth.pictures.len()];
+        (!picture.spoiled).then_some((result, picture))
+    });
+    if bundle.manifest().task == Task::Classify {
+        let mut pairs = Vec::new();
+        for (result, picture) in scored {
+            let Some(id) = picture.class_id else {
+                bail!("{}: expected a class_id, found none", picture.file_name)
+            };
+            let best = result.views[0]
+                .detections
+                .iter()
+                .max_by(|a, b| a.score.total_cmp(&b.score));
+            pairs.push((
+                class(id)?,
+                best.and_then(|d| class_of.get(d.code.as_str()).copied()),
+            ));
+        }
+        return tagged(sightline_metrics::classification(&pairs, &classes));
+    }
+    let mut judged = Vec::new();
+    for (result, picture) in scored {
+        let truth = picture.boxes.iter().map(|b| {
+            Ok(Truth {
+                class: class(b.category)?,
+                bbox_view: b.bbox,
+            })
+        });
+        let found = result.views[0].detections.iter().filter_map(|d| {
+            Some(Found {
+                class: *class_of.get(d.code.as_str())?,
+                score: d.score,
+                bbox_view: d.bbox_px,
+            })
+        });
+        judged.push(Judged {
+            truth: truth.collect::<anyhow::Result<_>>()?,
+            found: found.collect(),
+            rejected: result.disposition == Disposition::Reject,
+        });
+    }
+    let limits: Vec<f32> = bundle
+        .manifest()
+        .classes
+        .iter()
+        .map(|c| c.default_limit)
+        .collect();
+    tagged(sightline_metrics::detection(&judged, &classes, &limits))
+}
+
+fn tagged(summary: impl serde::Serialize) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(summary)?;
+    if let Value::Object(fields) = &mut value {
+        fields.insert("kind".into(), "summary".into());
+    }
+    Ok(value)
+}
+
+fn print_summary(summary: &Value) {
+    let Value::Object(fields) = summary else {
+        return;
+    };
+    for (name, value) in fields.iter().filter(|(name, _)| *name != "kind") {
+        match value.as_f64() {
+            Some(number) if number.fract() != 0.0 => println!("{name:>14}: {number:.4}"),
+            _ => println!("{name:>14}: {value}"),
+        }
+    }
+}

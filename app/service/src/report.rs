@@ -1,0 +1,72 @@
+//! How the program talks: errors with their exit code, logs on stderr, JSON lines on stdout.
+
+use serde::Serialize;
+use std::fmt;
+use std::io::{self, Write};
+use tracing_subscriber::EnvFilter;
+
+/// Why a subcommand did not do what was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// Wrong use or configuration: exit code 2.
+    Use(anyhow::Error),
+    /// It ran and failed: exit code 1.
+    Ran(anyhow::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Use(error) | Self::Ran(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
+/// What subcommands return.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+/// Says which exit code an error means.
+pub trait Blame<T> {
+    /// The configuration or the command line is wrong.
+    fn wrong_use(self) -> Outcome<T>;
+    /// It ran and failed.
+    fn failed(self) -> Outcome<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> Blame<T> for Result<T, E> {
+    fn wrong_use(self) -> Outcome<T> {
+        self.map_err(|e| Failure::Use(e.into()))
+    }
+
+    fn failed(self) -> Outcome<T> {
+        self.map_err(|e| Failure::Ran(e.into()))
+    }
+}
+
+/// Logs to stderr: `RUST_LOG` if set, else warnings, with `-v` information, with `-vv` everything of ours.
+pub fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn,ort=error,rumqttd=off",
+        1 => "info,ort=warn,rumqttd=error",
+        _ => "debug,ort=info,rumqttd=info",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .init();
+}
+
+/// Writes one JSON object and a newline to stdout. A closed pipe ends the program quietly, as it does for `cat`.
+pub fn json_line(value: &impl Serialize) {
+    let mut line = serde_json::to_vec(value).unwrap_or_default();
+    line.push(b'\n');
+    raw_line(&line);
+}
+
+/// Writes bytes that are a line already.
+pub fn raw_line(line: &[u8]) {
+    if io::stdout().lock().write_all(line).is_err() {
+        std::process::exit(0);
+    }
+}

@@ -1,0 +1,83 @@
+//! Where results go from the flow: first to the uplink, then to whoever watches (terminal, truth book, replay).
+
+use crate::events::Events;
+use sightline_flow::ResultSink;
+use sightline_ingest::SimulatedLine;
+use sightline_model::{AlarmSeverity, Health, InspectionResult, TrackId};
+use sightline_uplink::Uplink;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Results for the watcher. When full, the oldest go: a slow terminal never holds the line up.
+pub struct Mailbox {
+    waiting: Mutex<VecDeque<(InspectionResult, bytes::Bytes)>>,
+    bound: usize,
+}
+
+impl Mailbox {
+    pub fn new(bound: usize) -> Self {
+        Self {
+            waiting: Mutex::new(VecDeque::new()),
+            bound,
+        }
+    }
+
+    /// Everything that came since the last call.
+    pub fn take(&self) -> VecDeque<(InspectionResult, bytes::Bytes)> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Told of every result at once, on the flow's result thread: must be quick.
+pub type OnResult = Box<dyn FnMut(&InspectionResult) + Send>;
+
+/// The flow's sink.
+pub struct Results {
+    pub uplink: Option<Arc<Uplink>>,
+    pub events: Arc<Events>,
+    /// Its truth book learns what was decided.
+    pub line: Option<Arc<SimulatedLine>>,
+    pub mailbox: Option<Arc<Mailbox>>,
+    pub on_result: Option<OnResult>,
+}
+
+impl ResultSink for Results {
+    fn submit(&mut self, result: InspectionResult, bytes: Box<[u8]>) {
+        let json = bytes::Bytes::from(bytes);
+        if let Some(uplink) = &self.uplink {
+            let refused = uplink
+                .submit(result.seq, json.clone())
+                .err()
+                .map(|e| e.to_string());
+            self.events
+                .set("outbox-full".into(), AlarmSeverity::Urgent, refused);
+        }
+        if let Some(line) = &self.line {
+            let healthy = result
+                .views
+                .iter()
+                .all(|v| v.missed.is_none() && v.health == Some(Health::Ok));
+            let track = TrackId(result.track_id);
+            line.record_verdict(
+                track,
+                result.evaluation,
+                result.disposition,
+                result.disposition_reason,
+                healthy,
+            );
+        }
+        if let Some(on_result) = &mut self.on_result {
+            on_result(&result);
+        }
+        if let Some(mailbox) = &self.mailbox {
+            let mut waiting = mailbox
+                .waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if waiting.len() >= mailbox.bound {
+                waiting.pop_front();
+            }
+            waiting.push_back((result, json));
+        }
+    }
+}

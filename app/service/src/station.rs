@@ -1,0 +1,267 @@
+//! Composes a running station: engines, uplink, flow, gate, cameras, trigger, in this order, and ends it in reverse.
+
+use crate::engines::{self, EngineRoom, Models};
+use crate::events::Events;
+use crate::gate::{self, SimulatedGate};
+use crate::results::{Mailbox, OnResult, Results};
+use crate::trigger::{self, RateTrigger};
+use crate::watch;
+use anyhow::{Context, anyhow};
+use sightline_configs::station::{GateKind, Trigger as TriggerKind};
+use sightline_configs::{Loaded, Recipe, Station};
+use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup};
+use sightline_frames::MemoryWish;
+use sightline_ingest::{CameraContext, CameraHandle, SimulatedLine};
+use sightline_model::{CameraId, Clock, Generation, SystemClock};
+use sightline_uplink::{Counters, Uplink, UplinkSettings};
+use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Parts on their way through box and belt at once, at most.
+const MAX_OPEN_PARTS: usize = 1_024;
+/// How long the last parts on the simulated belt get to leave it.
+const LAST_PARTS: Duration = Duration::from_secs(30);
+/// How long the broker gets to acknowledge the last results at the end.
+const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(5);
+
+/// What a subcommand wants beside the files.
+#[derive(Default)]
+pub struct Wishes {
+    /// Told of every result on the flow's thread.
+    pub on_result: Option<OnResult>,
+    /// Keeps results for the terminal.
+    pub mailbox: Option<Arc<Mailbox>>,
+    /// Reuses opened models, for subcommands that look at them first.
+    pub models: Option<Arc<Models>>,
+}
+
+/// A station at work.
+pub struct Running {
+    pub clock: Arc<dyn Clock>,
+    pub flow: FlowHandle,
+    pub cameras: Vec<CameraHandle>,
+    pub line: Option<Arc<SimulatedLine>>,
+    pub uplink: Option<Arc<Uplink>>,
+    pub events: Arc<Events>,
+    pub models: Arc<Models>,
+    rate: Option<RateTrigger>,
+}
+
+/// What is left when a station has ended.
+pub struct Ended {
+    pub flow: FlowCounters,
+    pub uplink: Option<Counters>,
+    pub events: Arc<Events>,
+}
+
+/// Starts a station.
+pub fn start(
+    station: &Loaded<Station>,
+    recipe: &Loaded<Recipe>,
+    wishes: Wishes,
+) -> anyhow::Result<Running> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let config = &station.value;
+    let boot_id = Uuid::now_v7();
+    let models = match wishes.models {
+        Some(models) => models,
+        None => Arc::new(EngineRoom::open(&config.engine, &station.base)?.open_models(recipe)?),
+    };
+    let first = engines::build(Generation(1), config, recipe, models.clone())?;
+    let plan = first.plan.clone();
+    let trigger_door = Arc::new(trigger::Door::default());
+    let uplink = start_uplink(station, boot_id, &clock, &trigger_door)?;
+    let events = Arc::new(Events::new(uplink.clone(), clock.clone()));
+
+    let line = gate::simulated_line(config, &plan, &clock, &station.base, &trigger_door)?;
+    let gate = match (config.gate.kind, &line) {
+        (GateKind::None, _) => None,
+        (GateKind::Simulated, Some(line)) => Some(GateSetup {
+            schedule: GateSchedule::new(&config.gate, MAX_OPEN_PARTS)?,
+            driver: Box::new(SimulatedGate::new(line.clone())),
+        }),
+        (GateKind::Simulated, None) => {
+            return Err(anyhow!("a simulated gate needs the simulated line"));
+        }
+    };
+    let results = Results {
+        uplink: uplink.clone(),
+        line: line.clone(),
+        events: events.clone(),
+        mailbox: wishes.mailbox,
+        on_result: wishes.on_result,
+    };
+    let maker = ResultMaker::new(
+        ResultConfig {
+            station: config.station.name.clone(),
+            boot_id,
+            configuration_hash: station.hash.clone(),
+            is_simulated: line.is_some(),
+            first_seq: 1,
+        },
+        Box::new(SeededIds::from_seed(seed())),
+    );
+    let settings = flow_settings(config, &clock)?;
+    let flow = Flow::start(
+        settings,
+        first,
+        gate,
+        maker,
+        Box::new(results),
+        events.clone(),
+    )?;
+    trigger_door.open(flow.trigger());
+    if let Some(uplink) = &uplink {
+        watch::tell_recipe(uplink, &plan, clock.utc());
+    }
+    let mut running = Running {
+        clock: clock.clone(),
+        flow,
+        cameras: Vec::new(),
+        line,
+        uplink,
+        events,
+        models,
+        rate: None,
+    };
+    running.start_cameras(station, &plan)?;
+    match &config.trigger {
+        TriggerKind::Rate { hz } => {
+            running.rate = Some(RateTrigger::start(*hz, running.flow.trigger(), clock)?)
+        }
+        TriggerKind::Simulated {} => {
+            if let Some(line) = &running.line {
+                line.run()?;
+            }
+        }
+        TriggerKind::EveryFrame { .. } | TriggerKind::Command {} => {}
+    }
+    Ok(running)
+}
+
+fn start_uplink(
+    station: &Loaded<Station>,
+    boot_id: Uuid,
+    clock: &Arc<dyn Clock>,
+    door: &Arc<trigger::Door>,
+) -> anyhow::Result<Option<Arc<Uplink>>> {
+    let Some(mqtt) = &station.value.mqtt else {
+        return Ok(None);
+    };
+    let by_command = matches!(station.value.trigger, TriggerKind::Command {});
+    let settings = UplinkSettings {
+        identity: station.value.station.clone(),
+        mqtt: mqtt.clone(),
+        base: station.base.clone(),
+        session: boot_id.to_string(),
+        clock: clock.clone(),
+        commands: by_command.then(|| trigger::by_command(door.clone(), clock.clone())),
+    };
+    Ok(Some(Arc::new(Uplink::start(settings)?)))
+}
+
+fn flow_settings(config: &Station, clock: &Arc<dyn Clock>) -> anyhow::Result<FlowSettings> {
+    let mut settings = FlowSettings::new(
+        clock.clone(),
+        config.cameras.iter().map(|c| c.slots).collect(),
+    );
+    settings.batch_wait = Duration::from_secs_f64(config.engine.batch_wait_ms / 1_000.0);
+    settings.engine_cores = config.engine.cores.clone();
+    settings.max_open_parts = MAX_OPEN_PARTS;
+    if let TriggerKind::EveryFrame { camera } = &config.trigger {
+        let index = config
+            .cameras
+            .iter()
+            .position(|c| c.name == *camera)
+            .context("trigger.camera is not a camera")?;
+        settings.every_frame = Some(CameraId(index as u16));
+    }
+    Ok(settings)
+}
+
+/// Randomness for event ids from the operating system.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed[..16].copy_from_slice(Uuid::new_v4().as_bytes());
+    seed[16..].copy_from_slice(Uuid::new_v4().as_bytes());
+    seed
+}
+
+impl Running {
+    fn start_cameras(
+        &mut self,
+        station: &Loaded<Station>,
+        plan: &sightline_verdict::InspectionPlan,
+    ) -> anyhow::Result<()> {
+        for (index, config) in station.value.cameras.iter().enumerate() {
+            let id = CameraId(index as u16);
+            // A golden picture of the recipe's own makes the source's needless.
+            let needs = |v: &&sightline_verdict::PlannedView| {
+                v.camera == id
+                    && self.models.wants_reference(v.model)
+                    && v.reference.as_ref().is_none_or(|r| r.picture.is_none())
+            };
+            let context = CameraContext {
+                id,
+                config: config.clone(),
+                memory: MemoryWish::Auto,
+                sink: Arc::new(self.flow.tap()),
+                clock: self.clock.clone(),
+                line: self.line.clone(),
+                base_dir: station.base.clone(),
+                wants_reference: plan.views.iter().any(|v| needs(&v)),
+            };
+            self.cameras.push(sightline_ingest::start(context)?);
+        }
+        Ok(())
+    }
+
+    /// Looks after what changes slowly: camera alarms, conservation, key figures. To be called a few times a second.
+    pub fn watch(&self) {
+        watch::look(self);
+    }
+
+    /// True when every camera has given its last frame and nothing is in flight.
+    pub fn finished(&self) -> bool {
+        self.cameras.iter().all(CameraHandle::done) && self.flow.idle()
+    }
+
+    /// Ends in order: trigger and line, cameras, flow (engines, judge, gate), uplink.
+    pub fn stop(self) -> Ended {
+        drop(self.rate);
+        if let Some(line) = &self.line {
+            empty_belt(line);
+        }
+        for camera in self.cameras {
+            if let Err(error) = camera.stop() {
+                tracing::error!(%error, "stopping a camera");
+            }
+        }
+        self.flow.stop();
+        let flow = self.flow.counters();
+        let uplink = self.uplink.as_ref().map(|uplink| {
+            uplink.settle(LAST_ACKNOWLEDGEMENTS);
+            uplink.counters()
+        });
+        if let Some(uplink) = &uplink {
+            watch::check_conservation(&self.events, &flow, Some(uplink));
+        }
+        Ended {
+            flow,
+            uplink,
+            events: self.events,
+        }
+    }
+}
+
+/// No more parts onto the belt; those on it go through gate and exit.
+fn empty_belt(line: &SimulatedLine) {
+    line.stop_feeding();
+    let begin = Instant::now();
+    while !line.is_empty() && begin.elapsed() < LAST_PARTS {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    line.stop();
+}

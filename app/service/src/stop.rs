@@ -1,0 +1,41 @@
+//! Ctrl-C and SIGTERM as a flag that loops look at.
+
+use anyhow::Context;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Set by the first signal; the second ends the process at once.
+#[derive(Clone)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Takes over SIGINT and SIGTERM.
+    pub fn on_signals() -> anyhow::Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // Registered first, so that it acts only if the flag was set by an earlier signal.
+            signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone())
+                .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
+                .context("cannot take over Ctrl-C")?;
+        }
+        Ok(Self(flag))
+    }
+
+    /// True once a signal came.
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sleeps up to `time`, less if a signal comes. False when it came.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let start = Instant::now();
+        while !self.asked() {
+            let Some(left) = time.checked_sub(start.elapsed()).filter(|l| !l.is_zero()) else {
+                return true;
+            };
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
+        false
+    }
+}

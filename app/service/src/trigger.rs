@@ -1,0 +1,115 @@
+//! Triggers that the service makes itself: at a rate, and by command.
+
+use sightline_flow::FlowTrigger;
+use sightline_frames::TriggerSink;
+use sightline_model::{Clock, TrackId, Trigger};
+use sightline_uplink::CommandHandler;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The way to the flow for those who are there before it: closed until it runs.
+#[derive(Default)]
+pub struct Door(OnceLock<FlowTrigger>);
+
+impl Door {
+    /// The flow is there.
+    pub fn open(&self, triggers: FlowTrigger) {
+        // A second flow on the same door does not exist; the first one stays.
+        let _ = self.0.set(triggers);
+    }
+}
+
+impl TriggerSink for Door {
+    fn trigger(&self, trigger: Trigger) -> Result<(), Trigger> {
+        match self.0.get() {
+            Some(triggers) => triggers.trigger(trigger),
+            None => Err(trigger),
+        }
+    }
+}
+
+fn trigger(number: u64, part_id: Option<Arc<str>>, clock: &dyn Clock) -> Trigger {
+    Trigger {
+        track_id: TrackId(number),
+        part_id,
+        at: clock.now(),
+        at_utc: clock.utc(),
+        encoder: None,
+    }
+}
+
+/// `cmd/trigger` with `{"part_id": "…"}` or nothing opens a part.
+pub fn by_command(door: Arc<Door>, clock: Arc<dyn Clock>) -> CommandHandler {
+    #[derive(serde::Deserialize, Default)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        part_id: Option<String>,
+    }
+    let parts = AtomicU64::new(0);
+    Arc::new(move |verb, payload| {
+        if verb != "trigger" {
+            return Err(format!(
+                "expected the command `trigger`, found `{verb}`; this version knows no other"
+            ));
+        }
+        let body: Body = match payload {
+            [] => Body::default(),
+            json => serde_json::from_slice(json)
+                .map_err(|e| format!("expected {{\"part_id\": \"…\"}} or an empty payload: {e}"))?,
+        };
+        let number = parts.fetch_add(1, Ordering::Relaxed) + 1;
+        match door.trigger(trigger(number, body.part_id.map(Into::into), &*clock)) {
+            Ok(()) => Ok(format!("part {number} opened")),
+            Err(_) => Err("the station is starting or stopping; no part was opened".into()),
+        }
+    })
+}
+
+/// Parts at a fixed rate.
+pub struct RateTrigger {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RateTrigger {
+    /// Starts the thread `sl-trigger`.
+    pub fn start(hz: f64, triggers: FlowTrigger, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("sl-trigger".into())
+            .spawn(move || {
+                let start = clock.now();
+                for number in 1_u64.. {
+                    let due = start + Duration::from_secs_f64(number as f64 / hz);
+                    while !stopped.load(Ordering::Relaxed) {
+                        let left = due.since(clock.now());
+                        if left.is_zero() {
+                            break;
+                        }
+                        std::thread::sleep(left.min(Duration::from_millis(50)));
+                    }
+                    if stopped.load(Ordering::Relaxed)
+                        || triggers.trigger(trigger(number, None, &*clock)).is_err()
+                    {
+                        return;
+                    }
+                }
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for RateTrigger {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if self.thread.take().is_some_and(|t| t.join().is_err()) {
+            tracing::error!("the trigger thread panicked");
+        }
+    }
+}
