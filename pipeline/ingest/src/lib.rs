@@ -1,1 +1,31 @@
 //! Cameras to views: one supervised source a camera, GStreamer or built in, tap, health.
+//!
+//! What lives here: everything between a camera and the first queue. A camera is a supervisor thread that owns a
+//! source (GStreamer pipeline, picture list, simulated line) and a tap that stamps, judges and delivers what the
+//! source captures. Cameras share nothing but the sink. It imports frames, configs, simulation, queue and model.
+//! Where to start: [`start`] and [`CameraHandle`]; `supervisor` is the state machine, `tap` the way of a frame.
+
+mod camera;
+mod driver;
+mod error;
+mod gst;
+mod health;
+pub mod images;
+mod link;
+mod measure;
+mod pin;
+mod session;
+mod simulated;
+mod state;
+mod status;
+mod supervisor;
+mod tap;
+
+pub use camera::{CameraContext, CameraHandle, start};
+pub use error::IngestError;
+pub use health::HealthMonitor;
+pub use images::{CocoFile, ImageEntry, ImagesIndex};
+pub use measure::{Measured, full_content, measure};
+pub use simulated::{LineSetup, LineSummary, SimulatedCamera, SimulatedLine};
+pub use state::{CameraState, Reason};
+pub use status::{CameraCounts, CameraStatus, UnhealthyCounts};

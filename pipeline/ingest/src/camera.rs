@@ -1,0 +1,336 @@
+//! Starting, watching and stopping one camera.
+
+use crate::{
+    IngestError,
+    driver::Driver,
+    images::{ImagesIndex, ImagesSource},
+    link::Told,
+    pin,
+    session::{Source, thread_name},
+    simulated::{SimulatedLine, SimulatedSource},
+    state::{CameraState, Limits},
+    status::{Board, CameraStatus, Stats},
+    supervisor::Supervisor,
+    tap::{Seat, Tap},
+};
+use sightline_configs::station::{self, Retry};
+use sightline_frames::{FramePool, MemoryWish, PoolConfig, PoolSnapshot, TapSink};
+use sightline_model::{CameraId, Clock, PixelFormat};
+use sightline_queue::{Receiver, Sender, bounded};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// Slot size without a configured picture size.
+const DEFAULT_SLOT_BYTES: usize = 8 << 20;
+/// From opening to the first frame.
+const CONNECT: Duration = Duration::from_secs(10);
+/// A network camera is back within five seconds of its server's return, so its waits are short.
+const RTSP_LONGEST_WAIT_MS: u64 = 1_500;
+/// How long stopping may take before the threads are left to themselves.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// Words waiting for the supervisor; the first of a kind says what the later ones repeat.
+const TOLD: usize = 64;
+
+/// Everything a camera needs.
+pub struct CameraContext {
+    /// Its place in the configuration.
+    pub id: CameraId,
+    /// Its settings.
+    pub config: station::Camera,
+    /// Kind of memory for its slots.
+    pub memory: MemoryWish,
+    /// Where its views go.
+    pub sink: Arc<dyn TapSink>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The simulated line, for sources of kind `simulated`.
+    pub line: Option<Arc<SimulatedLine>>,
+    /// What relative paths of the configuration are relative to.
+    pub base_dir: PathBuf,
+    /// A model on this camera takes a reference, so sources that have golden pictures bring one with each view.
+    pub wants_reference: bool,
+}
+
+/// A running camera. Dropped, it stops like [`CameraHandle::stop`], but without a word about hanging threads.
+pub struct CameraHandle {
+    name: Arc<str>,
+    id: CameraId,
+    pool: FramePool,
+    stats: Arc<Stats>,
+    board: Arc<Board>,
+    tell: Sender<Told>,
+    stop: Arc<AtomicBool>,
+    ended: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+    images: Option<Arc<ImagesIndex>>,
+}
+
+/// Allocates the camera's memory and starts its supervisor. Never waits for the camera: it may be absent.
+///
+/// # Errors
+/// What can never work: memory, a core that is not there, pictures that cannot be listed, a format the source has not.
+pub fn start(ctx: CameraContext) -> Result<CameraHandle, IngestError> {
+    pin::check(&ctx.config.name, ctx.config.core)?;
+    let name: Arc<str> = ctx.config.name.as_str().into();
+    let pool = make_pool(&ctx)?;
+    let stats = Arc::new(Stats::default());
+    let (source, images) = make_source(&ctx)?;
+    let seat = Seat::new(Tap::new(
+        ctx.id,
+        pool.clone(),
+        Arc::clone(&ctx.sink),
+        Arc::clone(&ctx.clock),
+        Arc::clone(&stats),
+        &ctx.config.health,
+    ));
+    let machine = Supervisor::new(limits(&ctx), ctx.clock.now());
+    let board = Arc::new(Board::new(machine.standing().clone()));
+    let (tell, told) = bounded(format!("ingest.{name}.supervisor"), TOLD);
+    let stop = Arc::new(AtomicBool::new(false));
+    let driver = Driver {
+        name: Arc::clone(&name),
+        camera: ctx.id,
+        clock: ctx.clock,
+        sink: ctx.sink,
+        stats: Arc::clone(&stats),
+        board: Arc::clone(&board),
+        seat,
+        source,
+        machine,
+        told,
+        tell: tell.clone(),
+        session: None,
+        sessions: 0,
+        stop: Arc::clone(&stop),
+        untold: None,
+    };
+    let (thread, ended) = spawn(driver)?;
+    Ok(CameraHandle {
+        name,
+        id: ctx.id,
+        pool,
+        stats,
+        board,
+        tell,
+        stop,
+        ended,
+        thread: Some(thread),
+        images,
+    })
+}
+
+fn spawn(driver: Driver) -> Result<(JoinHandle<()>, Receiver<()>), IngestError> {
+    let name = Arc::clone(&driver.name);
+    let (end, ended) = bounded::<()>(format!("ingest.{name}.ended"), 1);
+    std::thread::Builder::new()
+        .name(thread_name("sup", &name))
+        .spawn(move || {
+            driver.run();
+            drop(end);
+        })
+        .map(|thread| (thread, ended))
+        .map_err(|source| IngestError::Thread {
+            what: format!("camera `{name}`"),
+            source,
+        })
+}
+
+/// The camera's slots, all allocated now.
+fn make_pool(ctx: &CameraContext) -> Result<FramePool, IngestError> {
+    let camera = &ctx.config;
+    let drawn = ctx
+        .line
+        .as_ref()
+        .filter(|_| matches!(camera.source, station::Source::Simulated { .. }));
+    let sized = camera
+        .width
+        .zip(camera.height)
+        .or_else(|| drawn.and_then(|line| line.drawn_size()));
+    let worked_out = || {
+        sized.map_or(DEFAULT_SLOT_BYTES, |(w, h)| {
+            camera.format.default_layout(w, h).len
+        })
+    };
+    FramePool::new(PoolConfig {
+        name: format!("camera.{}", camera.name).into(),
+        slots: camera.slots,
+        slot_bytes: camera.slot_bytes.unwrap_or_else(worked_out),
+        memory: ctx.memory,
+    })
+    .map_err(|source| IngestError::Frames {
+        camera: camera.name.clone(),
+        source,
+    })
+}
+
+type Made = (Box<dyn Source>, Option<Arc<ImagesIndex>>);
+
+fn make_source(ctx: &CameraContext) -> Result<Made, IngestError> {
+    use station::Source as Kind;
+    let formats = [PixelFormat::Gray8, PixelFormat::Rgb, PixelFormat::Bgr];
+    match &ctx.config.source {
+        Kind::Simulated { face } => {
+            let camera = || ctx.config.name.clone();
+            let line = ctx
+                .line
+                .clone()
+                .ok_or_else(|| IngestError::NoLine { camera: camera() })?;
+            if line.is_drawn() {
+                require_format(ctx, "simulated", &[PixelFormat::Gray8], "GRAY8")?;
+            } else {
+                require_format(ctx, "simulated", &formats, "GRAY8, RGB or BGR")?;
+            }
+            require_pair_of_slots(ctx, ctx.wants_reference)?;
+            Ok((Box::new(SimulatedSource::new(ctx, &line, *face)), None))
+        }
+        Kind::Images {
+            path,
+            rate_hz,
+            repeat,
+        } => {
+            require_format(ctx, "images", &formats, "GRAY8, RGB or BGR")?;
+            let index = Arc::new(ImagesIndex::load(&ctx.base_dir.join(path))?);
+            require_pair_of_slots(ctx, ctx.wants_reference && index.has_templates())?;
+            let source = ImagesSource::new(ctx, Arc::clone(&index), *rate_hz, *repeat);
+            Ok((Box::new(source), Some(index)))
+        }
+        _ => Ok((crate::gst::source(ctx)?, None)),
+    }
+}
+
+fn require_format(
+    ctx: &CameraContext,
+    kind: &'static str,
+    formats: &[PixelFormat],
+    expected: &'static str,
+) -> Result<(), IngestError> {
+    if formats.contains(&ctx.config.format) {
+        return Ok(());
+    }
+    Err(IngestError::Format {
+        camera: ctx.config.name.clone(),
+        kind,
+        expected,
+        found: ctx.config.format.name(),
+    })
+}
+
+fn require_pair_of_slots(ctx: &CameraContext, pairs: bool) -> Result<(), IngestError> {
+    if !pairs || ctx.config.slots >= 2 {
+        return Ok(());
+    }
+    Err(IngestError::Slots {
+        camera: ctx.config.name.clone(),
+        needed: 2,
+        why: "each view brings its golden picture",
+        found: ctx.config.slots,
+    })
+}
+
+fn limits(ctx: &CameraContext) -> Limits {
+    use station::Source as Kind;
+    let config = &ctx.config;
+    let on_demand = match config.source {
+        Kind::Simulated { .. } | Kind::Images { .. } => true,
+        // As fast as the line takes it: silence may be the line's.
+        Kind::Video { paced, .. } => !paced,
+        _ => false,
+    };
+    let stall = Duration::from_millis(config.stall_ms);
+    let mut retry = config.retry.clone();
+    if matches!(config.source, Kind::Rtsp { .. }) {
+        retry = Retry {
+            max_ms: retry.max_ms.min(RTSP_LONGEST_WAIT_MS),
+            ..retry
+        };
+    }
+    Limits {
+        connect: CONNECT.max(stall),
+        stall: (!on_demand).then_some(stall),
+        retry,
+        seed: u64::from(ctx.id.0) + 1,
+    }
+}
+
+impl CameraHandle {
+    /// Its place in the configuration.
+    pub fn id(&self) -> CameraId {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// State, reason and counters now.
+    pub fn status(&self) -> CameraStatus {
+        self.board.status(&self.stats)
+    }
+
+    /// Its slots now.
+    pub fn gauge(&self) -> PoolSnapshot {
+        self.pool.gauge()
+    }
+
+    /// Its slots.
+    pub fn pool(&self) -> &FramePool {
+        &self.pool
+    }
+
+    /// The pictures of an `images` source, by frame number.
+    pub fn images(&self) -> Option<&Arc<ImagesIndex>> {
+        self.images.as_ref()
+    }
+
+    /// A finite source gave its last frame, or the camera was given up.
+    pub fn done(&self) -> bool {
+        matches!(self.board.state(), CameraState::Ended | CameraState::Failed)
+    }
+
+    /// Closes the source and ends the camera's threads.
+    ///
+    /// # Errors
+    /// The source hangs: its threads are left to themselves after five seconds.
+    pub fn stop(mut self) -> Result<(), IngestError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), IngestError> {
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        self.stop.store(true, Relaxed);
+        // With the queue full it is awake anyway.
+        let _ = self.tell.try_send(Told::Look);
+        // The queue closes when the thread lets go of its end.
+        if matches!(
+            self.ended.recv_timeout(STOP_WITHIN),
+            Err(sightline_queue::RecvTimeout::Timeout)
+        ) {
+            return Err(IngestError::StopTimedOut {
+                camera: self.name.to_string(),
+                within_ms: STOP_WITHIN.as_millis(),
+            });
+        }
+        if thread.join().is_err() {
+            tracing::error!(camera = &*self.name, "the camera's supervisor panicked");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for CameraHandle {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tracing::error!(%error, "stopping a camera");
+        }
+    }
+}

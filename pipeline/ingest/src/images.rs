@@ -1,0 +1,13 @@
+//! Pictures from a folder, a glob or a COCO file as a camera.
+//!
+//! [`ImagesIndex`] is the list, frame number to file; `decode` puts one picture into a slot; `player` is the thread.
+
+mod coco;
+mod decode;
+mod index;
+mod player;
+
+pub use coco::{CocoBox, CocoFile, CocoPicture};
+pub use decode::{PictureDecoder, PictureError};
+pub use index::{ImageEntry, ImagesIndex};
+pub(crate) use player::ImagesSource;

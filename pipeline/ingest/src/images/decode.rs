@@ -1,0 +1,297 @@
+//! One picture file into one slot.
+
+use crate::tap::Shape;
+use image::{ColorType, ImageDecoder, ImageError, ImageReader, Limits};
+use sightline_model::{PixelFormat, PlaneLayout};
+use std::{
+    io::{Cursor, Read},
+    path::{Path, PathBuf},
+};
+
+/// Smaller pictures than this are no pictures of parts.
+pub const SMALLEST_SIDE_PX: u32 = 8;
+/// Larger files are not read: no picture that fits a slot needs them.
+const LARGEST_FILE_BYTES: u64 = 256 << 20;
+
+/// Why a picture could not be put into a slot. The line goes on; the part is NotDecidable.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// The file cannot be read.
+    #[error("{path}: expected a readable picture file, found: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is damaged, or no picture.
+    #[error("{path}: expected a whole PNG, JPEG, BMP or TIFF picture, found: {found}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        found: String,
+    },
+    /// Too small, or not the configured size.
+    #[error("{path}: expected a picture of {expected}, found {width}x{height}")]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// Sizes that are taken.
+        expected: String,
+        /// Width found.
+        width: u32,
+        /// Height found.
+        height: u32,
+    },
+    /// Larger than a slot.
+    #[error(
+        "{path}: expected a picture of at most {slot_bytes} bytes, found {width}x{height} {format}, which needs {needed}; \
+         raise `slot_bytes`"
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Width found.
+        width: u32,
+        /// Height found.
+        height: u32,
+        /// The camera's format.
+        format: &'static str,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes there are.
+        slot_bytes: usize,
+    },
+    /// A pixel type that is not converted.
+    #[error("{path}: expected 8 or 16 bits a channel in grey or RGB, found {found}")]
+    Pixels {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        found: String,
+    },
+}
+
+/// Decodes pictures into slots; keeps its scratch memory between them.
+#[derive(Debug, Default)]
+pub struct PictureDecoder {
+    file: Vec<u8>,
+    pixels: Vec<u8>,
+}
+
+/// What a decoded picture looks like in its slot, and whether the host copied its pixels on the way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decoded {
+    pub(crate) shape: Shape,
+    pub(crate) host_copies: u8,
+}
+
+impl PictureDecoder {
+    /// Decodes `path` into `slot` as `format` (GRAY8, RGB or BGR), rows without padding. Grey of colour is
+    /// ITU-R BT.601; 16 bits become 8 by rounding; an alpha channel is dropped. `size` is the one size accepted.
+    pub(crate) fn decode(
+        &mut self,
+        path: &Path,
+        format: PixelFormat,
+        size: (Option<u32>, Option<u32>),
+        slot: &mut [u8],
+    ) -> Result<Decoded, PictureError> {
+        self.read(path)?;
+        let damaged = |found: String| PictureError::Damaged {
+            path: path.to_owned(),
+            found,
+        };
+        let broken = |e: ImageError| damaged(e.to_string());
+        let mut reader = ImageReader::new(Cursor::new(&self.file[..]))
+            .with_guessed_format()
+            .map_err(|source| PictureError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+        reader.limits(Limits::no_limits()); // ours are stricter: below, before anything is decoded
+        if reader.format() == Some(image::ImageFormat::Jpeg) && !ends_like_a_jpeg(&self.file) {
+            return Err(damaged(
+                "a JPEG without its end marker: the file is cut short".into(),
+            ));
+        }
+        let mut decoder = reader.into_decoder().map_err(broken)?;
+        let (width, height) = decoder.dimensions();
+        let shape = fit(path, format, size, (width, height), slot.len())?;
+        // Working memory of a decoder: what 16-bit RGBA of this picture takes, twice, and some for small ones.
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(u64::from(width) * u64::from(height) * 16 + (16 << 20));
+        decoder.set_limits(limits).map_err(broken)?;
+        let color = decoder.color_type();
+        let slot = &mut slot[..shape.layout.len];
+        let direct = matches!(
+            (color, format),
+            (ColorType::L8, PixelFormat::Gray8) | (ColorType::Rgb8, PixelFormat::Rgb)
+        );
+        if direct {
+            decoder.read_image(slot).map_err(broken)?;
+            return Ok(Decoded {
+                shape,
+                host_copies: 0,
+            });
+        }
+        let convert = converter(color, format).ok_or_else(|| PictureError::Pixels {
+            path: path.to_owned(),
+            found: format!("{color:?}"),
+        })?;
+        self.pixels.resize(decoder.total_bytes() as usize, 0);
+        decoder.read_image(&mut self.pixels).map_err(broken)?;
+        convert(&self.pixels, slot);
+        Ok(Decoded {
+            shape,
+            host_copies: 1,
+        })
+    }
+
+    fn read(&mut self, path: &Path) -> Result<(), PictureError> {
+        self.file.clear();
+        let wrong = |source| PictureError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = std::fs::File::open(path).map_err(wrong)?;
+        let bytes = file
+            .take(LARGEST_FILE_BYTES)
+            .read_to_end(&mut self.file)
+            .map_err(wrong)?;
+        if bytes as u64 == LARGEST_FILE_BYTES {
+            return Err(wrong(std::io::Error::other("256 MiB or more")));
+        }
+        Ok(())
+    }
+}
+
+/// Decoders fill a cut-short JPEG with grey without a word; a whole one ends with its marker, maybe with padding.
+fn ends_like_a_jpeg(file: &[u8]) -> bool {
+    let tail = &file[file.len().saturating_sub(4_096)..];
+    tail.windows(2).any(|w| w == [0xFF, 0xD9])
+}
+
+/// The picture's shape in the slot, rows packed.
+fn fit(
+    path: &Path,
+    format: PixelFormat,
+    expected: (Option<u32>, Option<u32>),
+    (width, height): (u32, u32),
+    slot_bytes: usize,
+) -> Result<Shape, PictureError> {
+    let size = |expected: String| PictureError::Size {
+        path: path.to_owned(),
+        expected,
+        width,
+        height,
+    };
+    if width.min(height) < SMALLEST_SIDE_PX {
+        return Err(size(format!(
+            "at least {SMALLEST_SIDE_PX}x{SMALLEST_SIDE_PX} pixels"
+        )));
+    }
+    if expected.0.is_some_and(|w| w != width) || expected.1.is_some_and(|h| h != height) {
+        let side = |s: Option<u32>| s.map_or("any".into(), |s| s.to_string());
+        return Err(size(format!(
+            "{}x{} pixels, as configured",
+            side(expected.0),
+            side(expected.1)
+        )));
+    }
+    let channels = if format == PixelFormat::Gray8 { 1 } else { 3 };
+    let needed = u64::from(width) * u64::from(height) * channels as u64;
+    if needed > slot_bytes as u64 {
+        return Err(PictureError::TooLarge {
+            path: path.to_owned(),
+            width,
+            height,
+            format: format.name(),
+            needed,
+            slot_bytes,
+        });
+    }
+    let layout = PlaneLayout {
+        offsets: [0; 3],
+        strides: [width as usize * channels, 0, 0],
+        len: needed as usize,
+    };
+    Ok(Shape {
+        width,
+        height,
+        format,
+        layout,
+    })
+}
+
+type Convert = fn(&[u8], &mut [u8]);
+
+/// How pixels of `from` become `to`; 16-bit samples are in native byte order, as the decoders give them.
+fn converter(from: ColorType, to: PixelFormat) -> Option<Convert> {
+    use PixelFormat::{Bgr, Gray8, Rgb};
+    Some(match (from, to) {
+        (ColorType::La8, Gray8) => |from, to| each::<2, 1>(from, to, |p| [p[0]]),
+        (ColorType::L16, Gray8) => |from, to| each::<2, 1>(from, to, |p| [wide(p, 0)]),
+        (ColorType::La16, Gray8) => |from, to| each::<4, 1>(from, to, |p| [wide(p, 0)]),
+        (ColorType::Rgb8, Gray8) => |from, to| each::<3, 1>(from, to, |p| [grey(p[0], p[1], p[2])]),
+        (ColorType::Rgba8, Gray8) => {
+            |from, to| each::<4, 1>(from, to, |p| [grey(p[0], p[1], p[2])])
+        }
+        (ColorType::Rgb16, Gray8) => {
+            |from, to| each::<6, 1>(from, to, |p| [grey(wide(p, 0), wide(p, 1), wide(p, 2))])
+        }
+        (ColorType::Rgba16, Gray8) => {
+            |from, to| each::<8, 1>(from, to, |p| [grey(wide(p, 0), wide(p, 1), wide(p, 2))])
+        }
+        (ColorType::L8, Rgb | Bgr) => |from, to| each::<1, 3>(from, to, |p| [p[0]; 3]),
+        (ColorType::La8, Rgb | Bgr) => |from, to| each::<2, 3>(from, to, |p| [p[0]; 3]),
+        (ColorType::L16, Rgb | Bgr) => |from, to| each::<2, 3>(from, to, |p| [wide(p, 0); 3]),
+        (ColorType::La16, Rgb | Bgr) => |from, to| each::<4, 3>(from, to, |p| [wide(p, 0); 3]),
+        (ColorType::Rgba8, Rgb) => |from, to| each::<4, 3>(from, to, |p| [p[0], p[1], p[2]]),
+        (ColorType::Rgb16, Rgb) => {
+            |from, to| each::<6, 3>(from, to, |p| [wide(p, 0), wide(p, 1), wide(p, 2)])
+        }
+        (ColorType::Rgba16, Rgb) => {
+            |from, to| each::<8, 3>(from, to, |p| [wide(p, 0), wide(p, 1), wide(p, 2)])
+        }
+        (ColorType::Rgb8, Bgr) => |from, to| each::<3, 3>(from, to, |p| [p[2], p[1], p[0]]),
+        (ColorType::Rgba8, Bgr) => |from, to| each::<4, 3>(from, to, |p| [p[2], p[1], p[0]]),
+        (ColorType::Rgb16, Bgr) => {
+            |from, to| each::<6, 3>(from, to, |p| [wide(p, 2), wide(p, 1), wide(p, 0)])
+        }
+        (ColorType::Rgba16, Bgr) => {
+            |from, to| each::<8, 3>(from, to, |p| [wide(p, 2), wide(p, 1), wide(p, 0)])
+        }
+        _ => return None,
+    })
+}
+
+fn each<const FROM: usize, const TO: usize>(
+    from: &[u8],
+    to: &mut [u8],
+    pixel: impl Fn(&[u8; FROM]) -> [u8; TO],
+) {
+    for (from, to) in from
+        .as_chunks::<FROM>()
+        .0
+        .iter()
+        .zip(to.as_chunks_mut::<TO>().0)
+    {
+        *to = pixel(from);
+    }
+}
+
+/// Sample `i` of 16-bit samples as 8 bits.
+fn wide(p: &[u8], i: usize) -> u8 {
+    let sample = u32::from(u16::from_ne_bytes([p[2 * i], p[2 * i + 1]]));
+    ((sample * 255 + 32_767) / 65_535) as u8
+}
+
+/// ITU-R BT.601 luma in 16-bit fixed point.
+fn grey(r: u8, g: u8, b: u8) -> u8 {
+    ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

@@ -1,0 +1,232 @@
+//! The thread that shows pictures: at a rate like a camera, or one after the other as slots come free.
+
+use super::{
+    decode::PictureDecoder,
+    index::{ImageEntry, ImagesIndex},
+};
+use crate::{
+    camera::CameraContext,
+    link::Link,
+    session::{Session, Source, ThreadSession, Work},
+    state::Reason,
+    tap::{Arrival, Seat},
+};
+use sightline_frames::{Lease, OpenSlot, Tapped, View};
+use sightline_model::{FrameId, MissReason, PixelFormat};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long a lossless source sleeps before it looks for a free slot again.
+const NO_SLOT_PAUSE: Duration = Duration::from_micros(500);
+
+/// What the thread needs to know of its camera.
+#[derive(Clone)]
+struct Show {
+    index: Arc<ImagesIndex>,
+    format: PixelFormat,
+    size: (Option<u32>, Option<u32>),
+    period: Option<Duration>,
+    repeat: bool,
+    templates: bool,
+}
+
+pub(crate) struct ImagesSource {
+    camera: String,
+    core: Option<usize>,
+    show: Show,
+}
+
+impl ImagesSource {
+    pub(crate) fn new(
+        ctx: &CameraContext,
+        index: Arc<ImagesIndex>,
+        rate_hz: Option<f64>,
+        repeat: bool,
+    ) -> Self {
+        let config = &ctx.config;
+        Self {
+            camera: config.name.clone(),
+            core: config.core,
+            show: Show {
+                templates: ctx.wants_reference && index.has_templates(),
+                index,
+                format: config.format,
+                size: (config.width, config.height),
+                period: rate_hz
+                    .filter(|hz| *hz > 0.0)
+                    .map(|hz| Duration::from_secs_f64(1.0 / hz)),
+                repeat,
+            },
+        }
+    }
+}
+
+impl Source for ImagesSource {
+    fn open(&mut self, seat: &Seat, link: Link) -> Result<Box<dyn Session>, Reason> {
+        let show = self.show.clone();
+        ThreadSession::start(&self.camera, self.core, seat, link, move |work| {
+            Player {
+                show,
+                work,
+                decoder: PictureDecoder::default(),
+            }
+            .play();
+        })
+    }
+}
+
+struct Player {
+    show: Show,
+    work: Work,
+    decoder: PictureDecoder,
+}
+
+impl Player {
+    fn play(mut self) {
+        self.work.link.alive();
+        let index = Arc::clone(&self.show.index);
+        let start = Instant::now();
+        for frame in 0u64.. {
+            if frame >= index.len() as u64 && !self.show.repeat {
+                return self.work.link.ended();
+            }
+            if !self.wait_until_due(start, frame) {
+                return;
+            }
+            let Some(entry) = index.entry(FrameId(frame)) else {
+                return;
+            };
+            if !self.show_one(FrameId(frame), entry) {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps until the picture is due; false when stopped.
+    fn wait_until_due(&self, start: Instant, frame: u64) -> bool {
+        let due = self
+            .show
+            .period
+            .map(|period| start + period.mul_f64(frame as f64));
+        let wait = due.map_or(Duration::ZERO, |due| {
+            due.saturating_duration_since(Instant::now())
+        });
+        !self.work.stop.sleep(wait)
+    }
+
+    /// Shows one picture or its miss; false when stopped.
+    fn show_one(&mut self, id: FrameId, entry: &ImageEntry) -> bool {
+        let lossless = self.show.period.is_none();
+        let template = if self.show.templates {
+            entry.template.as_deref()
+        } else {
+            None
+        };
+        let slots = [true, template.is_some()].map(|wanted| wanted.then(|| self.slot(lossless)));
+        let (picture, reference) = match slots {
+            [Some(Some(picture)), None] => (picture, None),
+            [Some(Some(picture)), Some(Some(reference))] => (picture, Some(reference)),
+            _ if lossless => return false,
+            _ => {
+                let at = self.work.tap.stamp().at;
+                self.work.tap.miss(Some(id), at, MissReason::NoFreeSlot);
+                return true;
+            }
+        };
+        let reference = reference
+            .zip(template)
+            .map(|(slot, path)| self.fill_reference(id, path, slot));
+        let view = match reference {
+            Some(None) => None,
+            Some(Some(lease)) => self.fill(id, entry, picture).map(|view| View {
+                reference: Some(lease),
+                ..view
+            }),
+            None => self.fill(id, entry, picture),
+        };
+        self.hand_on(id, view, lossless)
+    }
+
+    fn hand_on(&mut self, id: FrameId, view: Option<View>, lossless: bool) -> bool {
+        let Work { tap, stop, .. } = &mut self.work;
+        let at = tap.stamp().at;
+        match (view, lossless) {
+            (Some(view), false) => tap.deliver(view),
+            (None, false) => tap.miss(Some(id), at, MissReason::Undecodable),
+            (Some(view), true) => {
+                return tap.deliver_waiting(Tapped::View(view), |time| stop.sleep(time));
+            }
+            (None, true) => {
+                let missed = tap.missed(Some(id), at, MissReason::Undecodable);
+                return tap.deliver_waiting(Tapped::Missed(missed), |time| stop.sleep(time));
+            }
+        }
+        true
+    }
+
+    /// A free slot. A lossless source waits for one; `None` when it was stopped first.
+    fn slot(&self, lossless: bool) -> Option<OpenSlot> {
+        let Work { tap, stop, .. } = &self.work;
+        while lossless && tap.pool.gauge().free == 0 {
+            if stop.sleep(NO_SLOT_PAUSE) {
+                return None;
+            }
+        }
+        tap.pool.open()
+    }
+
+    /// Decodes the part's picture into its slot and judges it.
+    fn fill(&mut self, id: FrameId, entry: &ImageEntry, mut slot: OpenSlot) -> Option<View> {
+        let arrival = self.decode(id, &entry.path, &mut slot)?;
+        let lease = slot
+            .seal(self.work.tap.meta(&arrival))
+            .map_err(|e| tracing::warn!(error = %e, "picture"))
+            .ok()?;
+        let mut view = View {
+            lease,
+            reference: None,
+        };
+        let health = self.work.tap.judge(id, &view.lease.picture(), false);
+        view.lease.set_health(health);
+        Some(view)
+    }
+
+    /// Decodes a golden picture into its slot; nobody judges its health.
+    fn fill_reference(
+        &mut self,
+        id: FrameId,
+        path: &std::path::Path,
+        mut slot: OpenSlot,
+    ) -> Option<Lease> {
+        let arrival = self.decode(id, path, &mut slot)?;
+        slot.seal(self.work.tap.meta(&arrival))
+            .map_err(|e| tracing::warn!(error = %e, "golden picture"))
+            .ok()
+    }
+
+    fn decode(
+        &mut self,
+        id: FrameId,
+        path: &std::path::Path,
+        slot: &mut OpenSlot,
+    ) -> Option<Arrival> {
+        match self
+            .decoder
+            .decode(path, self.show.format, self.show.size, slot.bytes_mut())
+        {
+            Ok(decoded) => Some(Arrival {
+                frame_id: id,
+                stamp: self.work.tap.stamp(),
+                shape: decoded.shape,
+                host_copies: decoded.host_copies,
+                damaged: false,
+            }),
+            Err(error) => {
+                tracing::warn!(frame = id.0, %error, "a picture is left out and its part is not decidable");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The belt's thread: it lets the line's events happen when they are due and tells everybody.
+
+use super::{
+    belt_pictures::BeltPictures,
+    settings::{LineSetup, SimulatedCamera},
+};
+use crate::IngestError;
+use sightline_configs::station::{Fault, FaultKind};
+use sightline_frames::TriggerSink;
+use sightline_model::{
+    CameraId, Clock, Disposition, DispositionReason, Evaluation, MonoTime, TrackId, Trigger,
+    UtcMicros,
+};
+use sightline_queue::{Receiver, Sender, bounded};
+use sightline_simulation::{
+    Face, Line, StationDecision, TruthCounts,
+    line::{Arrival, Exposure},
+};
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// Pictures a camera of the line may be behind before some are lost.
+const BEHIND: usize = 32;
+/// The longest sleep of the belt's thread, so that gate and sensor move between parts too.
+const STEP: Duration = Duration::from_millis(10);
+
+/// What the truth book and the line's own counters say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineSummary {
+    /// Triggers sent.
+    pub triggers: u64,
+    /// Overkill, escapes, conservation.
+    pub counts: TruthCounts,
+    /// Parts on the belt, seen by the photo-eye and not at their end.
+    pub on_the_way: usize,
+    /// Events nobody fetched in time: pictures a camera was too far behind for, confirmations.
+    pub dropped: u64,
+    /// The line is held.
+    pub held: bool,
+}
+
+/// A simulated line that runs in real time. Dropped, it stops.
+pub struct SimulatedLine {
+    inner: Arc<Inner>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+pub(super) struct Inner {
+    state: Mutex<State>,
+    changed: Condvar,
+    pub(super) clock: Arc<dyn Clock>,
+    triggers: Arc<dyn TriggerSink>,
+    cameras: Vec<SimulatedCamera>,
+    exposures: Vec<(Sender<Exposure>, Arc<Receiver<Exposure>>)>,
+    faults: Vec<Fault>,
+    start: MonoTime,
+    pub(super) pictures: Option<BeltPictures>,
+    sent: AtomicU64,
+    dropped: AtomicU64,
+}
+
+struct State {
+    line: Line,
+    stopping: bool,
+}
+
+impl SimulatedLine {
+    /// Draws the boards, or reads the list of pictures. The belt stands until [`SimulatedLine::run`]; scripted faults are
+    /// timed from now.
+    ///
+    /// # Errors
+    /// Settings out of range, pictures that cannot be listed.
+    pub fn build(setup: LineSetup) -> Result<Arc<Self>, IngestError> {
+        let start = setup.clock.now();
+        let mut line = Line::new(&setup.line(), start).map_err(|e| IngestError::Simulation {
+            found: e.to_string(),
+        })?;
+        line.hold(true, start);
+        let simulation = &setup.simulation;
+        let pictures = simulation
+            .images
+            .as_ref()
+            .map(|path| {
+                BeltPictures::load(
+                    &setup.base_dir.join(path),
+                    setup.cameras.len(),
+                    simulation.seed,
+                )
+            })
+            .transpose()?;
+        let port = |camera: &SimulatedCamera| {
+            let (tx, rx) = bounded(format!("simulated.{}.exposures", camera.name), BEHIND);
+            (tx, Arc::new(rx))
+        };
+        let inner = Inner {
+            state: Mutex::new(State {
+                line,
+                stopping: false,
+            }),
+            changed: Condvar::new(),
+            clock: setup.clock,
+            triggers: setup.triggers,
+            exposures: setup.cameras.iter().map(port).collect(),
+            cameras: setup.cameras,
+            faults: setup.simulation.faults,
+            start,
+            pictures,
+            sent: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        };
+        Ok(Arc::new(Self {
+            inner: Arc::new(inner),
+            thread: Mutex::new(None),
+        }))
+    }
+
+    /// Starts the belt. Running it again does nothing.
+    ///
+    /// # Errors
+    /// No thread.
+    pub fn run(&self) -> Result<(), IngestError> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_some() {
+            return Ok(());
+        }
+        let inner = Arc::clone(&self.inner);
+        let spawned = std::thread::Builder::new()
+            .name("sim-belt".into())
+            .spawn(move || inner.drive());
+        let spawned = spawned.map_err(|source| IngestError::Thread {
+            what: "simulated line".into(),
+            source,
+        })?;
+        *thread = Some(spawned);
+        self.inner.with(|line, now| line.hold(false, now));
+        Ok(())
+    }
+
+    /// Encoder counts at `now`.
+    pub fn encoder(&self, now: MonoTime) -> i64 {
+        self.inner.lock().line.encoder(now)
+    }
+
+    /// Stops the belt at once; what passed the gate against its command and is still in the station is taken off.
+    pub fn hold(&self) {
+        self.inner.with(|line, now| line.hold(true, now));
+    }
+
+    /// Lets the belt run again.
+    pub fn release(&self) {
+        self.inner.with(|line, now| line.hold(false, now));
+    }
+
+    /// Whether it is held.
+    pub fn is_held(&self) -> bool {
+        self.inner.lock().line.is_held()
+    }
+
+    /// Somebody frees the stuck flap.
+    pub fn repair_gate(&self) {
+        self.inner.with(|line, now| line.repair_gate(now));
+    }
+
+    /// Moves the flap for a part.
+    pub fn command_gate(&self, track: TrackId, disposition: Disposition, now: MonoTime) {
+        self.inner.lock().line.actuate(track, disposition, now);
+    }
+
+    /// The next signal of the reject bin's sensor until `now`: which part (a real sensor does not know) and when.
+    pub fn confirmation(&self, now: MonoTime) -> Option<(TrackId, MonoTime)> {
+        self.inner.lock().line.confirmation(now)
+    }
+
+    /// Writes into the truth book what the station decided. `all_views_healthy`: every expected view was seen and fit.
+    pub fn record_verdict(
+        &self,
+        track: TrackId,
+        evaluation: Evaluation,
+        disposition: Disposition,
+        reason: DispositionReason,
+        all_views_healthy: bool,
+    ) {
+        let decision = StationDecision {
+            evaluation,
+            disposition,
+            reason,
+            all_views_healthy,
+        };
+        self.inner.lock().line.decided(track, decision);
+    }
+
+    /// No more parts are put on the belt.
+    pub fn stop_feeding(&self) {
+        self.inner.with(|line, now| line.stop_feeding(now));
+    }
+
+    /// Every part that was at the photo-eye has reached its end.
+    pub fn is_empty(&self) -> bool {
+        let now = self.inner.clock.now();
+        let mut state = self.inner.lock();
+        state.line.advance(now);
+        state.line.on_the_way() == 0
+    }
+
+    /// The sums so far.
+    pub fn summary(&self) -> LineSummary {
+        let now = self.inner.clock.now();
+        let mut state = self.inner.lock();
+        state.line.advance(now);
+        LineSummary {
+            triggers: self.inner.sent.load(Relaxed),
+            counts: state.line.counts(),
+            on_the_way: state.line.on_the_way(),
+            dropped: state.line.dropped() + self.inner.dropped.load(Relaxed),
+            held: state.line.is_held(),
+        }
+    }
+
+    /// Ends the belt's thread; parts stay where they are.
+    pub fn stop(&self) {
+        self.inner.lock().stopping = true;
+        self.inner.changed.notify_all();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if thread.is_some_and(|t| t.join().is_err()) {
+            tracing::error!("the simulated line's thread panicked");
+        }
+    }
+
+    /// Boards are drawn; otherwise real pictures are on the belt.
+    pub fn is_drawn(&self) -> bool {
+        self.inner.pictures.is_none()
+    }
+
+    /// Width and height of drawn boards' pictures, pixels.
+    pub fn drawn_size(&self) -> Option<(u32, u32)> {
+        let face = self.inner.face(0)?;
+        Some((face.board().width(), face.board().height()))
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}
+
+impl Drop for SimulatedLine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the line and wakes the belt's thread, whose next event may be at another time now.
+    fn with(&self, change: impl FnOnce(&mut Line, MonoTime)) {
+        let mut state = self.lock();
+        change(&mut state.line, self.clock.now());
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The line's number of a camera of the station.
+    pub(super) fn number(&self, camera: CameraId) -> Option<usize> {
+        self.cameras.iter().position(|c| c.id == camera)
+    }
+
+    pub(super) fn face(&self, number: usize) -> Option<Face> {
+        self.lock().line.face(number)
+    }
+
+    pub(super) fn exposures(&self, number: usize) -> Arc<Receiver<Exposure>> {
+        Arc::clone(&self.exposures[number].1)
+    }
+
+    /// Whether the script lets the camera answer now.
+    pub(super) fn plugged(&self, number: usize) -> bool {
+        let seconds = self.clock.now().since(self.start).as_secs_f64();
+        let name = &self.cameras[number].name;
+        !self.faults.iter().any(|fault| {
+            fault.kind == FaultKind::Unplugged
+                && fault.camera.as_ref().is_none_or(|c| c == name)
+                && (fault.at_s..fault.at_s + fault.for_s).contains(&seconds)
+        })
+    }
+
+    fn drive(&self) {
+        let (mut arrivals, mut exposures) = (Vec::with_capacity(16), Vec::with_capacity(16));
+        loop {
+            let mut state = self.lock();
+            if state.stopping {
+                return;
+            }
+            let now = self.clock.now();
+            while let Some(arrival) = state.line.arrival(now) {
+                if let Some(pictures) = &self.pictures {
+                    state
+                        .line
+                        .tell_truth(arrival.part.track, pictures.truth(arrival.part.track));
+                }
+                arrivals.push(arrival);
+            }
+            for number in 0..self.cameras.len() {
+                while let Some(exposure) = state.line.exposure(number, now) {
+                    exposures.push((number, exposure));
+                }
+            }
+            if arrivals.is_empty() && exposures.is_empty() {
+                let wait = self
+                    .next_event(&state.line)
+                    .map_or(STEP, |at| at.since(now).min(STEP));
+                drop(
+                    self.changed
+                        .wait_timeout(state, wait)
+                        .unwrap_or_else(PoisonError::into_inner),
+                );
+                continue;
+            }
+            drop(state);
+            // Triggers first: a view must find its part open.
+            if !arrivals.drain(..).all(|arrival| self.trigger(&arrival)) {
+                tracing::info!("the simulated line ends: nobody takes triggers any more");
+                return;
+            }
+            for (number, exposure) in exposures.drain(..) {
+                if self.exposures[number].0.try_send(exposure).is_err() {
+                    self.dropped.fetch_add(1, Relaxed);
+                }
+            }
+        }
+    }
+
+    fn next_event(&self, line: &Line) -> Option<MonoTime> {
+        let exposures = (0..self.cameras.len()).filter_map(|number| line.next_exposure_at(number));
+        line.next_arrival_at().into_iter().chain(exposures).min()
+    }
+
+    fn trigger(&self, arrival: &Arrival) -> bool {
+        let track = arrival.part.track;
+        let trigger = Trigger {
+            track_id: track,
+            part_id: Some(format!("SIM-{:06}", track.0).into()),
+            at: arrival.at,
+            at_utc: self.utc_of(arrival.at),
+            encoder: Some(arrival.encoder),
+        };
+        self.sent.fetch_add(1, Relaxed);
+        self.triggers.trigger(trigger).is_ok()
+    }
+
+    /// Wall-clock time of a moment just past.
+    pub(super) fn utc_of(&self, at: MonoTime) -> UtcMicros {
+        UtcMicros(self.clock.utc().0 - self.clock.now().signed_us(at))
+    }
+}

@@ -1,0 +1,291 @@
+//! The tap: where a frame gets its identity, its time and its health, and leaves for the sink.
+//!
+//! One a camera. Whoever captures (a GStreamer streaming thread or a source's own thread) holds it, so it takes no
+//! lock; between two sessions it lies in its seat, and two sessions can never deliver at once.
+
+use crate::{health::HealthMonitor, link::Link, status::Stats};
+use sightline_configs::station::HealthLimits;
+use sightline_frames::{FramePool, Lease, Missed, OpenSlot, TapSink, Tapped, View};
+use sightline_model::{
+    CameraId, Clock, FrameId, FrameMeta, Health, MissReason, MonoTime, PictureRef, PixelFormat,
+    PlaneLayout, UtcMicros,
+};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+/// How long a lossless source sleeps before it offers again what the sink had no room for.
+const SINK_FULL_PAUSE: Duration = Duration::from_micros(500);
+
+/// The moment of capture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) at: MonoTime,
+    pub(crate) utc: UtcMicros,
+}
+
+/// Shape of a captured picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) format: PixelFormat,
+    pub(crate) layout: PlaneLayout,
+}
+
+/// What is known of a captured frame besides its pixels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) frame_id: FrameId,
+    pub(crate) stamp: Stamp,
+    pub(crate) shape: Shape,
+    pub(crate) host_copies: u8,
+    /// The source itself says the picture is damaged.
+    pub(crate) damaged: bool,
+}
+
+pub(crate) struct Tap {
+    pub(crate) camera: CameraId,
+    pub(crate) pool: FramePool,
+    sink: Arc<dyn TapSink>,
+    clock: Arc<dyn Clock>,
+    stats: Arc<Stats>,
+    health: HealthMonitor,
+    last_id: Option<FrameId>,
+    link: Option<Link>,
+}
+
+impl Tap {
+    pub(crate) fn new(
+        camera: CameraId,
+        pool: FramePool,
+        sink: Arc<dyn TapSink>,
+        clock: Arc<dyn Clock>,
+        stats: Arc<Stats>,
+        limits: &HealthLimits,
+    ) -> Self {
+        Self {
+            camera,
+            pool,
+            sink,
+            clock,
+            stats,
+            health: HealthMonitor::new(limits.clone()),
+            last_id: None,
+            link: None,
+        }
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp {
+            at: self.clock.now(),
+            utc: self.clock.utc(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The identity record of an arrival.
+    pub(crate) fn meta(&self, arrival: &Arrival) -> FrameMeta {
+        let Shape {
+            width,
+            height,
+            format,
+            layout,
+        } = arrival.shape;
+        FrameMeta {
+            camera: self.camera,
+            frame_id: arrival.frame_id,
+            captured: arrival.stamp.at,
+            captured_utc: arrival.stamp.utc,
+            width,
+            height,
+            format,
+            layout,
+            health: Health::Ok,
+            host_copies: arrival.host_copies,
+        }
+    }
+
+    /// Judges and seals a picture that was written into a slot of ours. `None`, counted as undecodable, when its
+    /// layout does not fit the slot.
+    pub(crate) fn seal(&mut self, slot: OpenSlot, arrival: &Arrival) -> Option<Lease> {
+        match slot.seal(self.meta(arrival)) {
+            Ok(mut lease) => {
+                let health = self.judge(arrival.frame_id, &lease.picture(), arrival.damaged);
+                lease.set_health(health);
+                Some(lease)
+            }
+            Err(error) => {
+                tracing::warn!(camera = %self.camera, %error, "a picture did not fit its slot");
+                self.miss(
+                    Some(arrival.frame_id),
+                    arrival.stamp.at,
+                    MissReason::Undecodable,
+                );
+                None
+            }
+        }
+    }
+
+    /// The health of a picture, counted.
+    pub(crate) fn judge(&mut self, id: FrameId, picture: &PictureRef<'_>, damaged: bool) -> Health {
+        let health = self.health.judge(id, picture, damaged);
+        self.stats.count_health(health);
+        health
+    }
+
+    /// Hands a view on; when the sink has no room, its miss instead.
+    pub(crate) fn deliver(&mut self, view: View) {
+        let meta = *view.lease.meta();
+        self.note(meta.frame_id, meta.captured);
+        self.stats
+            .host_copies
+            .fetch_add(meta.host_copies.into(), Relaxed);
+        match self.sink.deliver(Tapped::View(view)) {
+            Ok(()) => Stats::count(&self.stats.frames),
+            Err(back) => {
+                drop(back);
+                self.hand_on_miss(Some(meta.frame_id), meta.captured, MissReason::Overflow);
+            }
+        }
+    }
+
+    /// Hands an item on, waiting for room; false when `stopped` says so first.
+    pub(crate) fn deliver_waiting(
+        &mut self,
+        item: Tapped,
+        stopped: impl Fn(Duration) -> bool,
+    ) -> bool {
+        match &item {
+            Tapped::View(view) => {
+                let meta = view.lease.meta();
+                self.note(meta.frame_id, meta.captured);
+                self.stats
+                    .host_copies
+                    .fetch_add(meta.host_copies.into(), Relaxed);
+                Stats::count(&self.stats.frames);
+            }
+            Tapped::Missed(missed) => {
+                self.count_miss(missed.reason);
+                self.note(missed.frame_id.unwrap_or_default(), missed.at);
+            }
+        }
+        let mut item = item;
+        while let Err(back) = self.sink.deliver(item) {
+            if stopped(SINK_FULL_PAUSE) {
+                return false;
+            }
+            item = back;
+        }
+        true
+    }
+
+    /// Tells the sink of a frame that was due and is not there.
+    pub(crate) fn miss(&mut self, frame_id: Option<FrameId>, at: MonoTime, reason: MissReason) {
+        if let Some(id) = frame_id {
+            self.note(id, at);
+        }
+        self.hand_on_miss(frame_id, at, reason);
+    }
+
+    pub(crate) fn missed(
+        &self,
+        frame_id: Option<FrameId>,
+        at: MonoTime,
+        reason: MissReason,
+    ) -> Missed {
+        Missed {
+            camera: self.camera,
+            frame_id,
+            at,
+            reason,
+        }
+    }
+
+    fn hand_on_miss(&self, frame_id: Option<FrameId>, at: MonoTime, reason: MissReason) {
+        self.count_miss(reason);
+        let missed = self.missed(frame_id, at, reason);
+        // With no room even for this the part's deadline closes it: it is NotDecidable either way.
+        if self.sink.deliver(Tapped::Missed(missed)).is_err() && reason != MissReason::Overflow {
+            Stats::count(&self.stats.missed_overflow);
+        }
+    }
+
+    fn count_miss(&self, reason: MissReason) {
+        match reason {
+            MissReason::NoFreeSlot => Stats::count(&self.stats.missed_no_slot),
+            MissReason::Overflow => Stats::count(&self.stats.missed_overflow),
+            MissReason::Undecodable => Stats::count(&self.stats.undecodable),
+            _ => {}
+        }
+    }
+
+    /// Counts the gap before a frame number and notes that the camera lives.
+    fn note(&mut self, id: FrameId, at: MonoTime) {
+        if let Some(last) = self.last_id.replace(id) {
+            let gap = id.0.saturating_sub(last.0).saturating_sub(1);
+            self.stats.lost.fetch_add(gap, Relaxed);
+        }
+        if self.stats.saw_frame(at)
+            && let Some(link) = &self.link
+        {
+            link.alive();
+        }
+    }
+}
+
+/// Where the tap lies between two sessions.
+#[derive(Clone)]
+pub(crate) struct Seat(Arc<Mutex<Option<Tap>>>);
+
+impl Seat {
+    pub(crate) fn new(tap: Tap) -> Self {
+        Self(Arc::new(Mutex::new(Some(tap))))
+    }
+
+    /// Takes the tap for a new session; `None` while an older session still has it.
+    pub(crate) fn take(&self, link: Link) -> Option<SeatedTap> {
+        let mut tap = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()?;
+        tap.link = Some(link);
+        tap.last_id = None;
+        tap.health.numbers_restart();
+        Some(SeatedTap {
+            tap: Some(tap),
+            seat: self.clone(),
+        })
+    }
+}
+
+/// The tap in use by a session; it goes back to its seat by drop.
+pub(crate) struct SeatedTap {
+    tap: Option<Tap>,
+    seat: Seat,
+}
+
+impl Deref for SeatedTap {
+    type Target = Tap;
+    fn deref(&self) -> &Tap {
+        self.tap.as_ref().expect("taken only by drop")
+    }
+}
+
+impl DerefMut for SeatedTap {
+    fn deref_mut(&mut self) -> &mut Tap {
+        self.tap.as_mut().expect("taken only by drop")
+    }
+}
+
+impl Drop for SeatedTap {
+    fn drop(&mut self) {
+        *self.seat.0.lock().unwrap_or_else(PoisonError::into_inner) = self.tap.take();
+    }
+}
