@@ -1,6 +1,6 @@
 //! Where a region of a view lands in the tensor.
 
-use super::{PictureError, Target};
+use super::{Affine, PictureError, Target};
 use crate::bundle::{InputSpec, Resize};
 use sightline_model::{BoxView, ViewToTensor};
 use std::ops::Range;
@@ -104,13 +104,13 @@ impl Fit {
     }
 
     /// Fills what the picture does not cover.
-    pub(super) fn pad(&self, target: &mut Target<'_>, pad_value: u8) {
+    pub(super) fn pad(&self, target: &mut Target<'_>, pad_value: u8, affine: &[Affine]) {
         let ([left, top, w, h], width) = (self.to, target.width);
         if (w, h) == (width, target.height) {
             return;
         }
         let planes = target.planes.chunks_exact_mut(width * target.height);
-        for (plane, a) in planes.zip(target.affine) {
+        for (plane, a) in planes.zip(affine) {
             let value = f32::from(pad_value) * a.mul + a.add;
             plane[..top * width].fill(value);
             plane[(top + h) * width..].fill(value);

@@ -6,17 +6,17 @@
 //! - **Letterbox** sizes and borders are those of the usual YOLO exporters: sides rounded to whole tensor pixels,
 //!   the odd pixel of padding at the bottom and right.
 //! - **Colour**: luminance is 0.299 R + 0.587 G + 0.114 B. YUV is taken as limited range, by BT.601 below 720 rows
-//!   and by BT.709 from 720 on (GStreamer's defaults), chroma repeated. Bayer is demosaiced bilinearly with
-//!   mirrored borders.
+//!   and by BT.709 from 720 on (GStreamer's defaults), chroma repeated, converted after it is fitted. Bayer is
+//!   demosaiced bilinearly with mirrored borders.
 //!
 //! After the first view of a size nothing is allocated.
 
 mod bayer;
 mod check;
+mod color;
+mod columns;
 mod fit;
-mod resample;
-mod rows;
-mod yuv;
+mod strips;
 
 #[cfg(test)]
 mod tests;
@@ -24,11 +24,12 @@ mod tests;
 pub use check::PictureError;
 pub use fit::Placement;
 
-use crate::bundle::{Channel, InputSpec};
+use crate::bundle::{Channel, Color, InputSpec};
+use color::Matrix;
+use columns::{Columns, tap};
 use fit::Fit;
-use resample::Resampler;
-use rows::{RowSource, Rows};
-use sightline_model::{BoxView, PictureRef};
+use sightline_model::{BoxView, PictureRef, PixelFormat};
+use strips::Strips;
 
 /// `tensor = pixel * mul + add` for one plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,8 +43,9 @@ struct Affine {
 pub struct Preprocessor {
     spec: InputSpec,
     affine: Vec<Affine>,
-    resampler: Resampler,
-    rows: Rows,
+    strips: Strips,
+    columns: Columns,
+    sampled: [Vec<f32>; 3],
 }
 
 impl Preprocessor {
@@ -55,8 +57,9 @@ impl Preprocessor {
         });
         Self {
             affine: affine.collect(),
-            resampler: Resampler::default(),
-            rows: Rows::default(),
+            strips: Strips::default(),
+            columns: Columns::default(),
+            sampled: Default::default(),
             spec: spec.clone(),
         }
     }
@@ -110,15 +113,66 @@ impl Preprocessor {
             planes,
             width: self.spec.width as usize,
             height: self.spec.height as usize,
-            affine: &self.affine,
         };
-        fit.pad(&mut target, self.spec.pad_value);
-        let source = RowSource::new(picture, self.spec.color, fit.columns());
-        if fit.is_identity() {
-            self.rows.copy(&source, fit, &mut target);
+        fit.pad(&mut target, self.spec.pad_value, &self.affine);
+        let gray = picture.format == PixelFormat::Gray8 && self.spec.color == Color::Gray;
+        if gray && fit.is_identity() {
+            copy_gray(picture, fit, self.affine[0], &mut target);
         } else {
-            self.resampler
-                .run(&source, fit, &mut target, &mut self.rows);
+            self.resample(picture, fit, &mut target);
+        }
+    }
+
+    /// Row by row of the tensor: down, along, across.
+    fn resample(&mut self, picture: &PictureRef<'_>, fit: &Fit, target: &mut Target<'_>) {
+        let [left, top, w, h] = fit.to;
+        let (columns, rows) = (fit.columns(), fit.rows());
+        let from_x = fit.from.0 - columns.start as f64;
+        let from_y = fit.from.1 - rows.start as f64;
+        self.columns.prepare(from_x, fit.step.0, columns.len(), w);
+        let (meaning, mut channels) = strips::channels(picture.format);
+        let first_only = color::first_is_enough(meaning, self.spec.color);
+        if first_only {
+            channels = &channels[..1];
+        }
+        let matrix = Matrix::for_height(picture.height);
+        for row in &mut self.sampled {
+            strips::size(row, w);
+        }
+        for y in 0..h {
+            let mut at = tap(y, from_y, fit.step.1, rows.len());
+            at.first += rows.start;
+            at.second += rows.start;
+            self.strips.blend(picture, at, columns.clone(), !first_only);
+            for (&channel, out) in channels.iter().zip(&mut self.sampled) {
+                let skipped = strips::skipped(picture.format, channel, columns.start);
+                let strip = &self.strips.rows[channel.strip];
+                self.columns.sample(strip, channel, skipped, &mut out[..w]);
+            }
+            let [a, b, c] = &self.sampled;
+            let sampled = [&a[..w], &b[..w], &c[..w]];
+            let planes = target.rows(top + y, left, w);
+            color::write(
+                meaning,
+                self.spec.color,
+                &matrix,
+                sampled,
+                &self.affine,
+                planes,
+            );
+        }
+    }
+}
+
+/// The path of most industrial cameras: nothing to fit, nothing to convert.
+fn copy_gray(picture: &PictureRef<'_>, fit: &Fit, a: Affine, target: &mut Target<'_>) {
+    let [left, top, w, h] = fit.to;
+    let (x0, y0) = fit.origin();
+    for y in 0..h {
+        let pixels = strips::row(picture, 0, y0 + y, x0..x0 + w);
+        let [out, ..] = target.rows(top + y, left, w);
+        for (out, &pixel) in out.iter_mut().zip(pixels) {
+            *out = f32::from(pixel) * a.mul + a.add;
         }
     }
 }
@@ -128,13 +182,16 @@ struct Target<'t> {
     planes: &'t mut [f32],
     width: usize,
     height: usize,
-    affine: &'t [Affine],
 }
 
 impl Target<'_> {
-    /// `len` elements of a plane's row, from column `left`.
-    fn row(&mut self, plane: usize, row: usize, left: usize, len: usize) -> &mut [f32] {
-        let start = (plane * self.height + row) * self.width + left;
-        &mut self.planes[start..start + len]
+    /// `len` elements of row `y` of each plane, from column `left`; empty where there is only one plane.
+    fn rows(&mut self, y: usize, left: usize, len: usize) -> [&mut [f32]; 3] {
+        let start = y * self.width + left;
+        let mut planes = self.planes.chunks_exact_mut(self.width * self.height);
+        std::array::from_fn(|_| match planes.next() {
+            Some(plane) => &mut plane[start..start + len],
+            None => &mut [],
+        })
     }
 }

@@ -1,0 +1,128 @@
+//! Across channels: what a picture has to what the network wants, scaled into the tensor's planes.
+//!
+//! YUV is limited range, BT.601 below 720 rows and BT.709 from there (ITU-R BT.601-7, BT.709-6).
+
+use super::{Affine, strips::Meaning};
+use crate::bundle::Color;
+
+/// `255 / 219`: luminance 16..235 to 0..255.
+pub(super) const Y_GAIN: f32 = 255.0 / 219.0;
+
+/// Weights of red, green and blue in luminance (BT.601, as OpenCV's `COLOR_RGB2GRAY`).
+const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+
+/// What chroma adds to red, green and blue, per unit above 128.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix {
+    pub r_v: f32,
+    pub g_u: f32,
+    pub g_v: f32,
+    pub b_u: f32,
+}
+
+impl Matrix {
+    /// Of luminance weights `kr` and `kb`.
+    fn of(kr: f32, kb: f32) -> Self {
+        let kg = 1.0 - kr - kb;
+        let gain = 255.0 / 224.0;
+        Self {
+            r_v: 2.0 * (1.0 - kr) * gain,
+            g_u: -2.0 * (1.0 - kb) * kb / kg * gain,
+            g_v: -2.0 * (1.0 - kr) * kr / kg * gain,
+            b_u: 2.0 * (1.0 - kb) * gain,
+        }
+    }
+
+    /// By the picture's height.
+    pub(super) fn for_height(height: u32) -> Self {
+        if height < 720 {
+            Self::of(0.299, 0.114)
+        } else {
+            Self::of(0.2126, 0.0722)
+        }
+    }
+}
+
+/// The first channel alone is enough.
+pub(super) fn first_is_enough(from: Meaning, to: Color) -> bool {
+    from == Meaning::Luma || (from == Meaning::Yuv && to == Color::Gray)
+}
+
+/// Writes one row of each plane from the sampled channels, of which [`first_is_enough`] says how many count.
+pub(super) fn write(
+    from: Meaning,
+    to: Color,
+    matrix: &Matrix,
+    channels: [&[f32]; 3],
+    affine: &[Affine],
+    planes: [&mut [f32]; 3],
+) {
+    let [a, b, c] = channels;
+    let [p, q, r] = planes;
+    match (from, to) {
+        (Meaning::Luma, Color::Gray) => scaled(a, affine[0], p),
+        (Meaning::Luma, Color::Rgb | Color::Bgr) => {
+            for (plane, affine) in [p, q, r].into_iter().zip(affine) {
+                scaled(a, *affine, plane);
+            }
+        }
+        (Meaning::Rgb | Meaning::Bgr, Color::Gray) => {
+            let (red, blue) = if from == Meaning::Rgb { (a, c) } else { (c, a) };
+            luminance([red, b, blue], affine[0], p);
+        }
+        (Meaning::Rgb, Color::Rgb) | (Meaning::Bgr, Color::Bgr) => {
+            three([a, b, c], affine, [p, q, r]);
+        }
+        (Meaning::Rgb, Color::Bgr) | (Meaning::Bgr, Color::Rgb) => {
+            three([c, b, a], affine, [p, q, r]);
+        }
+        (Meaning::Yuv, Color::Gray) => {
+            for (out, &y) in p.iter_mut().zip(a) {
+                *out = expand(y).clamp(0.0, 255.0) * affine[0].mul + affine[0].add;
+            }
+        }
+        (Meaning::Yuv, Color::Rgb) => {
+            yuv([a, b, c], matrix, [0, 1, 2].map(|i| affine[i]), [p, q, r])
+        }
+        (Meaning::Yuv, Color::Bgr) => {
+            yuv([a, b, c], matrix, [2, 1, 0].map(|i| affine[i]), [r, q, p])
+        }
+    }
+}
+
+fn expand(y: f32) -> f32 {
+    (y - 16.0) * Y_GAIN
+}
+
+fn scaled(channel: &[f32], a: Affine, out: &mut [f32]) {
+    for (out, &value) in out.iter_mut().zip(channel) {
+        *out = value * a.mul + a.add;
+    }
+}
+
+fn three(channels: [&[f32]; 3], affine: &[Affine], planes: [&mut [f32]; 3]) {
+    for ((channel, affine), plane) in channels.into_iter().zip(affine).zip(planes) {
+        scaled(channel, *affine, plane);
+    }
+}
+
+fn luminance([red, green, blue]: [&[f32]; 3], a: Affine, out: &mut [f32]) {
+    for (((out, r), g), b) in out.iter_mut().zip(red).zip(green).zip(blue) {
+        *out = (r * LUMA[0] + g * LUMA[1] + b * LUMA[2]) * a.mul + a.add;
+    }
+}
+
+/// `affine` and `planes` are red's, green's and blue's.
+fn yuv([y, u, v]: [&[f32]; 3], m: &Matrix, affine: [Affine; 3], planes: [&mut [f32]; 3]) {
+    let [red, green, blue] = planes;
+    let [ra, ga, ba] = affine;
+    // equal lengths let the compiler drop its checks and use vectors
+    let n = red.len();
+    let (y, u, v, green, blue) = (&y[..n], &u[..n], &v[..n], &mut green[..n], &mut blue[..n]);
+    for i in 0..n {
+        let (luma, u, v) = (expand(y[i]), u[i] - 128.0, v[i] - 128.0);
+        red[i] = (luma + m.r_v * v).clamp(0.0, 255.0) * ra.mul + ra.add;
+        green[i] = (luma + m.g_u * u + m.g_v * v).clamp(0.0, 255.0) * ga.mul + ga.add;
+        blue[i] = (luma + m.b_u * u).clamp(0.0, 255.0) * ba.mul + ba.add;
+    }
+}
