@@ -82,7 +82,8 @@ pub struct ClassInfo {
 pub struct EngineSettings {
     /// Which of the bundle's model files; `None`: INT8 where the bundle has it, else FP32.
     pub precision: Option<Precision>,
-    /// Threads of one engine, at least 1.
+    /// Threads of one engine, at least 1. The first is the caller's; the others may run where the thread that builds
+    /// the engine may, so that one should be pinned to a core after building, not before.
     pub threads: usize,
     /// Regions run at once at most, at least 1. A file with a fixed batch keeps its own.
     pub max_batch: usize,

@@ -53,9 +53,12 @@ impl OnnxFactory {
         let network = Network::load(&self.runtime, &bytes, &file, manifest, settings, &decoder)?;
         let mut info = bundle.engine_info(&format!("onnx-{}", settings.provider), settings)?;
         info.max_batch = network.max_batch();
-        // a CPU gains nothing from larger batches; a fixed file must be filled
-        let full = settings.provider != provider::CPU || settings.max_batch != info.max_batch;
-        info.preferred_batch = if full { info.max_batch } else { 1 };
+        // a CPU gains nothing from larger batches, but a fixed one costs the same full or not
+        info.preferred_batch = match network.fixed_batch() {
+            Some(fixed) => fixed,
+            None if settings.provider == provider::CPU => 1,
+            None => info.max_batch,
+        };
         Ok(OnnxEngine {
             preprocessor: Preprocessor::new(&manifest.input),
             placements: Vec::with_capacity(info.max_batch),

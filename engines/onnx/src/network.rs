@@ -77,6 +77,14 @@ impl Network {
         self.max_batch
     }
 
+    /// The batch it always runs, for a file that has one.
+    pub(crate) fn fixed_batch(&self) -> Option<usize> {
+        match self.batch {
+            BatchAxis::Fixed(n) => Some(n),
+            BatchAxis::Open => None,
+        }
+    }
+
     /// Sizes of one region's output.
     pub(crate) fn output_dims(&self) -> &[usize] {
         &self.output_dims
@@ -173,14 +181,23 @@ impl Network {
     /// many as are allowed.
     fn probe(&mut self, declared: &TensorInfo, decoder: &Decoder) -> Result<(), EngineError> {
         let one = self.size_for(1);
-        let found = self.shape_of_zeros(one)?;
+        let (found, values) = self.run_zeros(one)?;
         self.honours(declared, &found)?;
         if decoder.fits(&found).is_err() || found[0] != one as i64 {
             return Err(self.misfit(declared, decoder, found, one));
         }
         self.output_dims = found[1..].iter().map(|&d| d as usize).collect();
+        let of_one = &values[..values.len() / one];
+        if let Some(score) = decoder.out_of_range(of_one, &self.output_dims) {
+            return Err(EngineError::ModelMismatch {
+                path: self.path.clone(),
+                what: "scores of a run on zeros",
+                manifest: format!("{}, scores in 0 to 1", decoder.expected()),
+                file: format!("a score of {score}"),
+            });
+        }
         if self.max_batch > one {
-            let many = self.shape_of_zeros(self.max_batch)?;
+            let (many, _) = self.run_zeros(self.max_batch)?;
             if many[0] != self.max_batch as i64 || many[1..] != found[1..] {
                 return Err(self.misfit(declared, decoder, many, self.max_batch));
             }
@@ -188,7 +205,7 @@ impl Network {
         Ok(())
     }
 
-    fn shape_of_zeros(&mut self, size: usize) -> Result<Vec<i64>, EngineError> {
+    fn run_zeros(&mut self, size: usize) -> Result<(Vec<i64>, Vec<f32>), EngineError> {
         let zeros = vec![0.0_f32; size * self.input_len()];
         let shape = self.input_shape(size);
         let unreadable = |e: ort::Error| EngineError::ModelUnreadable {
@@ -198,10 +215,10 @@ impl Network {
         let input = TensorRef::from_array_view((shape, zeros.as_slice())).map_err(unreadable)?;
         let inputs = ort::inputs![self.input.as_str() => input];
         let outputs = self.session.run(inputs).map_err(unreadable)?;
-        let (shape, _) = outputs[self.output.as_str()]
+        let (shape, values) = outputs[self.output.as_str()]
             .try_extract_tensor::<f32>()
             .map_err(unreadable)?;
-        Ok(shape.to_vec())
+        Ok((shape.to_vec(), values.to_vec()))
     }
 
     fn honours(&self, declared: &TensorInfo, found: &[i64]) -> Result<(), EngineError> {

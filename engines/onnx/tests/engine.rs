@@ -36,6 +36,8 @@ fn each_region_gets_its_own_answer_in_chunks_of_any_size() {
     ] {
         let mut engine = engine(&Spec::of(model), max_batch).expect("a sound model");
         assert_eq!(engine.info().max_batch, expected, "{model}");
+        let preferred = if model == "v8-fixed3" { 3 } else { 1 };
+        assert_eq!(engine.info().preferred_batch, preferred, "{model}");
         let batch = run(&mut engine, levels(&pool, &[51, 255, 102, 0, 204]));
         let found: Vec<_> = batch.outputs.iter().map(scores).collect();
         let want =

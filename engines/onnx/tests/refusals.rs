@@ -84,6 +84,19 @@ fn a_file_that_does_not_do_what_it_declares_is_found_by_running_it_once() {
 }
 
 #[test]
+fn scores_that_are_no_probabilities_are_found_by_running_it_once() {
+    let text = refusal(&Spec::of("v8-logits"));
+    says(
+        &text,
+        &[
+            "scores of a run on zeros",
+            "scores in 0 to 1",
+            "a score of -5",
+        ],
+    );
+}
+
+#[test]
 fn a_truncated_file_is_refused_by_size_and_if_the_manifest_was_written_for_it_by_the_library() {
     let whole = model_bytes("v8-fixed");
     let cut = Spec {

@@ -19,7 +19,7 @@ mod tests;
 pub use candidates::MAX_CANDIDATES;
 
 use crate::RegionOutput;
-use crate::bundle::{DecoderKind, DecoderSpec, InputSpec, Manifest};
+use crate::bundle::{Activation, DecoderKind, DecoderSpec, InputSpec, Manifest};
 use crate::preprocess::Placement;
 use candidates::Candidates;
 use suppress::Suppressor;
@@ -158,6 +158,26 @@ impl Decoder {
             &mut out.detections,
         );
         Ok(())
+    }
+
+    /// A score outside 0..=1 among one region's values, if there is one: the export lacks its last activation, or
+    /// this is another head. Shapes are as in [`Decoder::decode`]; values that are no numbers are left to it.
+    pub fn out_of_range(&self, values: &[f32], dims: &[usize]) -> Option<f32> {
+        // rounding may put a sigmoid a hair outside
+        let bad = |score: &f32| score.is_finite() && !(-1e-3..=1.0 + 1e-3).contains(score);
+        let mut scores: Box<dyn Iterator<Item = f32>> = match self.kind {
+            DecoderKind::YoloV8 => Box::new(values.iter().skip(4 * dims[1]).copied()),
+            DecoderKind::YoloV5 | DecoderKind::YoloX => {
+                let rows = values.chunks_exact(5 + self.classes);
+                Box::new(rows.flat_map(|row| row[4..].iter().copied()))
+            }
+            DecoderKind::YoloV10 => Box::new(values.iter().skip(4).step_by(6).copied()),
+            DecoderKind::Classifier if self.spec.activation == Some(Activation::None) => {
+                Box::new(values.iter().copied())
+            }
+            DecoderKind::Classifier => return None,
+        };
+        scores.find(bad)
     }
 
     fn check(&self, values: &[f32], dims: &[usize]) -> Result<(), OutputMisfit> {

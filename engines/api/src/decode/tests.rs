@@ -165,6 +165,32 @@ fn a_classifier_gives_probabilities_also_of_large_logits() {
 }
 
 #[test]
+fn scores_that_are_no_probabilities_are_found_and_coordinates_are_not_mistaken_for_them() {
+    let rows = [
+        vec![20.0, 30.0, 10.0, 10.0, 0.1, 1.0],
+        vec![50.0, 30.0, 10.0, 10.0, -7.5, 0.0],
+    ];
+    let v8 = decoder(DecoderKind::YoloV8, 2);
+    assert_eq!(v8.out_of_range(&columns(&rows), &[6, 2]), Some(-7.5));
+    assert_eq!(v8.out_of_range(&columns(&rows[..1]), &[6, 1]), None);
+    let row = [20.0, 30.0, 10.0, 10.0, 3.0, 0.5];
+    let v5 = decoder(DecoderKind::YoloV5, 1);
+    assert_eq!(v5.out_of_range(&row, &[1, 6]), Some(3.0));
+    assert_eq!(v5.out_of_range(&rows[0], &[1, 6]), None);
+    let v10 = decoder(DecoderKind::YoloV10, 80);
+    assert_eq!(v10.out_of_range(&row, &[1, 6]), Some(3.0));
+    assert_eq!(
+        v10.out_of_range(&[1.0, 2.0, 3.0, 4.0, 0.5, 70.0], &[1, 6]),
+        None
+    );
+    // softmax takes any number
+    assert_eq!(
+        decoder(DecoderKind::Classifier, 1).out_of_range(&[9.0], &[1]),
+        None
+    );
+}
+
+#[test]
 fn outputs_of_another_shape_are_refused_with_both_sides() {
     let mut d = decoder(DecoderKind::YoloV8, 2);
     let mut out = RegionOutput::default();

@@ -53,19 +53,21 @@ BOX = head(16, 16, 8, 8, 0, 0)
 FIRST = head(0, 0, 0, 0, 1, 0.5)
 
 
-def v8(name, batch, before=(), level="level", extra=()):
+def v8(name, batch, before=(), level="level", extra=(), box=BOX):
     nodes, constants = means(1)
     nodes += list(before) + [
         helper.make_node("Mul", [level, "first"], ["scores"]),
         helper.make_node("Add", ["scores", "box"], ["output0"]),
     ]
-    constants += [tensor("first", FIRST), tensor("box", BOX), *extra]
+    constants += [tensor("first", FIRST), tensor("box", box), *extra]
     save(name, nodes, [("images", [batch, 1, SIDE, SIDE])], [("output0", [batch, 6, ANCHORS])], constants)
 
 
 v8("v8-fixed", 1)
 v8("v8-open", "batch")
 v8("v8-fixed3", 3)
+# scores before their sigmoid, as an export cut off too early gives them
+v8("v8-logits", 1, box=head(16, 16, 8, 8, -5, -5))
 # a picture darker than half grey gives NaN, as a broken weight would
 v8(
     "v8-nan",
