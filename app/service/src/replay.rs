@@ -37,6 +37,7 @@ pub fn replay(args: &ReplayArgs) -> Outcome {
     let mailbox = Arc::new(Mailbox::new(usize::MAX));
     let wishes = Wishes {
         mailbox: Some(mailbox.clone()),
+        findings_below_limit: true,
         ..Wishes::default()
     };
     let running = station::start(&config, &recipe, wishes).wrong_use()?;

@@ -33,6 +33,8 @@ pub struct Wishes {
     pub on_result: Option<OnResult>,
     /// Keeps results for the terminal.
     pub mailbox: Option<Arc<Mailbox>>,
+    /// Results list everything the decoder gives.
+    pub findings_below_limit: bool,
     /// Reuses opened models, for subcommands that look at them first.
     pub models: Option<Arc<Models>>,
 }
@@ -99,6 +101,7 @@ pub fn start(
             boot_id,
             configuration_hash: station.hash.clone(),
             is_simulated: line.is_some(),
+            with_findings_below_limit: wishes.findings_below_limit,
             first_seq: 1,
         },
         Box::new(SeededIds::from_seed(seed())),

@@ -110,7 +110,7 @@ pub struct ViewResult {
     /// Fit to be judged, or why not; absent when missed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
-    /// What counted, then what else was seen above the decoder's floor and not dismissed.
+    /// What counted first, then the other findings that reach their class's score limit.
     pub detections: Vec<DetectionResult>,
     /// Why the view is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +131,8 @@ pub struct DetectionResult {
     pub score: f32,
     /// Where, in pixels of the view.
     pub bbox_px: BoxView,
+    /// It counted against the part. False: an allowed class, too small, or outside the regions.
+    pub counted: bool,
 }
 
 /// When things happened to the part.

@@ -22,6 +22,8 @@ pub struct ResultConfig {
     pub configuration_hash: String,
     /// True on the simulated line.
     pub is_simulated: bool,
+    /// Results also list findings below their class's score limit, down to the decoder's floor: for measuring a model.
+    pub with_findings_below_limit: bool,
     /// The first result's number: one more than the last run's last.
     pub first_seq: u64,
 }
@@ -101,7 +103,7 @@ impl ResultMaker {
             disposition: outcome.disposition,
             disposition_reason: outcome.reason,
             is_simulated: self.config.is_simulated,
-            views: views(dossier, plan),
+            views: views(dossier, plan, self.config.with_findings_below_limit),
             times: times(dossier),
             evidence: Vec::new(),
             replayed: false,
@@ -168,7 +170,7 @@ fn total_us(s: &StagesUs) -> u64 {
     .fold(0, u64::saturating_add)
 }
 
-fn views(dossier: &Dossier, plan: &InspectionPlan) -> Vec<ViewResult> {
+fn views(dossier: &Dossier, plan: &InspectionPlan, below_limit: bool) -> Vec<ViewResult> {
     let view = |(i, (planned, view)): (usize, (&crate::plan::PlannedView, &DossierView))| {
         let frame: Option<&FrameMeta> = view.frame.as_ref();
         ViewResult {
@@ -178,7 +180,7 @@ fn views(dossier: &Dossier, plan: &InspectionPlan) -> Vec<ViewResult> {
             captured_at: frame.map(|f| f.captured_utc.to_rfc3339()),
             health: frame.map(|f| f.health),
             detections: match plan.models.get(planned.model) {
-                Some(model) => detections(model, dossier.findings(i)),
+                Some(model) => detections(model, dossier.findings(i), below_limit),
                 None => Vec::new(),
             },
             missed: missed(view),
@@ -201,11 +203,17 @@ fn missed(view: &DossierView) -> Option<MissReason> {
 }
 
 /// First what counted, then the rest, each in the model's order; without what the verifier dismissed.
-fn detections(model: &PlannedModel, findings: &[Finding]) -> Vec<DetectionResult> {
+fn detections(
+    model: &PlannedModel,
+    findings: &[Finding],
+    below_limit: bool,
+) -> Vec<DetectionResult> {
     let counted = findings.iter().filter(|f| f.suppressed.is_none());
-    let other = findings
-        .iter()
-        .filter(|f| !matches!(f.suppressed, None | Some(Suppressed::Dismissed)));
+    let other = findings.iter().filter(|f| match f.suppressed {
+        None | Some(Suppressed::Dismissed) => false,
+        Some(Suppressed::BelowScore) => below_limit,
+        Some(_) => true,
+    });
     let told = |f: &Finding| {
         let class = model.classes.get(f.detection.class.index())?;
         Some(DetectionResult {
@@ -214,6 +222,7 @@ fn detections(model: &PlannedModel, findings: &[Finding]) -> Vec<DetectionResult
             severity: class.severity,
             score: f.detection.score,
             bbox_px: f.detection.bbox_view,
+            counted: f.suppressed.is_none(),
         })
     };
     counted.chain(other).filter_map(told).collect()

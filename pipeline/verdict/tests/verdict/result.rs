@@ -15,6 +15,7 @@ fn maker(seed: u64) -> ResultMaker {
         boot_id: Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001),
         configuration_hash: "ef".repeat(32),
         is_simulated: true,
+        with_findings_below_limit: false,
         first_seq: 41,
     };
     ResultMaker::new(config, Box::new(SeededIds::from_number(seed)))

@@ -2,112 +2,13 @@
 
 use sightline_configs::station::{Identity, Mqtt};
 use sightline_model::{Alarm, AlarmId, AlarmSeverity, SystemClock, UtcMicros};
+use sightline_tests::broker::{Messages, mosquitto, subscribe};
+use sightline_tests::{PATIENCE, free_port, until};
 use sightline_uplink::{EmbeddedBroker, Uplink, UplinkSettings};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "waited {PATIENCE:?} for: {what}"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Debian puts the broker in /usr/sbin, which a user's PATH may lack.
-fn mosquitto(port: u16, folder: &std::path::Path) -> Killed {
-    let config = folder.join("mosquitto.conf");
-    std::fs::write(
-        &config,
-        format!("listener {port} 127.0.0.1\nallow_anonymous true\n"),
-    )
-    .unwrap();
-    let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"]
-        .into_iter()
-        .find(|p| PathBuf::from(p).exists());
-    let mut command = Command::new(program.unwrap_or("mosquitto"));
-    let child = command
-        .arg("-c")
-        .arg(config)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let child = Killed(child.expect("mosquitto is installed by `make setup`"));
-    until("mosquitto listens", || {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
-    });
-    child
-}
-
-/// Starts `mosquitto_sub` and returns once its subscription stands.
-fn subscribe(port: u16, topic: &str, version: &str) -> (Killed, mpsc::Receiver<(String, String)>) {
-    // Line by line: into a pipe it would keep what it prints to itself.
-    let mut child = Command::new("stdbuf")
-        .args(["-oL", "mosquitto_sub"])
-        .args([
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &port.to_string(),
-            "-V",
-            version,
-            "-q",
-            "1",
-            "-d",
-            "-F",
-            "MESSAGE %t %p",
-        ])
-        .args(["-t", topic])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("mosquitto_sub is installed by `make setup`");
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let child = Killed(child);
-    let (tell, hear) = mpsc::sync_channel(10_000);
-    let (ready, standing) = mpsc::sync_channel(10_000);
-    std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            if let Some(message) = line.strip_prefix("MESSAGE ") {
-                let (topic, payload) = message.split_once(' ').unwrap_or((message, ""));
-                let _ = tell.send((topic.to_string(), payload.to_string()));
-            } else if line.contains("received SUBACK") || line.starts_with("Subscribed") {
-                let _ = ready.send(());
-            }
-        }
-    });
-    standing
-        .recv_timeout(PATIENCE)
-        .expect("the subscription stands");
-    (child, hear)
-}
+use std::sync::Arc;
+use std::time::Duration;
 
 fn settings(broker: String, listen: String) -> UplinkSettings {
     let level = |s: &str| s.to_string();
@@ -144,7 +45,7 @@ fn result(seq: u64) -> Vec<u8> {
     format!("{{\"seq\":{seq},\"replayed\":false}}").into_bytes()
 }
 
-fn collect_seqs(hear: &mpsc::Receiver<(String, String)>, want: u64) -> (BTreeSet<u64>, Vec<u64>) {
+fn collect_seqs(hear: &Messages, want: u64) -> (BTreeSet<u64>, Vec<u64>) {
     let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
     while (seen.len() as u64) < want {
         let (_, payload) = hear
