@@ -9,6 +9,7 @@
 mod artwork;
 mod board;
 mod brush;
+mod checks;
 mod defect;
 mod edges;
 mod features;
@@ -18,6 +19,7 @@ mod painter;
 mod plan;
 mod raster;
 mod sites;
+mod strokes;
 
 pub use board::{Board, BoardError, BoardSpec};
 pub use defect::{Defect, DefectKind, DefectMix, Defects, FrameTruth, MAX_DEFECTS, TrueDefect};

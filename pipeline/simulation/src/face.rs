@@ -119,9 +119,9 @@ impl Face {
             self.row.clear();
             self.row.extend_from_slice(&row[..width]);
             let mut sum: u32 = self.row[..SIDE].iter().map(|&v| u32::from(v)).sum();
-            for x in 0..width - SIDE {
-                row[x] = (sum / SIDE as u32) as u8;
-                sum = sum + u32::from(self.row[x + SIDE]) - u32::from(self.row[x]);
+            for (pixel, ends) in row.iter_mut().zip(self.row.windows(SIDE + 1)) {
+                *pixel = (sum / SIDE as u32) as u8;
+                sum = sum + u32::from(ends[SIDE]) - u32::from(ends[0]);
             }
         }
         // Downwards the row x + SIDE is still unblurred when row x is written, and row x is not needed again.

@@ -2,7 +2,26 @@
 //!
 //! What lives here: pure logic and drawing, no threads, no files, no sleeping; time comes in as
 //! [`sightline_model::MonoTime`]. It imports only the plain data of `pipeline/model`.
-//! Where to start: [`boards`] (what a camera of the line sees). The same seeds give the same bytes.
+//! Where to start: [`line`] (everything composed, behind one lock), [`boards`] (what the cameras see), [`truth`] (overkill,
+//! escapes, conservation). The same seeds give the same bytes.
 
+pub mod belt;
 pub mod boards;
+pub mod face;
+pub mod fault;
+pub mod gate;
+pub mod line;
+pub mod part;
 pub mod seed;
+pub mod truth;
+
+pub use belt::{Belt, BeltSettings};
+pub use boards::{
+    Board, BoardError, BoardSpec, DefectKind, DefectMix, DrawError, FrameTruth, Look, Painter,
+};
+pub use face::Face;
+pub use fault::{Condition, Fault, FaultKind, FaultScript, GatePosition, Window};
+pub use gate::{GateEvent, GateSettings, PhysicalEnd, SimGate};
+pub use line::{Arrival, Exposure, Line, LineCamera, LineError, LineSettings};
+pub use part::{MAX_CAMERAS, PartMix, PartSpec, Parts};
+pub use truth::{PartTruth, StationDecision, TruthBook, TruthCounts};

@@ -275,7 +275,7 @@ impl Artist {
         let (x, y) = self.place_on_sheet();
         let r = self.between(14.0..44.0);
         let pitch = 2.0 * r + self.between(14.0..44.0);
-        let hole = self.rng.random_bool(0.4).then(|| r * 0.4);
+        let hole = self.rng.random_bool(0.4).then_some(r * 0.4);
         for i in 0..self.rng.random_range(1..6) {
             for j in 0..self.rng.random_range(1..4) {
                 let (cx, cy) = (x + i as f32 * pitch, y + j as f32 * pitch);

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BoardSpec {
-    /// Picture width in pixels, 160..=4096.
+    /// Picture width in pixels, 128..=4096.
     pub width: u32,
-    /// Picture height in pixels, 160..=4096.
+    /// Picture height in pixels, 128..=4096.
     pub height: u32,
     /// The design's seed: another seed, another product.
     pub seed: u64,
@@ -23,7 +23,7 @@ pub struct BoardSpec {
 pub enum BoardError {
     /// The picture's size is out of range.
     #[error(
-        "a drawn board must be 160 to 4096 pixels wide and high, found {width} x {height}; choose a size in that range"
+        "a drawn board must be 128 to 4096 pixels wide and high, found {width} x {height}; choose a size in that range"
     )]
     Size {
         /// Asked width, pixels.
@@ -55,7 +55,7 @@ impl Board {
     /// # Errors
     /// [`BoardError::Size`] when the size is out of range.
     pub fn new(spec: BoardSpec) -> Result<Self, BoardError> {
-        let fits = |n: u32| (160..=4096).contains(&n);
+        let fits = |n: u32| (128..=4096).contains(&n);
         if !fits(spec.width) || !fits(spec.height) {
             return Err(BoardError::Size {
                 width: spec.width,
@@ -66,7 +66,7 @@ impl Board {
         let mut variant = 0;
         loop {
             let board = Self::variant(spec, variant);
-            if board.sites.enough() || variant == 16 {
+            if board.sites.enough() || variant == 24 {
                 return Ok(board);
             }
             variant += 1;
@@ -86,9 +86,9 @@ impl Board {
             .iter()
             .map(|&d| if d >= 0.0 { COPPER } else { SUBSTRATE })
             .collect();
-        let edges = Edges::find(&distance, width, height);
         let nets = label_nets(&canvas, width, height);
         let depth = chamfer(&canvas, width, height);
+        let edges = Edges::find(&distance, &depth, width, height);
         let mut board = Self {
             spec,
             canvas_width: width,

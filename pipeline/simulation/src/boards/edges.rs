@@ -97,13 +97,16 @@ fn blur(field: &mut Vec<f32>, width: usize, height: usize, sigma: f32) {
 }
 
 impl Edges {
-    pub(crate) fn find(distance: &[f32], width: usize, height: usize) -> Self {
+    /// Pixels whose edge exists: where copper comes close but the design shows none (a slit under a pixel wide), no part
+    /// shows any either. `depth` is the distance to the nearest pixel of the other kind.
+    pub(crate) fn find(distance: &[f32], depth: &[u8], width: usize, height: usize) -> Self {
         let mut edges = Self::default();
         edges.row_start.push(0);
         for y in 0..height {
             for x in 0..width {
                 let d = distance[y * width + x];
-                if d.abs() < 1.95 && (1..width - 1).contains(&x) && (1..height - 1).contains(&y) {
+                let at_edge = d.abs() < 1.95 && depth[y * width + x] <= 3;
+                if at_edge && (1..width - 1).contains(&x) && (1..height - 1).contains(&y) {
                     let gx = distance[y * width + x + 1] - distance[y * width + x - 1];
                     let gy = distance[(y + 1) * width + x] - distance[(y - 1) * width + x];
                     let len = gx.hypot(gy).max(1e-3);
