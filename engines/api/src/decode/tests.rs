@@ -287,3 +287,25 @@ proptest! {
         prop_assert_eq!(got, kept);
     }
 }
+
+proptest! {
+    /// Whatever a network says, nothing panics, and what is found lies in the view with a score of 0 to 1.
+    #[test]
+    fn any_bits_decode_to_findings_inside_the_view(
+        kind in prop::sample::select(&[DecoderKind::YoloV5, DecoderKind::YoloV8, DecoderKind::YoloV10, DecoderKind::YoloX][..]),
+        bits in prop::collection::vec(prop_oneof![any::<u32>(), (0f32..64.0).prop_map(f32::to_bits), (0f32..1.0).prop_map(f32::to_bits)], 84 * 6),
+    ) {
+        let values: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+        // one class in YOLOv5 and YOLOX, two in YOLOv8, any in YOLOv10
+        let (classes, dims) = match kind {
+            DecoderKind::YoloV8 => (2, [6, 84]),
+            _ => (1, [84, 6]),
+        };
+        let out = decode(&mut decoder(kind, classes), &values, &dims);
+        for d in &out.detections {
+            let b = d.bbox_view;
+            prop_assert!((0.0..=1.0).contains(&d.score) && d.class.index() < classes);
+            prop_assert!(b.x >= 0.0 && b.y >= 0.0 && b.x + b.w <= 128.001 && b.y + b.h <= 64.001, "{b:?}");
+        }
+    }
+}
