@@ -7,6 +7,8 @@ import numpy as np
 
 KEEP_VISIBLE = 0.6  # a cut box stays a truth if this part of it is still in the crop
 
+MARGIN_PX = 8.0  # what the annotators leave around a defect, about
+
 
 @dataclass
 class Part:
@@ -18,6 +20,13 @@ class Part:
     weight: float
 
 
+def stretched(boxes: np.ndarray, x: float, y: float) -> np.ndarray:
+    """Boxes of a picture stretched by x and y. The annotators' margin around a defect does not grow with it."""
+    factor = np.float32([x, y, x, y])
+    margin = MARGIN_PX * (factor - 1) * np.float32([1, 1, -1, -1])
+    return boxes * factor + margin
+
+
 def cut(part: Part, rng: np.random.Generator, crop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One crop [C, crop, crop] with boxes [T, 4] and labels [T]; three of four are cut around a defect."""
     row = int(rng.choice(part.rows))
@@ -25,15 +34,19 @@ def cut(part: Part, rng: np.random.Generator, crop: int) -> tuple[np.ndarray, np
     boxes = np.asarray(truth["boxes"], np.float32).reshape(-1, 4)
     labels = np.asarray(truth["labels"], np.int64)
     _, height, width = part.pictures.shape[1:]
+    stretch = np.exp(rng.uniform(-0.25, 0.5, 2)) if rng.random() < 0.5 else np.ones(2)
+    wide, high = (min(int(crop / f), side) for f, side in zip(stretch, (width, height)))
     if len(boxes) and rng.random() < 0.75:
         b = boxes[rng.integers(len(boxes))]
-        x0 = int((b[0] + b[2]) / 2 - crop * rng.uniform(0.1, 0.9))
-        y0 = int((b[1] + b[3]) / 2 - crop * rng.uniform(0.1, 0.9))
+        x0 = int((b[0] + b[2]) / 2 - wide * rng.uniform(0.1, 0.9))
+        y0 = int((b[1] + b[3]) / 2 - high * rng.uniform(0.1, 0.9))
     else:
-        x0, y0 = int(rng.integers(width - crop + 1)), int(rng.integers(height - crop + 1))
-    x0, y0 = min(max(x0, 0), width - crop), min(max(y0, 0), height - crop)
-    picture = np.array(part.pictures[row, :, y0 : y0 + crop, x0 : x0 + crop])
-    boxes = boxes - np.float32([x0, y0, x0, y0])
+        x0, y0 = int(rng.integers(width - wide + 1)), int(rng.integers(height - high + 1))
+    x0, y0 = min(max(x0, 0), width - wide), min(max(y0, 0), height - high)
+    picture = part.pictures[row, :, y0 : y0 + high, x0 : x0 + wide]
+    ys, xs = np.arange(crop) * high // crop, np.arange(crop) * wide // crop
+    picture = np.array(picture) if high == wide == crop else picture[:, ys][:, :, xs]
+    boxes = stretched(boxes - np.float32([x0, y0, x0, y0]), crop / wide, crop / high)
     clipped = boxes.clip(0, crop)
     area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     visible = (clipped[:, 2:] - clipped[:, :2]).clip(0).prod(1) / np.maximum(area, 1e-3)
@@ -48,6 +61,18 @@ def cut(part: Part, rng: np.random.Generator, crop: int) -> tuple[np.ndarray, np
             picture[0] = picture[1]
             keep &= False
     return picture, clipped[keep], labels[keep]
+
+
+def carve(picture: np.ndarray, boxes: np.ndarray, rng: np.random.Generator) -> None:
+    """Puts the reference back along stripes of some defects, in place: scratched, hatched and broken-up copper."""
+    for x0, y0, x1, y1 in boxes.astype(int):
+        if rng.random() >= 0.15:
+            continue
+        ys, xs = np.mgrid[y0:y1, x0:x1]
+        angle = rng.uniform(0, np.pi)
+        period, gap = rng.uniform(3, 7), rng.uniform(0.15, 0.5)
+        stripes = (ys * np.sin(angle) + xs * np.cos(angle)) / period % 1.0 < gap
+        np.copyto(picture[0, y0:y1, x0:x1], picture[1, y0:y1, x0:x1], where=stripes)
 
 
 def turn(picture, boxes, rng):
@@ -103,6 +128,8 @@ def batch(parts: list[Part], seed: int, step: int, count: int, crop: int):
     for _ in range(count):
         part = parts[rng.choice(len(parts), p=weights)]
         picture, boxes, labels = cut(part, rng, crop)
+        if picture.shape[0] == 2:
+            carve(picture, boxes, rng)
         picture, boxes = turn(picture, boxes, rng)
         picture = light(misregister(picture, rng), rng)
         pictures.append(picture)

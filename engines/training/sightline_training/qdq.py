@@ -33,7 +33,7 @@ class Graph:
 def body(graph: Graph, kept_float: set[str]) -> list:
     """Nodes that shall run in integers: all but the named ones and the decoding behind them."""
     kinds = {"Conv", "Relu", "Add", "MaxPool", "Resize", "Concat", "Mul", "HardSigmoid", "HardSwish",
-             "GlobalAveragePool", "Gemm", "Flatten"}
+             "GlobalAveragePool", "Gemm", "Flatten", "Sigmoid"}
     outside: set[str] = set()
     inner = []
     for node in graph.graph.node:

@@ -30,9 +30,10 @@ def samples(work: Job, count: int) -> list[np.ndarray]:
 
 
 def final_convolutions(graph: qdq.Graph) -> set[str]:
-    """The last convolution of each head branch: read by no ReLU, its output is decoded in float."""
+    """The last convolution of each head branch: no activation reads it, its output is decoded in float."""
+    active = {"Relu", "Sigmoid", "Mul", "HardSwish", "HardSigmoid"}
     return {n.name for n in graph.graph.node if n.op_type == "Conv"
-            and not any(u.op_type == "Relu" for u in graph.users[n.output[0]])}
+            and not any(u.op_type in active for u in graph.users[n.output[0]])}
 
 
 def figures(work: Job, path, threads: int) -> tuple[float, float]:
