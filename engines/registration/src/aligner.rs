@@ -5,7 +5,6 @@ use crate::matrix::{dot, invert_symmetric, sum};
 use crate::motion::{Mode, Motion};
 use crate::warp::warp;
 use opencv::core::{Mat, Rect, Size};
-use opencv::imgproc::INTER_LINEAR;
 use opencv::prelude::*;
 
 /// Steps shorter than this (at the corners, pixels of the level) end the search.
@@ -90,8 +89,15 @@ impl Aligner {
         })
     }
 
-    /// Looks for the golden picture in `level`, from `start` on, in at most `steps` steps.
-    pub fn find(&mut self, level: &Mat, start: Motion, steps: usize) -> opencv::Result<Fit> {
+    /// Looks for the golden picture in `level`, from `start` on, in at most `steps` steps; gives up at once where the
+    /// correlation at `start` is below `hopeless`.
+    pub fn find(
+        &mut self,
+        level: &Mat,
+        start: Motion,
+        steps: usize,
+        hopeless: f64,
+    ) -> opencv::Result<Fit> {
         let half = self.centre;
         let mut motion = start;
         let mut best = Fit {
@@ -109,7 +115,8 @@ impl Aligner {
                     settled,
                 };
             }
-            let Some(next) = next.filter(|_| !settled) else {
+            let go_on = !settled && best.correlation >= hopeless;
+            let Some(next) = next.filter(|_| go_on) else {
                 break;
             };
             // Contents that left the picture cannot come back.
@@ -126,15 +133,7 @@ impl Aligner {
         let corner = [f64::from(self.inner.x), f64::from(self.inner.y)];
         let from = [corner[0] - self.centre[0], corner[1] - self.centre[1]];
         let size = Size::new(self.inner.width, self.inner.height);
-        warp(
-            level,
-            &mut self.warped,
-            size,
-            motion,
-            from,
-            self.centre,
-            INTER_LINEAR,
-        )?;
+        warp(level, &mut self.warped, size, motion, from, self.centre)?;
         let found = self.warped.data_typed::<f32>()?;
         let count = found.len() as f64;
         let mean = sum(found) / count;

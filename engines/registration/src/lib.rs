@@ -6,12 +6,12 @@
 //!
 //! How: both pictures are halved down to some 160 pixels a side and rid of slow changes of light. Phase correlation
 //! (Kuglin & Hines, 1975) finds the shift, the inverse compositional algorithm (Baker & Matthews, "Lucas-Kanade 20 Years
-//! On", IJCV 2004) refines it coarse to fine; everything that depends on the golden picture alone is made once. We do
-//! this and not `findTransformECC`, which finds the same but works everything out anew for every part: see
-//! `benches/register.rs`.
+//! On", IJCV 2004) refines it coarse to fine; everything that depends on the golden picture alone is made once, which
+//! OpenCV's own `findTransformECC` cannot do.
 
 mod aligner;
 mod error;
+mod lay;
 mod level;
 mod matrix;
 mod motion;

@@ -1,7 +1,7 @@
 //! Our pictures as OpenCV's, without a copy.
 
 use crate::RegistrationError;
-use opencv::boxed_ref::{BoxedRef, BoxedRefMut};
+use opencv::boxed_ref::BoxedRef;
 use opencv::core::Mat;
 use sightline_model::{PictureRef, PixelFormat};
 
@@ -59,20 +59,6 @@ impl Plane {
     pub fn rows<'a>(&self, bytes: &'a [u8]) -> Result<BoxedRef<'a, Mat>, RegistrationError> {
         let rows = &bytes[self.offset..self.end()];
         Ok(Mat::new_rows_cols_with_data(
-            self.height,
-            self.stride as i32,
-            rows,
-        )?)
-    }
-
-    /// The same, to be written.
-    pub fn rows_mut<'a>(
-        &self,
-        bytes: &'a mut [u8],
-    ) -> Result<BoxedRefMut<'a, Mat>, RegistrationError> {
-        let (start, end) = (self.offset, self.end());
-        let rows = &mut bytes[start..end];
-        Ok(Mat::new_rows_cols_with_data_mut(
             self.height,
             self.stride as i32,
             rows,

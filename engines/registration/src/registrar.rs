@@ -2,12 +2,13 @@
 
 use crate::RegistrationError;
 use crate::aligner::{Aligner, Fit};
+use crate::lay::{Packed, lay};
 use crate::level::{Levels, Scale};
 use crate::motion::{Mode, Motion};
 use crate::plane::Plane;
-use crate::warp::{lay, warp};
+use crate::warp::warp;
 use opencv::core::{CV_32F, Mat, Size, multiply_def};
-use opencv::imgproc::{INTER_LINEAR, create_hanning_window, phase_correlate_def};
+use opencv::imgproc::{create_hanning_window, phase_correlate_def};
 use sightline_model::PictureRef;
 use std::sync::Once;
 
@@ -19,6 +20,8 @@ const CONDITIONING: f64 = 1e-3;
 const GOOD_CORRELATION: f64 = 0.8;
 /// Rotations further apart than this are searched one by one, degrees.
 const ROTATION_STEP_DEG: f64 = 2.5;
+/// A part that correlates less where the golden picture lies is not merely a pixel off.
+const NEAR_CORRELATION: f64 = 0.5;
 const NEAR_STEPS: usize = 4;
 const COARSE_STEPS: usize = 20;
 const FINE_STEPS: usize = 12;
@@ -162,23 +165,32 @@ impl Registrar {
         let fit = self.search()?;
         let motion = fit.motion.scaled(self.scale.factor());
         let registered = self.judge(&motion, fit.correlation)?;
-        lay(&self.golden, &self.plane, &motion, self.centre, out)?;
+        let golden = Packed {
+            bytes: &self.golden,
+            width: self.plane.width as usize,
+            height: self.plane.height as usize,
+        };
+        lay(golden, &self.plane, &motion, self.centre, out);
         Ok(registered)
     }
 
     fn search(&mut self) -> opencv::Result<Fit> {
         let good = GOOD_CORRELATION.max(self.min_correlation.into());
         let fine = &self.levels.fine;
-        let near = self.fine.find(fine, Motion::IDENTITY, NEAR_STEPS)?;
+        let near = self
+            .fine
+            .find(fine, Motion::IDENTITY, NEAR_STEPS, NEAR_CORRELATION)?;
         if near.settled && near.correlation >= good {
             return Ok(near);
         }
         let mut best = near;
         for degrees in self.rotations() {
             let start = self.shift_at(degrees)?;
-            let coarse = self.coarse.find(&self.levels.coarse, start, COARSE_STEPS)?;
+            let coarse = self
+                .coarse
+                .find(&self.levels.coarse, start, COARSE_STEPS, -1.0)?;
             let start = coarse.motion.scaled(2.0);
-            let fit = self.fine.find(&self.levels.fine, start, FINE_STEPS)?;
+            let fit = self.fine.find(&self.levels.fine, start, FINE_STEPS, -1.0)?;
             if fit.correlation > best.correlation {
                 best = fit;
             }
@@ -211,15 +223,7 @@ impl Registrar {
             let centre = [width, height].map(|side| f64::from(side - 1) / 2.0);
             let (size, corner) = (Size::new(width, height), centre.map(|c| -c));
             let part = &self.levels.coarse;
-            warp(
-                part,
-                &mut self.turned,
-                size,
-                &turn,
-                corner,
-                centre,
-                INTER_LINEAR,
-            )?;
+            warp(part, &mut self.turned, size, &turn, corner, centre)?;
             &self.turned
         };
         // Not `phase_correlate` with the window: where it need not pad, it fades its inputs in place.

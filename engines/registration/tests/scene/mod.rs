@@ -131,7 +131,15 @@ impl Board {
             let along = along.clamp(0.0, 1.0);
             t.radius - (bx - along * ax).hypot(by - along * ay)
         };
-        let deepest = self.tracks.iter().map(depth).fold(f64::MIN, f64::max);
+        let near = |t: &&Track| {
+            let within = |k: usize, at: f64| {
+                let (low, high) = (t.from[k].min(t.to[k]), t.from[k].max(t.to[k]));
+                low - t.radius - 1.0 <= at && at <= high + t.radius + 1.0
+            };
+            within(0, x) && within(1, y)
+        };
+        let near = self.tracks.iter().filter(near);
+        let deepest = near.map(depth).fold(f64::MIN, f64::max);
         (deepest + 0.5).clamp(0.0, 1.0)
     }
 }
