@@ -1,0 +1,23 @@
+//! What the batcher takes in.
+
+use crate::live::Live;
+use sightline_frames::Tapped;
+use sightline_model::{CameraId, Trigger};
+use sightline_queue::Sender;
+use std::sync::Arc;
+
+/// One item of the batcher's queue.
+pub(crate) enum FlowInput {
+    /// A part arrived.
+    Trigger(Trigger),
+    /// A camera brought a view, or the word that there is none.
+    Tapped(Tapped),
+    /// A camera is not live.
+    CameraDown(CameraId),
+    /// From the next trigger on, this generation inspects. Answered when it is in force.
+    Switch(Arc<Live>, Sender<()>),
+    /// A worker has room again.
+    Freed,
+    /// No more input comes; finish what is there.
+    Stop,
+}

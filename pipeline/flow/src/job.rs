@@ -1,0 +1,93 @@
+//! What goes from batcher to engine to judge and back: a batch and the slips that say whose views are in it.
+
+use crate::live::Live;
+use sightline_engine::{Batch, EngineTimes, Outputs};
+use sightline_model::result::StagesUs;
+use sightline_model::{FrameMeta, MissReason, MonoTime, ViewTag};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whose view it is. Stays with the job even while an engine has the batch, so that an engine that loses the batch
+/// does not lose the part.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slip {
+    pub tag: ViewTag,
+    pub meta: FrameMeta,
+    /// Not to be judged by the answer but missed.
+    pub missed: Option<MissReason>,
+    /// Numbers of the second stage that could not be used.
+    pub nonfinite: u32,
+}
+
+/// A batch with its slips. Goes round: what it holds is dropped by the judge, its buffers serve the next batch.
+#[derive(Default)]
+pub(crate) struct Job {
+    pub batch: Batch,
+    pub slips: Vec<Slip>,
+    /// The first stage's answers, one a slip, once the engine is done.
+    pub answers: Outputs,
+    /// Views that were taken out of the batch before the engine.
+    pub dropped: Vec<Slip>,
+    pub live: Option<Arc<Live>>,
+    pub model: usize,
+    pub dispatched: MonoTime,
+    pub started: MonoTime,
+    pub done: MonoTime,
+    /// Both stages.
+    pub times: EngineTimes,
+}
+
+impl Job {
+    pub(crate) fn with_capacity(views: usize) -> Self {
+        Self {
+            batch: Batch::with_capacity(views, views),
+            slips: Vec::with_capacity(views),
+            answers: Outputs::with_capacity(views),
+            dropped: Vec::with_capacity(views),
+            ..Self::default()
+        }
+    }
+
+    /// Takes a view out of the batch; its slip says why.
+    pub(crate) fn drop_view(&mut self, at: usize, reason: MissReason) {
+        self.batch.views.remove(at);
+        self.batch.regions.pop();
+        let mut slip = self.slips.remove(at);
+        slip.missed = Some(reason);
+        self.dropped.push(slip);
+    }
+
+    /// Says of all views still in it that they are missed.
+    pub(crate) fn fail(&mut self, reason: MissReason) {
+        for slip in &mut self.slips {
+            slip.missed.get_or_insert(reason);
+        }
+        self.answers.reset(self.slips.len());
+    }
+
+    /// Where the time of the view went until now, when it is judged.
+    pub(crate) fn stages(&self, slip: &Slip, deadline: Duration, now: MonoTime) -> StagesUs {
+        let us = |d: Duration| d.as_micros() as u64;
+        let triggered = slip.tag.deadline - deadline;
+        let engine = self.times.preprocess_us + self.times.infer_us + self.times.postprocess_us;
+        StagesUs {
+            capture: us(slip.meta.captured.since(triggered)),
+            batch_wait: us(self.dispatched.since(slip.meta.captured)),
+            queue: us(self.done.since(self.dispatched)).saturating_sub(engine),
+            preprocess: self.times.preprocess_us,
+            infer: self.times.infer_us,
+            postprocess: self.times.postprocess_us,
+            judge: us(now.since(self.done)),
+        }
+    }
+
+    /// Lets go of everything (slots go home), keeps all capacity.
+    pub(crate) fn clear(&mut self) {
+        self.batch.clear();
+        self.slips.clear();
+        self.dropped.clear();
+        self.answers.reset(0);
+        self.live = None;
+        self.times = EngineTimes::default();
+    }
+}

@@ -1,0 +1,197 @@
+//! Puts the threads and the queues between them together.
+
+use crate::batcher::{BatchCore, BatchRules};
+use crate::counters::Tally;
+use crate::gate::{GateCore, GateLink};
+use crate::handle::{Control, FlowHandle, Threads};
+use crate::judging::JudgeCore;
+use crate::live::Live;
+use crate::results::ResultCore;
+use crate::sinks::{Door, FlowTap, FlowTrigger};
+use crate::stages::Stages;
+use crate::threads::{
+    BatchThread, Crew, JudgeThread, ResultThread, Told, WorkerCommand, WorkerThread,
+};
+use crate::worker::EngineCore;
+use crate::{FlowError, FlowEvents, FlowSettings, GateSetup, GenerationBuild, ResultSink, pin};
+use sightline_queue::bounded;
+use sightline_verdict::ResultMaker;
+use std::sync::{Arc, Mutex};
+
+/// The running line.
+pub struct Flow;
+
+impl Flow {
+    /// Starts every thread; the first generation inspects from the first trigger on.
+    ///
+    /// # Errors
+    /// A build that is not whole, golden pictures that cannot be registered, cores that are not there, threads that
+    /// the operating system does not give. Nothing runs then.
+    pub fn start(
+        settings: FlowSettings,
+        first: GenerationBuild,
+        gate: Option<GateSetup>,
+        maker: ResultMaker,
+        sink: Box<dyn ResultSink>,
+        events: Arc<dyn FlowEvents>,
+    ) -> Result<FlowHandle, FlowError> {
+        let cores = settings.engine_cores.iter().chain(&settings.stage_core);
+        pin::check(cores.copied())?;
+        let cameras = settings.camera_slots.len();
+        let (live, engines) = Live::of(first, cameras)?;
+        let (clock, max_open) = (&settings.clock, settings.max_open_parts.max(1));
+        let tally = Arc::new(Tally::new(cameras));
+        let workers = engines.len();
+        let mut cores = Vec::with_capacity(workers);
+        for (n, engines) in engines.into_iter().enumerate() {
+            let (tally, events) = (Arc::clone(&tally), Arc::clone(&events));
+            let mut core = EngineCore::new(n, Arc::clone(clock), tally, events, false);
+            core.add(Arc::clone(&live), engines)?;
+            cores.push(core);
+        }
+
+        // a view holds a slot wherever it is, so slots bound every queue of views
+        let slots = settings.camera_slots.iter().sum::<usize>().max(1);
+        let in_flight = 2 * workers;
+        let (input_tx, input_rx) = bounded("flow-input", 2 * slots + 2 * max_open + 64);
+        let (work_tx, work_rx) = bounded("engine-work", in_flight + 1);
+        let (judge_tx, judge_rx) = bounded("judge", 4 * slots + 4 * max_open + 64);
+        let (home_tx, home_rx) = bounded("batches-home", slots + in_flight + 64);
+        let (result_tx, result_rx) = bounded("results", 2 * max_open + 64);
+        let (dossier_tx, dossier_rx) = bounded("dossiers-home", 4 * max_open + 128);
+        let (retired_tx, retired_rx) = bounded("engines-retired", 4 * workers);
+        let crew = Arc::new(Crew::new(workers));
+        let told = Arc::new(Told::default());
+        let stages = Arc::new(Mutex::new(Stages::new(settings.batch_wait)));
+        let gauges = vec![
+            input_tx.gauge(),
+            work_tx.gauge(),
+            judge_tx.gauge(),
+            home_tx.gauge(),
+            result_tx.gauge(),
+            dossier_tx.gauge(),
+        ];
+
+        let mut threads = Threads::new(Arc::clone(&events), Arc::clone(clock));
+        let stage_core = settings.stage_core;
+        let gate_link = gate.map(|setup| {
+            let link = Arc::new(GateLink::new(setup.schedule, max_open));
+            (link, setup.driver)
+        });
+        let link = gate_link.as_ref().map(|(link, _)| Arc::clone(link));
+        if let Some((link, driver)) = gate_link {
+            let (events, clock) = (Arc::clone(&events), Arc::clone(clock));
+            let core = GateCore::new(link, driver, events, clock, max_open);
+            let patience = settings.stop_patience;
+            threads.spawn("sl-gate", stage_core, move || core.run(patience))?;
+        }
+        let results = ResultThread {
+            core: ResultCore::new(
+                maker,
+                sink,
+                Arc::clone(&events),
+                Arc::clone(clock),
+                Arc::clone(&tally),
+                Arc::clone(&stages),
+            ),
+            input: result_rx,
+            dossiers: dossier_tx,
+            told: Arc::clone(&told),
+        };
+        threads.spawn("sl-result", stage_core, move || results.run())?;
+        threads.spawn("sl-retire", None, move || {
+            while let Ok(engines) = retired_rx.recv() {
+                drop::<Vec<crate::ModelEngines>>(engines);
+            }
+        })?;
+        let mut controls = Vec::with_capacity(workers);
+        for (n, core) in cores.into_iter().enumerate() {
+            let (control_tx, control_rx) = bounded::<WorkerCommand>("engine-control", 8);
+            controls.push(control_tx);
+            let worker = WorkerThread {
+                core,
+                index: n,
+                clock: Arc::clone(clock),
+                events: Arc::clone(&events),
+                crew: Arc::clone(&crew),
+                work: work_rx.clone(),
+                control: control_rx,
+                judge: judge_tx.clone(),
+                input: input_tx.clone(),
+                retired: retired_tx.clone(),
+            };
+            let pinned = &settings.engine_cores;
+            let core = (!pinned.is_empty()).then(|| pinned[n % pinned.len()]);
+            threads.spawn(&format!("sl-engine-{n}"), core, move || worker.run())?;
+        }
+        drop(retired_tx);
+        let judge = JudgeThread {
+            core: JudgeCore::new(max_open, link.clone(), Arc::clone(&tally)),
+            clock: Arc::clone(clock),
+            events: Arc::clone(&events),
+            input: judge_rx,
+            results: result_tx.clone(),
+            dossiers: dossier_rx,
+            home: home_tx,
+            workers: controls.clone(),
+        };
+        threads.spawn("sl-judge", stage_core, move || judge.run())?;
+        let generation = live.generation();
+        let rules = BatchRules {
+            clock: Arc::clone(clock),
+            batch_wait: settings.batch_wait,
+            max_open,
+            every_frame: settings.every_frame,
+            camera_slots: settings.camera_slots.clone(),
+        };
+        let batcher = BatchThread {
+            core: BatchCore::new(rules, live, Arc::clone(&tally), link.clone()),
+            clock: Arc::clone(clock),
+            events: Arc::clone(&events),
+            crew: Arc::clone(&crew),
+            tally: Arc::clone(&tally),
+            input: input_rx,
+            judge: judge_tx,
+            work: work_tx,
+            orphans: work_rx,
+            home: home_rx,
+            batch_capacity: slots.min(64),
+            patience: settings.stop_patience,
+            hang_after: settings.hang_after,
+        };
+        threads.spawn("sl-batch", stage_core, move || batcher.run())?;
+
+        let door = Arc::new(Door::default());
+        events.generation_active(generation);
+        Ok(FlowHandle {
+            tap: FlowTap {
+                input: input_tx.clone(),
+                door: Arc::clone(&door),
+                tally: Arc::clone(&tally),
+            },
+            trigger: FlowTrigger {
+                input: input_tx.clone(),
+                door: Arc::clone(&door),
+                tally: Arc::clone(&tally),
+                gate: link.clone(),
+                clock: Arc::clone(clock),
+            },
+            control: Mutex::new(Control {
+                generation,
+                workers: controls,
+                threads,
+                results: Some(result_tx),
+            }),
+            input: input_tx,
+            door,
+            tally,
+            crew,
+            told,
+            stages,
+            gate: link,
+            gauges,
+            events,
+            settings,
+        })
+    }
+}
