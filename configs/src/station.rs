@@ -310,7 +310,11 @@ pub enum Precision {
 
 /// How the cores are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", untagged)]
+#[serde(
+    rename_all = "kebab-case",
+    untagged,
+    expecting = "expected `throughput`, `latency`, or { instances = N, threads = N }"
+)]
 pub enum Arrangement {
     /// `throughput` or `latency`: measured on the box and remembered.
     Automatic(Automatic),

@@ -140,6 +140,11 @@ impl Station {
         (start.elapsed(), count)
     }
 
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
     /// Ctrl-C; waits for the end and returns the exit code.
     pub fn interrupt(&mut self) -> i32 {
         self.process.signal("INT");

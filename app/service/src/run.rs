@@ -4,7 +4,7 @@ use crate::cli::RunArgs;
 use crate::report::{self, Blame, Failure, Outcome};
 use crate::results::Mailbox;
 use crate::station::{self, Wishes};
-use crate::stop::Stop;
+use crate::stop::{Reload, Stop};
 use crate::watch;
 use anyhow::anyhow;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub fn run(args: &RunArgs) -> Outcome {
     let (config, recipe) = sightline_configs::load(&args.config).wrong_use()?;
     let stop = Stop::on_signals().failed()?;
+    let reload = Reload::on_signal().failed()?;
     let mailbox = args.json.then(|| Arc::new(Mailbox::new(FOR_THE_TERMINAL)));
     let wishes = Wishes {
         mailbox: mailbox.clone(),
@@ -38,6 +39,9 @@ pub fn run(args: &RunArgs) -> Outcome {
     while stop.sleep(LOOK) && !running.finished() {
         running.watch();
         print();
+        if reload.asked() {
+            running.change_recipe(&config);
+        }
     }
     let ended = running.stop();
     print();

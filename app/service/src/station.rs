@@ -5,9 +5,10 @@ use crate::events::Events;
 use crate::gate::{self, SimulatedGate};
 use crate::results::{Mailbox, OnResult, Results};
 use crate::trigger::{self, RateTrigger};
+use crate::tuning::Chosen;
 use crate::watch;
 use anyhow::{Context, anyhow};
-use sightline_configs::station::{GateKind, Trigger as TriggerKind};
+use sightline_configs::station::{Arrangement, Engine, GateKind, Trigger as TriggerKind};
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup};
 use sightline_frames::MemoryWish;
@@ -224,6 +225,34 @@ impl Running {
     /// Looks after what changes slowly: camera alarms, conservation, key figures. To be called a few times a second.
     pub fn watch(&self) {
         watch::look(self);
+    }
+
+    /// Reads the recipe file again and lets it take over between parts. With anything wrong the old one goes on.
+    pub fn change_recipe(&self, station: &Loaded<Station>) {
+        match self.try_change_recipe(station) {
+            Ok(generation) => tracing::info!(%generation, "the recipe was changed"),
+            Err(error) => tracing::error!("the recipe stays as it is: {error:#}"),
+        }
+    }
+
+    fn try_change_recipe(&self, station: &Loaded<Station>) -> anyhow::Result<Generation> {
+        let path = station.base.join(&station.value.recipe);
+        let recipe = sightline_configs::load_recipe(&path, &station.value)?;
+        // The workers are there already, so the arrangement stays.
+        let Chosen { instances, threads } = self.models.chosen;
+        let wanted = Engine {
+            arrangement: Arrangement::Fixed { instances, threads },
+            ..station.value.engine.clone()
+        };
+        let models = Arc::new(EngineRoom::open(&wanted, &station.base)?.open_models(&recipe)?);
+        let next = Generation(self.flow.counters().generation.0 + 1);
+        let build = engines::build(next, &station.value, &recipe, models)?;
+        let plan = build.plan.clone();
+        let active = self.flow.activate(build)?;
+        if let Some(uplink) = &self.uplink {
+            watch::tell_recipe(uplink, &plan, self.clock.utc());
+        }
+        Ok(active)
     }
 
     /// True when every camera has given its last frame and nothing is in flight.

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM as a flag that loops look at.
+//! Ctrl-C and SIGTERM, and SIGHUP, as flags that loops look at.
 
 use anyhow::Context;
 use std::sync::Arc;
@@ -8,6 +8,24 @@ use std::time::{Duration, Instant};
 /// Set by the first signal; the second ends the process at once.
 #[derive(Clone)]
 pub struct Stop(Arc<AtomicBool>);
+
+/// Set by SIGHUP (`systemctl reload`).
+pub struct Reload(Arc<AtomicBool>);
+
+impl Reload {
+    /// Takes over SIGHUP.
+    pub fn on_signal() -> anyhow::Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGHUP, flag.clone())
+            .context("cannot take over SIGHUP")?;
+        Ok(Self(flag))
+    }
+
+    /// True once for each signal or burst of them.
+    pub fn asked(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
 
 impl Stop {
     /// Takes over SIGINT and SIGTERM.
