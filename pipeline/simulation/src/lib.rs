@@ -12,7 +12,9 @@ pub mod fault;
 pub mod gate;
 pub mod line;
 pub mod part;
+mod seat;
 pub mod seed;
+mod settings;
 pub mod truth;
 
 pub use belt::{Belt, BeltSettings};

@@ -97,7 +97,7 @@ fn nets(picture: &[u8]) -> Vec<u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn each_box_holds_exactly_what_its_defect_changed(seed in any::<u64>(), part in any::<u64>()) {

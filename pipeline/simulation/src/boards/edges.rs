@@ -5,7 +5,7 @@ use crate::seed::PixelNoise;
 /// Distances are kept in 1/64 pixel.
 pub(crate) const UNIT: f32 = 64.0;
 /// Pixels per side of a cell of constant roughness.
-pub(crate) const CELL: usize = 6;
+pub(crate) const CELL: usize = 8;
 
 /// All pixels within about two pixels of an edge, row by row.
 #[derive(Debug, Default)]

@@ -13,6 +13,9 @@ const NOISE_LEN: usize = 1 << 16;
 /// Most taps on either side of a blurred pixel.
 const MAX_RADIUS: usize = 6;
 
+/// Pixels resampled together.
+const BLOCK: usize = 8;
+
 /// Scratch memory of the camera look; it grows to the largest board exposed and stays.
 #[derive(Debug, Default)]
 pub(crate) struct Optics {
@@ -122,31 +125,44 @@ impl Optics {
     }
 
     /// Resamples the canvas (bilinear, 8-bit fractions) with `MAX_RADIUS` rows and columns around the view for the blur.
+    /// Turns are small, so eight pixels in a row take one fraction and one source row: at most a tenth of a pixel off.
     fn pose(&mut self, board: &Board, pose: Pose) {
         let (width, height) = padded(board);
         self.posed.resize(width * height, 0);
         let canvas_width = board.canvas_width;
-        let (max_x, max_y) = (canvas_width as i32 - 2, board.canvas_height as i32 - 2);
+        let max_x = (canvas_width - BLOCK - 2) as i32;
+        let max_y = board.canvas_height as i32 - 2;
+        let to_fixed = |v: f32| ((v + MARGIN as f32 - 0.5) * 65536.0) as i32;
+        // The place in the canvas of a block's first pixel, by way of its middle.
+        let half = (BLOCK as f32 - 1.0) / 2.0;
         for (y, row) in self.posed.chunks_exact_mut(width).enumerate() {
-            let (gx, gy) =
-                pose.to_golden(0.5 - MAX_RADIUS as f32, y as f32 + 0.5 - MAX_RADIUS as f32);
-            let to_fixed = |v: f32| ((v + MARGIN as f32 - 0.5) * 65536.0) as i32;
-            let (mut sx, mut sy) = (to_fixed(gx), to_fixed(gy));
-            let (step_x, step_y) = ((pose.cos * 65536.0) as i32, (-pose.sin * 65536.0) as i32);
-            for pixel in row {
-                let (ix, iy) = ((sx >> 16).clamp(0, max_x), (sy >> 16).clamp(0, max_y));
-                let (fx, fy) = ((sx >> 8) & 255, (sy >> 8) & 255);
-                let at = iy as usize * canvas_width + ix as usize;
-                let four = [
-                    self.canvas[at],
-                    self.canvas[at + 1],
-                    self.canvas[at + canvas_width],
-                    self.canvas[at + canvas_width + 1],
-                ]
-                .map(i32::from);
-                let upper = four[0] * (256 - fx) + four[1] * fx;
-                let lower = four[2] * (256 - fx) + four[3] * fx;
-                *pixel = ((upper * (256 - fy) + lower * fy) >> 16) as u8;
+            let middle = (
+                0.5 + half - MAX_RADIUS as f32,
+                y as f32 + 0.5 - MAX_RADIUS as f32,
+            );
+            let (gx, gy) = pose.to_golden(middle.0, middle.1);
+            let (mut sx, mut sy) = (to_fixed(gx - half), to_fixed(gy));
+            let step = BLOCK as f32 * 65536.0;
+            let (step_x, step_y) = ((pose.cos * step) as i32, (-pose.sin * step) as i32);
+            for pixels in row.chunks_mut(BLOCK) {
+                let (ix, iy) = (
+                    (sx >> 16).clamp(0, max_x) as usize,
+                    (sy >> 16).clamp(0, max_y) as usize,
+                );
+                let (fx, fy) = (((sx >> 8) & 255) as u16, ((sy >> 8) & 255) as u16);
+                let mixed = |row: usize| {
+                    let source = &self.canvas[row * canvas_width + ix..][..BLOCK + 1];
+                    let mut mixed = [0u16; BLOCK];
+                    for (k, m) in mixed.iter_mut().enumerate() {
+                        *m = (u16::from(source[k]) * (256 - fx) + u16::from(source[k + 1]) * fx)
+                            >> 8;
+                    }
+                    mixed
+                };
+                let (upper, lower) = (mixed(iy), mixed(iy + 1));
+                for ((pixel, u), l) in pixels.iter_mut().zip(upper).zip(lower) {
+                    *pixel = ((u * (256 - fy) + l * fy) >> 8) as u8;
+                }
                 sx += step_x;
                 sy += step_y;
             }
