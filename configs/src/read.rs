@@ -212,15 +212,16 @@ fn explain(message: &str) -> String {
     }
 }
 
-/// The known name most like `found`, if one is like it at all (Jaro-Winkler of 0.7 or more).
+/// The known name most like `found`, the first of equals, if one is like it at all (Jaro-Winkler of 0.7 or more).
 pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known
-        .into_iter()
-        .map(|k| (strsim::jaro_winkler(found, k), k));
-    scored
-        .filter(|(s, _)| *s >= 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, k)| k)
+    let mut best = (0.7, None);
+    for name in known {
+        let likeness = strsim::jaro_winkler(found, name);
+        if likeness > best.0 {
+            best = (likeness, Some(name));
+        }
+    }
+    best.1
 }
 
 #[cfg(test)]

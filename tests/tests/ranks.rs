@@ -64,8 +64,8 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "gstreamer",
-        &["pipeline/ingest"],
-        "one crate knows how pictures are captured",
+        &["pipeline/frames", "pipeline/ingest"],
+        "slots that GStreamer can write into, and the cameras; nobody else knows how pictures are captured",
     ),
     (
         "ort",
