@@ -160,12 +160,13 @@ impl BatchCore {
             generation: live.generation(),
             at: part.at,
             deadline: part.deadline,
+            waiting: 0,
             awaited: live.expected.iter().fold(0, |b, v| b | 1 << v.view.index()),
             begun: false,
             lost: false,
         });
         self.assoc
-            .trigger(part, &live.expected, brought, &mut self.assigned);
+            .trigger(part, &live.expected, brought, now, &mut self.assigned);
         self.settle(now, out);
     }
 
@@ -267,7 +268,7 @@ impl BatchCore {
                     view,
                     reason,
                 } => {
-                    self.parts.settle(track, view, true);
+                    self.parts.lost(track, view);
                     out.push(BatchOut::Missed {
                         track,
                         view,
@@ -292,7 +293,6 @@ impl BatchCore {
         out: &mut Vec<BatchOut>,
     ) {
         let meta = *frame.lease.meta();
-        self.parts.settle(track, view, false);
         let part = self.parts.peek(track).filter(|p| p.deadline > now);
         let lane = part.and_then(|p| {
             let mine = |l: &&mut Lane| l.live.generation() == p.generation;
@@ -319,6 +319,7 @@ impl BatchCore {
         };
         out.push(BatchOut::Arrived { tag, meta });
         lane.push(frame, tag);
+        self.parts.came(track, view);
     }
 
     fn switch(&mut self, live: Arc<Live>, done: Sender<()>, out: &mut Vec<BatchOut>) {
@@ -380,7 +381,7 @@ impl BatchCore {
         for lane in &mut self.lanes {
             let mut missed = |reason, tag: ViewTag, view: View| {
                 bump(&tally.line.too_late);
-                parts.settle(tag.track_id, tag.view, true);
+                parts.left(tag.track_id, false);
                 out.push(BatchOut::Missed {
                     track: tag.track_id,
                     view: tag.view,

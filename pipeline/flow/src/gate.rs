@@ -135,6 +135,8 @@ impl GateCore {
 
     /// Does what is due now. Returns when to be called next at the latest, if anything is known to come.
     pub(crate) fn step(&mut self, now: MonoTime) -> Option<MonoTime> {
+        // what was raised since last time is told even if the next lines clear it
+        self.tell(now);
         let encoder = self.driver.encoder(now);
         self.driver.poll_confirmations(now, &mut self.seen);
         let link = Arc::clone(&self.link);

@@ -167,9 +167,7 @@ impl Lane {
                 break;
             };
             let Waiting { view, tag } = self.waiting.remove(at);
-            if let Some(part) = parts.get(tag.track_id) {
-                part.begun = true;
-            }
+            parts.left(tag.track_id, true);
             job.slips.push(Slip {
                 tag,
                 meta: *view.lease.meta(),

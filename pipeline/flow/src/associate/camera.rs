@@ -14,14 +14,25 @@ struct Owed {
     /// The trigger's number, for counted views.
     index: Option<u64>,
     pending: bool,
-    forget_at: MonoTime,
+    deadline: MonoTime,
 }
+
+/// An answered view is remembered for so long after its window.
+const REMEMBER: Duration = Duration::from_millis(250);
+/// So many are not worth tidying up.
+const FEW: usize = 32;
 
 impl Owed {
     /// How far `t` is from the due time, if within the window.
     fn distance(&self, t: MonoTime) -> Option<Duration> {
         let away = t.since(self.due).max(self.due.since(t));
         (away <= self.window).then_some(away)
+    }
+
+    /// Neither can a frame be its own any more, nor must one be kept from its neighbours.
+    fn is_past(&self, now: MonoTime) -> bool {
+        let over = self.due + self.window * 2 + REMEMBER < now;
+        over && (!self.pending || self.deadline < now)
     }
 }
 
@@ -44,6 +55,8 @@ pub(super) struct Camera<V> {
     /// The longest window of the recipe in force.
     window: Duration,
     is_down: bool,
+    /// Owed views at which it is time to forget old ones.
+    tidy_at: usize,
 }
 
 impl<V> Camera<V> {
@@ -57,6 +70,7 @@ impl<V> Camera<V> {
             counted: false,
             window: Duration::ZERO,
             is_down: false,
+            tidy_at: FEW,
         }
     }
 
@@ -100,7 +114,7 @@ impl<V> Camera<V> {
             window: view.window,
             index: self.counted.then_some(index),
             pending: !brought,
-            forget_at: part.deadline.max(due + view.window) + view.window,
+            deadline: part.deadline,
         });
         if brought {
             return;
@@ -120,7 +134,6 @@ impl<V> Camera<V> {
         now: MonoTime,
         out: &mut Vec<Assigned<V>>,
     ) {
-        self.forget(now);
         let by_time = self.nearest(sighting.captured);
         match self.judge(&sighting, by_time) {
             Belongs::To(at) => self.settle(at, &sighting, what, out),
@@ -309,15 +322,15 @@ impl<V> Camera<V> {
         }
     }
 
-    /// Parts long past are forgotten; the judge has closed them at their deadline.
-    fn forget(&mut self, now: MonoTime) {
-        while self.owed.front().is_some_and(|o| o.forget_at < now) {
-            self.owed.pop_front();
+    /// Forgets what is past, when there is enough of it to be worth the work.
+    pub(super) fn tidy(&mut self, now: MonoTime) {
+        if self.owed.len() >= self.tidy_at {
+            self.owed.retain(|o| !o.is_past(now));
+            self.tidy_at = FEW.max(self.owed.len() * 2);
         }
     }
 
     pub(super) fn expire(&mut self, now: MonoTime, out: &mut Vec<Assigned<V>>) {
-        self.forget(now);
         while self.held.front().is_some_and(|h| h.until < now)
             && let Some(held) = self.held.pop_front()
         {

@@ -118,10 +118,14 @@ impl<V> Associator<V> {
         part: Part,
         views: &[ExpectedView],
         brought: Option<ViewId>,
+        now: MonoTime,
         out: &mut Vec<Assigned<V>>,
     ) {
         let index = self.triggers;
         self.triggers += 1;
+        for camera in &mut self.cameras {
+            camera.tidy(now);
+        }
         for view in views {
             let Some(camera) = self.cameras.get_mut(view.camera.index()) else {
                 out.push(Assigned::Missed {
@@ -175,7 +179,7 @@ impl<V> Associator<V> {
         }
     }
 
-    /// Lets go of frames whose trigger did not come, and of parts long past.
+    /// Lets go of frames whose trigger did not come.
     pub fn expire(&mut self, now: MonoTime, out: &mut Vec<Assigned<V>>) {
         for camera in &mut self.cameras {
             camera.expire(now, out);

@@ -50,7 +50,8 @@ impl Line {
         };
         self.next += 1;
         let mut out = Vec::new();
-        self.assoc.trigger(part, &self.views, None, &mut out);
+        self.assoc
+            .trigger(part, &self.views, None, ms(at_ms), &mut out);
         out
     }
 

@@ -292,23 +292,37 @@ impl Default for Options {
 
 impl Rig {
     pub fn new(build: GenerationBuild, options: Options) -> Self {
+        let (tx, results) = bounded("kept-results", 1 << 14);
+        Self::start(build, options, Box::new(Kept(tx)), results)
+    }
+
+    /// With a sink of the test's own; `result` gives nothing then.
+    pub fn with_sink(build: GenerationBuild, options: Options, sink: Box<dyn ResultSink>) -> Self {
+        let (_, results) = bounded("kept-results", 1);
+        Self::start(build, options, sink, results)
+    }
+
+    fn start(
+        build: GenerationBuild,
+        options: Options,
+        sink: Box<dyn ResultSink>,
+        results: Receiver<(InspectionResult, Box<[u8]>)>,
+    ) -> Self {
         let cameras = build.plan.views.len();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let mut settings = FlowSettings::new(Arc::clone(&clock), vec![options.slots; cameras]);
         (options.settings)(&mut settings);
-        let (tx, results) = bounded("kept-results", 1 << 18);
         let heard = Arc::new(Heard::default());
-        let gate = options
-            .gate
-            .map(|(schedule, driver)| GateSetup { schedule, driver });
+        let gate = options.gate;
+        let gate = gate.map(|(schedule, driver)| GateSetup { schedule, driver });
         let events: Arc<dyn FlowEvents> = heard.clone();
-        let sink = Box::new(Kept(tx));
         let flow = Flow::start(settings, build, gate, maker(), sink, events);
         let flow = Arc::new(flow.unwrap());
+        let pools = 0..cameras;
         Self {
             tap: flow.tap(),
             triggers: flow.trigger(),
-            pools: (0..cameras)
+            pools: pools
                 .map(|n| pool(&format!("cam-{n}"), options.slots))
                 .collect(),
             flow,
