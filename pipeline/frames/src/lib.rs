@@ -11,6 +11,8 @@
 mod error;
 mod free_list;
 mod lease;
+#[cfg(feature = "gstreamer")]
+pub mod media;
 mod memory;
 mod open_slot;
 mod pool;
@@ -22,6 +24,11 @@ mod permutations;
 
 pub use error::{FramesError, SealError};
 pub use lease::Lease;
+#[cfg(feature = "gstreamer")]
+pub use media::{
+    AllocationError, LeaseError, SlotAllocator, WhenNoSlot, answer_allocation, lease_from_buffer,
+    offer_slots, slot_bytes_for_decoders, tune_libav,
+};
 pub use memory::{MemoryKind, MemoryWish};
 pub use open_slot::OpenSlot;
 pub use pool::{FramePool, PoolConfig, PoolSnapshot};

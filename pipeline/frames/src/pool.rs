@@ -91,11 +91,25 @@ impl FramePool {
 
     /// A free slot to write a picture into; `None`, counted as refused, when none is at home.
     pub fn open(&self) -> Option<OpenSlot> {
-        let slot = self.core.free.take(0, true)?;
-        Some(OpenSlot::new(SlotHold {
+        self.core.free.take(0, true).map(|slot| self.hold(slot))
+    }
+
+    /// A free slot as long as more than `keep` are at home; a refusal is not counted, the caller has another way.
+    #[cfg(feature = "gstreamer")]
+    pub(crate) fn open_keeping(&self, keep: usize) -> Option<OpenSlot> {
+        self.core.free.take(keep, false).map(|slot| self.hold(slot))
+    }
+
+    fn hold(&self, slot: u32) -> OpenSlot {
+        OpenSlot::new(SlotHold {
             core: sync::Arc::clone(&self.core),
             slot,
-        }))
+        })
+    }
+
+    /// Whether the other is the same pool.
+    pub fn is(&self, other: &Self) -> bool {
+        sync::Arc::ptr_eq(&self.core, &other.core)
     }
 
     /// Usable bytes of a slot.

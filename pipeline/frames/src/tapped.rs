@@ -26,6 +26,10 @@ pub struct Missed {
 }
 
 /// Either.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would be an allocation per frame"
+)]
 #[derive(Debug)]
 pub enum Tapped {
     /// A picture.

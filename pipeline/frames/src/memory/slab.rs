@@ -84,6 +84,15 @@ impl Slab {
         unsafe { self.base.add(slot * self.stride) }
     }
 
+    /// The slot these bytes lie in, if they lie in one of ours altogether.
+    #[cfg(feature = "gstreamer")]
+    pub(crate) fn slot_at(&self, bytes: &[u8]) -> Option<u32> {
+        let from_base = (bytes.as_ptr().addr()).checked_sub(self.base.addr().get())?;
+        let (slot, offset) = (from_base / self.stride, from_base % self.stride);
+        let inside = slot < self.slots && bytes.len() <= self.slot_bytes.checked_sub(offset)?;
+        inside.then_some(slot as u32)
+    }
+
     pub(crate) fn slot_bytes(&self) -> usize {
         self.slot_bytes
     }
