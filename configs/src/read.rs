@@ -23,22 +23,23 @@ pub struct Source {
 }
 
 impl Source {
-    /// A problem with `field`, with the line of the field or of its nearest written parent.
+    /// The line of `field`, or of its nearest written parent.
+    pub fn line(&self, field: &str) -> Option<usize> {
+        let mut at = field;
+        loop {
+            if let Some(line) = self.lines.get(at) {
+                return Some(*line);
+            }
+            at = &at[..at.rfind(['.', '['])?];
+        }
+    }
+
+    /// A problem with `field`, with its line.
     pub fn problem(&self, field: impl Into<String>, message: impl Into<String>) -> Problem {
         let field = field.into();
-        let mut at = field.as_str();
-        let line = loop {
-            if let Some(line) = self.lines.get(at) {
-                break Some(*line);
-            }
-            match at.rfind(['.', '[']) {
-                Some(cut) => at = &at[..cut],
-                None => break None,
-            }
-        };
         Problem {
             file: self.file.clone(),
-            line,
+            line: self.line(&field),
             field,
             message: message.into(),
         }

@@ -174,7 +174,7 @@ fn a_misspelt_field_or_word_is_told_with_its_line_and_the_nearest_name() {
     let kind = refusal(|m| m.replace("width = 640", "width = \"640\""));
     says(&kind, &["manifest.toml:24:", "width: ", "expected u32"]);
     let missing = refusal(|m| m.replace("license = \"Apache-2.0\"\n", ""));
-    says(&missing, &["missing field `license`"]);
+    says(&missing, &["the field `license` is missing"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What a well-formed manifest may still get wrong: everything found is reported at once.
 
-use super::parse::Lines;
 use super::{Channel, Manifest, Problem, ROLE_MODEL, Task};
 use super::{DecoderKind, manifest::BUNDLE_SCHEMA};
+use sightline_configs::Source;
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
@@ -13,15 +13,15 @@ pub const MAX_DETECTIONS: usize = 10_000;
 
 pub(super) struct Checker<'a> {
     path: &'a Path,
-    lines: Lines<'a>,
+    source: &'a Source,
     problems: Vec<Problem>,
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn new(path: &'a Path, text: &'a str) -> Self {
+    pub(super) fn new(path: &'a Path, source: &'a Source) -> Self {
         Self {
             path,
-            lines: Lines::new(text),
+            source,
             problems: Vec::new(),
         }
     }
@@ -40,7 +40,7 @@ impl<'a> Checker<'a> {
         let field = field.into();
         self.problems.push(Problem::Value {
             path: self.path.to_owned(),
-            line: self.lines.of(&field),
+            line: self.source.line(&field).unwrap_or(1),
             field,
             expected: expected.to_owned(),
             found: found.to_string(),

@@ -85,7 +85,6 @@ fn read(path: &Path) -> Result<Expected, Box<Problem>> {
         Box::new(Problem::Syntax {
         path: path.to_owned(),
         line: e.line(),
-        field: String::new(),
         message: format!(
             "expected {{\"detections\":[{{\"class\",\"score\",\"bbox_px\":{{\"x\",\"y\",\"w\",\"h\"}}}}]}} or {{\"class\",\"score\"}}: {e}"
         ),
@@ -132,7 +131,8 @@ fn unknown_classes(path: &Path, expected: &Expected, manifest: &Manifest) -> Vec
             path: path.to_owned(),
             line: 1,
             found: name.clone(),
-            nearest: super::parse::nearest(name, &known),
+            nearest: sightline_configs::nearest(name, known.iter().map(String::as_str))
+                .map(str::to_owned),
             known: known.clone(),
         })
         .collect()

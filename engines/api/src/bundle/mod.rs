@@ -6,7 +6,6 @@ pub mod draft;
 pub mod golden;
 mod hash;
 pub mod manifest;
-mod parse;
 mod problem;
 
 pub use check::{MAX_DETECTIONS, MAX_INPUT_SIDE};
@@ -54,8 +53,9 @@ impl Bundle {
                     advice: "name the folder that holds the bundle's manifest.toml (`sightline model inspect FILE.onnx` drafts one)",
                 }])
             })?;
-        let manifest = parse::parse(&text, &path).map_err(|p| refuse(vec![*p]))?;
-        let mut problems = check::Checker::new(&path, &text).run(&manifest);
+        let (manifest, source) = sightline_configs::read::<Manifest>(&path, &text)
+            .map_err(|p| refuse(p.0.into_iter().map(Problem::Manifest).collect()))?;
+        let mut problems = check::Checker::new(&path, &source).run(&manifest);
         if problems.is_empty() {
             problems.extend(hash::check_files(dir, &manifest));
         }

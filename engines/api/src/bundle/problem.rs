@@ -30,19 +30,20 @@ pub enum Problem {
         /// What to do.
         advice: &'static str,
     },
-    /// Not TOML, or a value of the wrong type.
-    #[error("{}:{line}: {}{message}", .path.display(), field_prefix(.field))]
+    /// The manifest is not TOML, or a field is unknown, missing or of the wrong type.
+    #[error("{0}")]
+    Manifest(sightline_configs::Problem),
+    /// A golden picture's answer is not what it should be.
+    #[error("{}:{line}: {message}", .path.display())]
     Syntax {
-        /// The manifest.
+        /// The file.
         path: PathBuf,
         /// From 1.
         line: usize,
-        /// Dotted, empty where unknown.
-        field: String,
         /// What was expected and found.
         message: String,
     },
-    /// A field or a word that the schema does not have.
+    /// A class that the bundle does not have.
     #[error(
         "{}:{line}: `{found}` is not known here{}; known are {}",
         .path.display(),
@@ -113,12 +114,4 @@ pub enum Problem {
         /// What there is.
         have: Vec<&'static str>,
     },
-}
-
-fn field_prefix(field: &str) -> String {
-    if field.is_empty() {
-        String::new()
-    } else {
-        format!("{field}: ")
-    }
 }
