@@ -184,9 +184,9 @@ fn circle(packages: &[Package]) -> Option<String> {
     }
 }
 
-/// Lines like `pipeline/model   [0] plain data …` against the table.
+/// The document's table, and the rooms to come that its text ranks, against the table here.
 fn compare_with_document(text: &str) -> Vec<String> {
-    let shown: BTreeMap<&str, u8> = text.lines().filter_map(row).collect();
+    let shown: BTreeMap<&str, u8> = text.lines().flat_map(ranked).collect();
     let mut complaints: Vec<String> = RANKS
         .iter()
         .filter(|(folder, rank)| shown.get(folder) != Some(rank))
@@ -207,11 +207,23 @@ fn compare_with_document(text: &str) -> Vec<String> {
     complaints
 }
 
-fn row(line: &str) -> Option<(&str, u8)> {
-    let mut words = line.split_whitespace();
-    let folder = words.next()?.trim_end_matches('/');
-    let rank = words.next()?.strip_prefix('[')?.strip_suffix(']')?;
-    Some((folder, rank.parse().ok()?))
+/// The ranks a line gives: "| `folder` | `crate` | rank | …" is one; in other lines every "`folder` [rank]".
+fn ranked(line: &str) -> Vec<(&str, u8)> {
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    if let ["", folder, _, rank, ..] = cells[..] {
+        return rank
+            .parse()
+            .map(|rank| vec![(folder.trim_matches('`'), rank)])
+            .unwrap_or_default();
+    }
+    let words: Vec<&str> = line.split('`').collect();
+    words
+        .windows(2)
+        .filter_map(|pair| {
+            let rank = pair[1].strip_prefix(" [")?.split(']').next()?;
+            Some((pair[0], rank.parse().ok()?))
+        })
+        .collect()
 }
 
 fn package(folder: &str, dependencies: &[(&str, Option<&str>, Kind)]) -> Package {
@@ -302,17 +314,18 @@ fn a_circle_of_dev_dependencies_is_caught() {
 
 #[test]
 fn a_wrong_document_is_caught() {
-    let right: String = RANKS
-        .iter()
-        .map(|(f, r)| format!("{f}  [{r}] what\n"))
-        .collect();
+    let row = |(folder, rank): &(&str, u8)| format!("| `{folder}` | `name` | {rank} | what |\n");
+    let (table, text) = RANKS.split_at(10);
+    let table: String = table.iter().map(row).collect();
+    let text: String = text.iter().map(|(f, r)| format!("`{f}` [{r}], ")).collect();
+    let right = format!("| folder | crate | rank |\n|---|---|---|\n{table}\nTo come: {text}\n");
+    let complaints = |text: &str| compare_with_document(text).len();
     assert_eq!(compare_with_document(&right), Vec::<String>::new());
     assert_eq!(
-        compare_with_document(&right.replace("configs  [2]", "configs/ [1]")).len(),
+        complaints(&right.replace("`configs` | `name` | 2", "`configs` | `name` | 1")),
         1
     );
-    assert_eq!(
-        compare_with_document(&format!("{right}cellar [3] x\n")).len(),
-        1
-    );
+    assert_eq!(complaints(&right.replace("`tests` [6]", "`tests` [5]")), 1);
+    assert_eq!(complaints(&right.replace("`tests` [6]", "")), 1);
+    assert_eq!(complaints(&format!("{right}| `cellar` | `x` | 3 |\n")), 1);
 }
