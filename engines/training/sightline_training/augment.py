@@ -90,7 +90,7 @@ def turn(picture, boxes, rng):
     return picture, boxes
 
 
-def misregister(picture, rng, most: int = 2):
+def misregister(picture, rng, most: int = 3):
     """Moves the reference by up to `most` pixels; the edge repeats."""
     dx, dy = rng.integers(-most, most + 1, 2)
     if picture.shape[0] == 2 and (dx or dy):

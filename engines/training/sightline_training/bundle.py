@@ -1,7 +1,8 @@
 """Assembles models/NAME: the exported files, manifest.toml with their digests, and the golden results.
 
 Golden pictures lie in models/NAME/golden already (drawn by the simulated line, never out of a data set): X.png, and
-X-reference.png where the recipe takes a reference. Their expected results are what the FP32 file finds.
+X-reference.png where the recipe takes a reference. Their expected results are what the FP32 file finds; the tolerance
+has room for the INT8 file, whose boxes differ by up to 2 pixels on them.
 """
 
 import hashlib
@@ -93,7 +94,7 @@ def golden_tables(work: Job, folder: Path, net, limits: np.ndarray) -> list[str]
         lines += ["", "[[golden]]", f'image = "golden/{path.name}"']
         if len(pictures) == 2:
             lines.append(f'reference = "golden/{pictures[1].name}"')
-        lines += [f'expected = "golden/{expected.name}"', "tolerance = { score = 0.02, box_px = 1.0 }"]
+        lines += [f'expected = "golden/{expected.name}"', "tolerance = { score = 0.03, box_px = 3.0 }"]
     return lines
 
 
@@ -115,6 +116,9 @@ def metrics_table(work: Job) -> list[str]:
                       f'data = "{name}, {report["role"]}, {figures["pictures"]} pictures"',
                       f'command = "python -m sightline_training.{step} {work.name} --role {report["role"]} '
                       f'--precision {report["precision"]}"']
+            if "limits" in report:
+                limits = ", ".join(f"{quoted(k)} = {v:.2f}" for k, v in report["limits"].items())
+                lines.append(f"limits = {{ {limits} }}")
             lines += [f"{k} = {v:.4f}" for k, v in figures.items()
                       if isinstance(v, float) and not k.endswith("_ms")]
     return lines

@@ -11,12 +11,12 @@ GRID = np.arange(0.10, 0.91, 0.01)
 
 
 def class_limit(scores: np.ndarray, hits: np.ndarray, truths: int) -> float:
-    """The middle of the scores whose F1 is within 0.002 of the best."""
+    """The middle of the scores that give the best F1."""
     f1 = []
     for limit in GRID:
         kept = hits[scores >= limit]
         f1.append(2 * kept.sum() / max(1, len(kept) + truths))
-    good = GRID[np.asarray(f1) >= max(f1) - 0.002]
+    good = GRID[np.asarray(f1) >= max(f1) - 1e-9]
     return float(round((good.min() + good.max()) / 2, 2))
 
 

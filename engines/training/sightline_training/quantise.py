@@ -4,6 +4,7 @@ Refuses the result if it loses more than the recipe's limit against the float fi
 Writes RUN/model-int8-s8.onnx (symmetric s8, for TensorRT) and RUN/model-int8.onnx (u8, for ONNX Runtime).
 """
 
+import json
 import time
 
 import numpy as np
@@ -44,6 +45,15 @@ def figures(work: Job, path, threads: int) -> tuple[float, float]:
     return float(np.mean([r["ap50"] for r in rows])), float(np.mean([r["ap33_pooled"] for r in rows]))
 
 
+def measured(work: Job) -> tuple[float, float]:
+    """The float file's figures, which evaluate.py has measured already."""
+    path = work.run / "report-validation-fp32.json"
+    if not path.is_file():
+        raise SystemExit(f"{path} is not there; measure the FP32 file first: python -m sightline_training.evaluate")
+    rows = list(json.loads(path.read_text())["parts"].values())
+    return float(np.mean([r["ap50"] for r in rows])), float(np.mean([r["ap33_pooled"] for r in rows]))
+
+
 def time_ms(path, threads: int, shape, repeats: int = 30) -> float:
     """Median time of one run in milliseconds."""
     net, x = session(path, threads), np.zeros(shape, np.float32)
@@ -58,6 +68,7 @@ def time_ms(path, threads: int, shape, repeats: int = 30) -> float:
 def main() -> None:
     p = parser(__doc__)
     p.add_argument("--pictures", type=int, default=64, help="calibration pictures")
+    p.add_argument("--methods", nargs="+", choices=list(calibrate.METHODS), default=list(calibrate.METHODS))
     args = p.parse_args()
     work = job(args)
     float_path = work.run / "model.onnx"
@@ -67,9 +78,10 @@ def main() -> None:
     names = qdq.activations(graph, qdq.body(graph, kept_float))
     histograms = calibrate.observe(model, names, samples(work, args.pictures))
     shape = (1, len(work.recipe["input"]["channels"]), work.recipe["input"]["height"], work.recipe["input"]["width"])
-    table = [("float", *figures(work, float_path, args.threads), time_ms(float_path, args.threads, shape))]
+    table = [("float", *measured(work), time_ms(float_path, args.threads, shape))]
     best = None
-    for method, choose in calibrate.METHODS.items():
+    for method in args.methods:
+        choose = calibrate.METHODS[method]
         quantised = qdq.insert(model, {n: choose(h) for n, h in histograms.items()}, kept_float)
         path = work.run / f"int8-{method}.onnx"
         onnx.save(qdq.for_onnx_runtime(quantised), str(path))
