@@ -14,7 +14,9 @@ use crate::{
     tap::{Seat, Tap},
 };
 use sightline_configs::station::{self, Retry};
-use sightline_frames::{FramePool, MemoryWish, PoolConfig, PoolSnapshot, TapSink};
+use sightline_frames::{
+    FramePool, MemoryWish, PoolConfig, PoolSnapshot, TapSink, slot_bytes_for_decoders,
+};
 use sightline_model::{CameraId, Clock, PixelFormat};
 use sightline_queue::{Receiver, Sender, bounded};
 use std::{
@@ -32,7 +34,7 @@ const DEFAULT_SLOT_BYTES: usize = 8 << 20;
 /// From opening to the first frame.
 const CONNECT: Duration = Duration::from_secs(10);
 /// A network camera is back within five seconds of its server's return, so its waits are short.
-const RTSP_LONGEST_WAIT_MS: u64 = 1_500;
+const RTSP_LONGEST_WAIT_MS: u64 = 1_000;
 /// How long stopping may take before the threads are left to themselves.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// Words waiting for the supervisor; the first of a kind says what the later ones repeat.
@@ -153,10 +155,14 @@ fn make_pool(ctx: &CameraContext) -> Result<FramePool, IngestError> {
         .width
         .zip(camera.height)
         .or_else(|| drawn.and_then(|line| line.drawn_size()));
-    let worked_out = || {
-        sized.map_or(DEFAULT_SLOT_BYTES, |(w, h)| {
-            camera.format.default_layout(w, h).len
-        })
+    let built_in = matches!(
+        camera.source,
+        station::Source::Simulated { .. } | station::Source::Images { .. }
+    );
+    let worked_out = || match sized {
+        Some((width, height)) if built_in => camera.format.default_layout(width, height).len,
+        Some((width, height)) => slot_bytes_for_decoders(camera.format, width, height),
+        None => DEFAULT_SLOT_BYTES,
     };
     FramePool::new(PoolConfig {
         name: format!("camera.{}", camera.name).into(),

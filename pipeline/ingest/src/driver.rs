@@ -2,7 +2,7 @@
 
 use crate::{
     link::{Link, Told},
-    session::{Session, Source},
+    session::{AtEnd, Session, Source},
     state::{Action, CameraState, Event},
     status::{Board, Stats},
     supervisor::Supervisor,
@@ -50,7 +50,7 @@ impl Driver {
         while !self.stop.load(Relaxed) {
             match self.told.recv_timeout(self.until_next_look()) {
                 Err(RecvTimeout::Closed) => break,
-                Ok(Told::Session(session, event)) if session == self.sessions => self.step(event),
+                Ok(Told::Session(session, event)) if session == self.sessions => self.hear(event),
                 Ok(Told::Session(..) | Told::Look) | Err(RecvTimeout::Timeout) => {}
             }
             self.look();
@@ -87,6 +87,19 @@ impl Driver {
             && self.machine.standing().state != CameraState::Live
         {
             self.tell_down(missed.at);
+        }
+    }
+
+    /// An end is the session's to explain.
+    fn hear(&mut self, event: Event) {
+        let frames = self.stats.frames.load(Relaxed);
+        match (&event, &mut self.session) {
+            (Event::Ended, Some(session)) => match session.at_end(frames) {
+                AtEnd::GoesOn => {}
+                AtEnd::Ended => self.step(Event::Ended),
+                AtEnd::Lost(reason) => self.step(Event::Lost(reason)),
+            },
+            _ => self.step(event),
         }
     }
 

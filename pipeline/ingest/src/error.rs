@@ -94,6 +94,16 @@ pub enum IngestError {
         /// What was found.
         found: String,
     },
+    /// A pipeline whose elements cannot be made.
+    #[error(
+        "camera `{camera}`: {found}; correct the description, or install the plugin that has the element"
+    )]
+    Elements {
+        /// The camera's name.
+        camera: String,
+        /// What was expected and found.
+        found: String,
+    },
     /// A camera that was probed gave no frame.
     #[error("camera `{camera}`: expected a frame, found: {found}")]
     Probe {

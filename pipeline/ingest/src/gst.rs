@@ -1,9 +1,42 @@
 //! GStreamer sources: `video`, `rtsp`, `v4l2`, `pipeline`.
+//!
+//! `plan` says which elements, `source` opens them for the supervisor, `bus` hears them, `outlet` is where
+//! frames leave it, `capture` takes them, `damage` knows which a decoder had to patch. Streaming threads only stamp, lease and deliver: they never change a state, and what they hold refers to
+//! no element, so that a closed pipeline is gone.
+
+mod bus;
+mod capture;
+mod damage;
+mod numbering;
+mod outlet;
+mod plan;
+mod shape;
+mod source;
 
 use crate::{CameraContext, IngestError, session::Source};
+use gstreamer as gst;
+use plan::Plan;
+use source::GstSource;
 
-pub(crate) fn source(_ctx: &CameraContext) -> Result<Box<dyn Source>, IngestError> {
-    Err(IngestError::GStreamer {
-        found: "a build without GStreamer sources".into(),
-    })
+/// GStreamer, once a process.
+fn init() -> Result<(), IngestError> {
+    let failed = |found: String| IngestError::GStreamer { found };
+    gst::init().map_err(|e| failed(e.to_string()))?;
+    let (major, minor, ..) = gst::version();
+    if (major, minor) < (1, 20) {
+        return Err(failed(gst::version_string().to_string()));
+    }
+    damage::listen();
+    Ok(())
+}
+
+/// The camera's source. Its elements are made once for trial: what is missing now will not come by waiting.
+pub(crate) fn source(ctx: &CameraContext) -> Result<Box<dyn Source>, IngestError> {
+    init()?;
+    let plan = Plan::of(&ctx.config, &ctx.base_dir);
+    plan.build().map_err(|found| IngestError::Elements {
+        camera: ctx.config.name.clone(),
+        found: found.to_string(),
+    })?;
+    Ok(Box::new(GstSource::new(&ctx.config, plan)))
 }

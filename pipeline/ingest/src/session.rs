@@ -15,7 +15,23 @@ pub(crate) trait Source: Send {
 }
 
 /// An open source. Its drop closes it and waits for its threads.
-pub(crate) trait Session: Send {}
+pub(crate) trait Session: Send {
+    /// The session said that it is at its end, after the camera had delivered `frames` views in all.
+    fn at_end(&mut self, _frames: u64) -> AtEnd {
+        AtEnd::Ended
+    }
+}
+
+/// What the end of a session means.
+#[derive(Debug)]
+pub(crate) enum AtEnd {
+    /// It began again.
+    GoesOn,
+    /// There is no more.
+    Ended,
+    /// It should not have ended.
+    Lost(Reason),
+}
 
 /// A session that is one thread of ours.
 pub(crate) struct ThreadSession {

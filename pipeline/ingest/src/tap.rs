@@ -89,6 +89,10 @@ impl Tap {
         &self.stats
     }
 
+    pub(crate) fn stats_owned(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
+
     /// The identity record of an arrival.
     pub(crate) fn meta(&self, arrival: &Arrival) -> FrameMeta {
         let Shape {

@@ -1,0 +1,133 @@
+//! A buffer becomes a view.
+
+use super::{
+    damage,
+    numbering::{Marks, Numbering},
+    shape,
+};
+use crate::{
+    link::{Link, StopFlag},
+    status::Stats,
+    tap::{Arrival, SeatedTap, Shape},
+};
+use gstreamer as gst;
+use sightline_frames::{Lease, LeaseError, Tapped, View, lease_from_buffer};
+use sightline_model::{FrameMeta, MissReason};
+use std::time::Duration;
+
+/// How long a lossless source sleeps before it looks for a free slot again.
+const NO_SLOT_PAUSE: Duration = Duration::from_micros(500);
+
+/// Held by the outlet, dropped with it.
+pub(super) struct Capture {
+    pub(super) tap: SeatedTap,
+    pub(super) link: Link,
+    pub(super) stop: StopFlag,
+    pub(super) lossless: bool,
+    numbering: Numbering,
+    shape: Option<Shape>,
+}
+
+impl Capture {
+    pub(super) fn new(tap: SeatedTap, link: Link, stop: StopFlag, lossless: bool) -> Self {
+        Self {
+            tap,
+            link,
+            stop,
+            lossless,
+            numbering: Numbering::default(),
+            shape: None,
+        }
+    }
+
+    /// The frames that follow have these caps.
+    pub(super) fn caps(&mut self, caps: &gst::CapsRef) {
+        self.shape = shape::of_caps(caps);
+        if self.shape.is_none() {
+            self.link.lost(format!(
+                "expected raw pictures in a format of the station, found {caps}"
+            ));
+        }
+    }
+
+    /// Takes a frame. The buffer is this call's alone, so that its memory goes back where it came from with the lease.
+    pub(super) fn take(&mut self, buffer: gst::Buffer) {
+        let stamp = self.tap.stamp();
+        let Some(shape) = self.shape else { return };
+        let arrival = Arrival {
+            frame_id: self.numbering.number(Marks::of(&buffer)),
+            stamp,
+            shape,
+            host_copies: 0,
+            damaged: buffer.flags().contains(gst::BufferFlags::CORRUPTED) || damage::is_noted(),
+        };
+        let meta = self.tap.meta(&arrival);
+        match self.lease(buffer, meta) {
+            Ok(lease) => self.deliver(lease, &arrival),
+            Err(error) => self.refuse(&error, &arrival),
+        }
+    }
+
+    fn lease(&self, mut buffer: gst::Buffer, meta: FrameMeta) -> Result<Lease, LeaseError> {
+        loop {
+            match lease_from_buffer(&self.tap.pool, buffer, meta) {
+                Err(LeaseError::NoFreeSlot { buffer: back, .. })
+                    if self.lossless && !self.stop.sleep(NO_SLOT_PAUSE) =>
+                {
+                    buffer = back;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn deliver(&mut self, mut lease: Lease, arrival: &Arrival) {
+        if lease.meta().host_copies > 0 {
+            Stats::count(&self.tap.stats().foreign);
+        }
+        let health = self
+            .tap
+            .judge(arrival.frame_id, &lease.picture(), arrival.damaged);
+        lease.set_health(health);
+        let view = View {
+            lease,
+            reference: None,
+        };
+        if self.lossless {
+            let stop = &self.stop;
+            self.tap
+                .deliver_waiting(Tapped::View(view), |time| stop.sleep(time));
+        } else {
+            self.tap.deliver(view);
+        }
+    }
+
+    fn refuse(&mut self, error: &LeaseError, arrival: &Arrival) {
+        let (id, at) = (Some(arrival.frame_id), arrival.stamp.at);
+        match error {
+            LeaseError::NoFreeSlot { .. } => self.tap.miss(id, at, MissReason::NoFreeSlot),
+            LeaseError::SlotTooSmall {
+                slot_bytes,
+                needed_bytes,
+                ..
+            } => {
+                self.tap.miss(id, at, MissReason::Undecodable);
+                let Shape {
+                    width,
+                    height,
+                    format,
+                    ..
+                } = arrival.shape;
+                self.link.lost(format!(
+                    "expected pictures of at most {slot_bytes} bytes, found {width}x{height} {} of {needed_bytes} \
+                     bytes; raise `slot_bytes`, or set `width` and `height` to have it scaled",
+                    format.name()
+                ));
+            }
+            other => {
+                tracing::debug!(error = %other, "a frame is left out");
+                self.tap.miss(id, at, MissReason::Undecodable);
+            }
+        }
+    }
+}

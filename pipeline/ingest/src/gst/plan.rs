@@ -1,0 +1,196 @@
+//! Which elements a camera's pipeline is made of.
+
+use super::damage;
+use crate::state::Reason;
+use gstreamer::{self as gst, prelude::*};
+use sightline_configs::station::{Camera, Source};
+use sightline_model::PixelFormat;
+use std::path::{Path, PathBuf};
+
+/// How long a server may take to answer before the attempt is given up, so that the next one comes in time.
+const RTSP_ANSWER_US: u64 = 2_500_000;
+
+/// Everything needed to make a camera's pipeline, again and again.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    source: Source,
+    format: PixelFormat,
+    size: (Option<u32>, Option<u32>),
+    base_dir: PathBuf,
+}
+
+/// A pipeline that has not been started.
+pub(super) struct Built {
+    pub(super) pipeline: gst::Pipeline,
+    /// Where frames come out.
+    pub(super) out: gst::Pad,
+}
+
+impl Plan {
+    pub(super) fn of(camera: &Camera, base_dir: &Path) -> Self {
+        Self {
+            source: camera.source.clone(),
+            format: camera.format,
+            size: (camera.width, camera.height),
+            base_dir: base_dir.to_owned(),
+        }
+    }
+
+    /// Waits for slots instead of losing frames.
+    pub(super) fn lossless(&self) -> bool {
+        matches!(self.source, Source::Video { paced: false, .. })
+    }
+
+    pub(super) fn repeats(&self) -> bool {
+        matches!(self.source, Source::Video { repeat: true, .. })
+    }
+
+    /// A source that can come to a proper end.
+    pub(super) fn may_end(&self) -> bool {
+        matches!(self.source, Source::Video { .. } | Source::Pipeline { .. })
+    }
+
+    /// Makes the elements.
+    pub(super) fn build(&self) -> Result<Built, Reason> {
+        let paced = matches!(self.source, Source::Video { paced: true, .. });
+        let pace = if paced {
+            "clocksync"
+        } else {
+            "identity silent=true"
+        };
+        let text = format!(
+            "{} ! {} {pace} name=sightline_last",
+            self.head(),
+            self.middle()
+        );
+        let element = gst::parse::launch(&text).map_err(|e| {
+            Reason::from(format!(
+                "expected GStreamer elements `{text}`, found: {}",
+                e.message()
+            ))
+        })?;
+        let pipeline = element.downcast::<gst::Pipeline>().map_err(|_| {
+            Reason::from(format!(
+                "expected a pipeline, found a single element in `{text}`"
+            ))
+        })?;
+        let last = pipeline.by_name("sightline_last");
+        let out = last.and_then(|last| last.static_pad("src"));
+        let out =
+            out.ok_or("expected our last element, another has taken the name sightline_last")?;
+        self.set_up(&pipeline);
+        Ok(Built { pipeline, out })
+    }
+
+    fn head(&self) -> String {
+        match &self.source {
+            Source::Video { .. } => "filesrc name=sightline_source ! decodebin".into(),
+            Source::Rtsp { .. } => {
+                "rtspsrc name=sightline_source ! application/x-rtp,media=video ! decodebin".into()
+            }
+            Source::V4l2 { fps, .. } => {
+                let raw = fps.map_or(String::new(), |fps| format!(" ! capsfilter caps-change-mode=delayed caps=\"video/x-raw,framerate={fps}/1;image/jpeg,framerate={fps}/1;video/x-bayer,framerate={fps}/1\""));
+                let decode = if is_bayer(self.format) {
+                    ""
+                } else {
+                    " ! decodebin"
+                };
+                format!("v4l2src name=sightline_source{raw}{decode}")
+            }
+            Source::Pipeline { description } => description.trim().trim_end_matches('!').to_owned(),
+            Source::Simulated { .. } | Source::Images { .. } => "fakesrc num-buffers=0".into(),
+        }
+    }
+
+    /// Converters pass frames through untouched when nothing is to be converted.
+    fn middle(&self) -> String {
+        let side = |name: &str, pixels: Option<u32>| {
+            pixels.map_or(String::new(), |p| format!(",{name}={p}"))
+        };
+        let size = side("width", self.size.0) + &side("height", self.size.1);
+        if is_bayer(self.format) {
+            let mosaic = self
+                .format
+                .name()
+                .trim_start_matches("BAYER_")
+                .to_lowercase();
+            return format!("capsfilter caps=\"video/x-bayer,format={mosaic}{size}\" !");
+        }
+        let scale = if size.is_empty() { "" } else { "videoscale ! " };
+        format!(
+            "videoconvert ! {scale}capsfilter caps=\"video/x-raw,format={}{size}\" !",
+            self.format.name()
+        )
+    }
+
+    /// Properties are set on elements and not written into the text, whose quoting a path or an address could break.
+    fn set_up(&self, pipeline: &gst::Pipeline) {
+        pipeline.connect_deep_element_added(|_, _, element| tame_decoder(element));
+        let Some(source) = pipeline.by_name("sightline_source") else {
+            return;
+        };
+        match &self.source {
+            Source::Video { path, .. } => {
+                source.set_property(
+                    "location",
+                    self.base_dir.join(path).to_string_lossy().as_ref(),
+                );
+            }
+            Source::V4l2 { device, .. } => {
+                source.set_property("device", device.to_string_lossy().as_ref())
+            }
+            Source::Rtsp {
+                url,
+                latency_ms,
+                tcp,
+            } => {
+                source.set_property("location", url);
+                source.set_property("latency", latency_ms);
+                source.set_property_from_str(
+                    "protocols",
+                    if *tcp { "tcp" } else { "udp+udp-mcast+tcp" },
+                );
+                source.set_property("tcp-timeout", RTSP_ANSWER_US);
+                source.set_property("timeout", RTSP_ANSWER_US);
+                source.set_property("drop-on-latency", true);
+                source.connect("select-stream", false, |values| {
+                    Some(is_video(values).to_value())
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_bayer(format: PixelFormat) -> bool {
+    format.name().starts_with("BAYER")
+}
+
+/// Whether a stream that `rtspsrc` offers is video; sound has nowhere to go.
+fn is_video(values: &[gst::glib::Value]) -> bool {
+    let caps = values.get(2).and_then(|caps| caps.get::<gst::Caps>().ok());
+    let structure = caps.as_ref().and_then(|caps| caps.structure(0));
+    structure.is_none_or(|s| s.get::<&str>("media").is_ok_and(|media| media == "video"))
+}
+
+/// Makes decoders quick and honest: one thread (more deliver later, and take cores from the engines), and what they
+/// give between an error and the next key frame is marked.
+fn tame_decoder(element: &gst::Element) {
+    let is_decoder = element.factory().is_some_and(|f| {
+        f.has_type(gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO)
+    });
+    if !is_decoder {
+        return;
+    }
+    if element
+        .find_property("max-threads")
+        .is_some_and(|p| p.value_type() == i32::static_type())
+    {
+        element.set_property("max-threads", 1i32);
+    }
+    if element.has_property("automatic-request-sync-points") {
+        element.set_property("automatic-request-sync-points", true);
+        element.set_property_from_str("automatic-request-sync-point-flags", "corrupt-output");
+    }
+    damage::watch(element);
+}
