@@ -4,13 +4,17 @@ use crate::cli::CheckArgs;
 use crate::engines::{self, EngineRoom};
 use crate::report::{Blame, Failure, Outcome};
 use anyhow::anyhow;
-use sightline_configs::station::GateKind;
+use sightline_configs::station::{Camera, GateKind, Source};
 use sightline_configs::{Loaded, Recipe, Station};
-use sightline_model::Generation;
+use sightline_frames::{MemoryWish, TapSink, Tapped};
+use sightline_ingest::{CameraContext, IngestError};
+use sightline_model::{CameraId, Generation, SystemClock};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long a camera may take to its first frame.
+const FRAME_WITHIN: Duration = Duration::from_secs(10);
 /// How long a broker may take to answer a probe.
 const BROKER_WITHIN: Duration = Duration::from_secs(3);
 
@@ -58,6 +62,12 @@ fn probe(station: &Loaded<Station>, recipe: &Loaded<Recipe>) -> Vec<String> {
         Ok(build) => eprintln!("models: good, {} engine threads", build.workers.len()),
         Err(error) => problems.push(format!("models: {error:#}")),
     }
+    for (index, camera) in station.value.cameras.iter().enumerate() {
+        match probe_camera(index, camera, station) {
+            Ok(what) => eprintln!("camera {}: {what}", camera.name),
+            Err(error) => problems.push(format!("camera {}: {error}", camera.name)),
+        }
+    }
     if let Some(mqtt) = &station.value.mqtt {
         match reach(mqtt) {
             Ok(what) => eprintln!("broker: {what}"),
@@ -65,6 +75,41 @@ fn probe(station: &Loaded<Station>, recipe: &Loaded<Recipe>) -> Vec<String> {
         }
     }
     problems
+}
+
+fn probe_camera(
+    index: usize,
+    camera: &Camera,
+    station: &Loaded<Station>,
+) -> Result<String, IngestError> {
+    if matches!(camera.source, Source::Simulated { .. }) {
+        return Ok("simulated".into());
+    }
+    let context = CameraContext {
+        id: CameraId(index as u16),
+        config: camera.clone(),
+        memory: MemoryWish::Auto,
+        sink: Arc::new(Nowhere),
+        clock: Arc::new(SystemClock::default()),
+        line: None,
+        base_dir: station.base.clone(),
+        wants_reference: false,
+    };
+    let r = sightline_ingest::probe(context, FRAME_WITHIN)?;
+    let (format, ms) = (r.format.name(), r.after.as_millis());
+    Ok(format!(
+        "{}x{} {format} after {ms} ms, {} host copies",
+        r.width, r.height, r.host_copies
+    ))
+}
+
+/// A probe looks at frames itself.
+struct Nowhere;
+
+impl TapSink for Nowhere {
+    fn deliver(&self, _item: Tapped) -> Result<(), Tapped> {
+        Ok(())
+    }
 }
 
 fn reach(mqtt: &sightline_configs::station::Mqtt) -> Result<String, String> {
