@@ -11,6 +11,7 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     thread,
+    time::Duration,
 };
 
 /// Counts what each thread asks of the heap.
@@ -103,6 +104,8 @@ fn two_threads_that_block_on_each_other_ask_nothing_of_the_heap() {
     const FRAMES: u64 = 20_000;
     let pool = plain_pool(4, 4096);
     let (tx, rx) = queue(1);
+    // the first time a thread blocks on an empty queue it registers itself, once
+    assert!(rx.recv_timeout(Duration::from_millis(1)).is_err());
     let camera = thread::spawn(move || {
         let send = |frame| {
             while write(&pool, frame)
@@ -112,7 +115,6 @@ fn two_threads_that_block_on_each_other_ask_nothing_of_the_heap() {
                 thread::yield_now();
             }
         };
-        // the first times a thread blocks in a channel it registers itself, once
         (0..WARM).for_each(send);
         asked_by(|| (WARM..FRAMES).for_each(send))
     });

@@ -1,10 +1,13 @@
 //! The books of one queue: items and bytes in it, what was sent and refused, and whether it is closed.
 //!
 //! The channel carries the items; the ledger decides who may enter. An item is booked before it enters the channel
-//! and booked out when its [`Queued`] wrapper goes, by whatever way: received, discarded or handed back. So the
+//! and booked out when its [`Queued`](crate::Queued) wrapper goes, by whatever way: received, discarded or handed back. So the
 //! channel never holds more than is booked, and a booked item never finds it full.
 
-use crate::sync::{Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, yield_now};
+use crate::{
+    queued::Booking,
+    sync::{Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, yield_now},
+};
 use std::sync::PoisonError;
 
 pub(crate) struct Ledger {
@@ -92,10 +95,7 @@ impl Ledger {
         books.sent += 1;
         // under the lock, so that whoever closes sees it or is seen
         ledger.entering.fetch_add(1, Ordering::Relaxed);
-        Ok(Booking {
-            ledger: Arc::clone(ledger),
-            weight,
-        })
+        Ok(Booking::new(Arc::clone(ledger), weight))
     }
 
     fn fits(&self, books: &Books, weight: usize) -> bool {
@@ -108,7 +108,7 @@ impl Ledger {
         self.entering.fetch_sub(1, Ordering::Release);
     }
 
-    fn book_out(&self, weight: usize) {
+    pub(crate) fn book_out(&self, weight: usize) {
         let mut books = self.lock();
         books.len -= 1;
         books.bytes -= weight;
@@ -143,37 +143,5 @@ impl Ledger {
 
     pub(crate) fn books(&self) -> Books {
         *self.lock()
-    }
-}
-
-/// One item's place in the books; dropping it books the item out.
-pub(crate) struct Booking {
-    ledger: Arc<Ledger>,
-    weight: usize,
-}
-
-impl Drop for Booking {
-    fn drop(&mut self) {
-        self.ledger.book_out(self.weight);
-    }
-}
-
-/// An item inside the channel, as [`Receiver::raw`](crate::Receiver::raw) yields it. It counts as queued until it is
-/// unwrapped or dropped.
-pub struct Queued<T> {
-    // field order: a discarded item goes before its bytes count as free
-    item: T,
-    booking: Booking,
-}
-
-impl<T> Queued<T> {
-    pub(crate) fn new(item: T, booking: Booking) -> Self {
-        Self { item, booking }
-    }
-
-    /// Takes the item out of the queue's books.
-    pub fn into_inner(self) -> T {
-        drop(self.booking);
-        self.item
     }
 }

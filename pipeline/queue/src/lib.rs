@@ -11,6 +11,7 @@
 mod error;
 mod gauge;
 mod ledger;
+mod queued;
 mod receiver;
 mod sender;
 mod sync;
@@ -20,7 +21,7 @@ mod permutations;
 
 pub use error::{Closed, RecvTimeout, SendError};
 pub use gauge::{QueueGauge, QueueSnapshot};
-pub use ledger::Queued;
+pub use queued::Queued;
 pub use receiver::{Drain, Receiver};
 pub use sender::Sender;
 

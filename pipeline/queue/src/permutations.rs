@@ -4,7 +4,7 @@
 use crate::{
     Closed, SendError, bounded, bounded_weighed,
     ledger::{Ledger, Patience, Refusal},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 use loom::thread;
 
@@ -97,6 +97,28 @@ fn what_is_sent_refused_and_received_adds_up() {
         assert_eq!((snapshot.sent, snapshot.refused), (sent, refused));
         assert_eq!((sent, sent + refused), (received, 2));
         assert_eq!((snapshot.len, snapshot.bytes), (0, 0));
+    });
+}
+
+#[test]
+fn what_enters_while_the_queue_closes_is_discarded_too() {
+    loom::model(|| {
+        let ledger = Arc::new(Ledger::new(8, Some(10)));
+        // stands for the channel, with a step between being booked and being in it
+        let channel = Arc::new(Mutex::new(Vec::new()));
+        let sender = {
+            let (ledger, channel) = (Arc::clone(&ledger), Arc::clone(&channel));
+            thread::spawn(move || {
+                if let Ok(booking) = Ledger::book(&ledger, 1, Patience::Try) {
+                    channel.lock().unwrap().push(booking);
+                    ledger.entered();
+                }
+            })
+        };
+        ledger.receiver_gone(|| channel.lock().unwrap().clear());
+        sender.join().unwrap();
+        assert!(channel.lock().unwrap().is_empty(), "it stayed behind");
+        assert_eq!(ledger.books().len, 0);
     });
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{
     Closed, QueueGauge, Queued, SendError,
-    ledger::{Booking, Ledger, Patience, Refusal},
+    ledger::{Ledger, Patience, Refusal},
+    queued::Booking,
 };
 use std::fmt;
 
