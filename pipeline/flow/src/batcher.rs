@@ -420,6 +420,11 @@ impl BatchCore {
         over.chain(goes).chain(self.assoc.next_expiry()).min()
     }
 
+    /// Batches that an engine holds in flight.
+    pub(crate) fn depth(&self) -> usize {
+        self.live.depth
+    }
+
     /// Views that wait for an engine.
     pub(crate) fn waiting(&self) -> usize {
         self.lanes.iter().map(Lane::len).sum()

@@ -10,8 +10,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The encoder is read, and confirmations are fetched, at least so often.
-const POLL: Duration = Duration::from_millis(5);
+/// The encoder is read, and confirmations are fetched, at least so often while parts are on their way.
+const POLL: Duration = Duration::from_millis(20);
+/// And while none is.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A gate: when parts are there, and what moves it.
 pub struct GateSetup {
@@ -195,7 +197,11 @@ impl GateCore {
             if !shared.immediate.is_empty() {
                 continue;
             }
-            let wait = due.map_or(POLL, |t| t.since(self.clock.now()).min(POLL));
+            let most = match shared.schedule.coming() {
+                0 => LOOK,
+                _ => POLL,
+            };
+            let wait = due.map_or(most, |t| t.since(self.clock.now()).min(most));
             if !wait.is_zero() {
                 let woken = link.wake.wait_timeout(shared, wait);
                 drop(woken.unwrap_or_else(PoisonError::into_inner));

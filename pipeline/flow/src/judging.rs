@@ -33,6 +33,8 @@ pub(crate) enum JudgeInput {
     Done(Box<Job>),
     /// This generation gets no new parts.
     Superseded(Generation),
+    /// Nothing but that a deadline is nearer than the judge's next look around.
+    Look,
     /// The end of the run: whatever is open is decided as it is.
     End,
 }
@@ -95,6 +97,7 @@ impl JudgeCore {
                 return Some(job);
             }
             JudgeInput::Superseded(generation) => self.count(generation).superseded = true,
+            JudgeInput::Look => {}
             JudgeInput::End => {
                 self.judge.close();
                 self.ended = true;

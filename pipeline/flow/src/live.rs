@@ -53,6 +53,8 @@ pub(crate) struct Live {
     pub models: Vec<LiveModel>,
     pub references: Vec<Option<Arc<ReferencePicture>>>,
     pub rebuild: Option<Arc<dyn Rebuild>>,
+    /// Batches that each engine can hold in flight.
+    pub depth: usize,
 }
 
 /// One model of it.
@@ -94,7 +96,10 @@ impl Live {
                 pace: Pace::default(),
             })
             .collect();
+        let engines = workers.iter().flat_map(|w| &w.models);
+        let depth = engines.map(|m| m.detector.info().depth).max();
         let live = Live {
+            depth: depth.unwrap_or(1).clamp(1, 3),
             expected: expected(&plan),
             models,
             references,

@@ -3,19 +3,20 @@
 use crate::batcher::{BatchCore, BatchRules};
 use crate::counters::Tally;
 use crate::gate::{GateCore, GateLink};
-use crate::handle::{Control, FlowHandle, Threads};
+use crate::handle::{Control, FlowHandle};
 use crate::judging::JudgeCore;
 use crate::live::Live;
 use crate::results::ResultCore;
 use crate::sinks::{Door, FlowTap, FlowTrigger};
 use crate::stages::Stages;
 use crate::threads::{
-    BatchThread, Crew, JudgeThread, ResultThread, Told, WorkerCommand, WorkerThread,
+    BatchThread, Crew, Ear, JudgeThread, ResultThread, Threads, Told, WorkerCommand, WorkerThread,
 };
 use crate::worker::EngineCore;
 use crate::{FlowError, FlowEvents, FlowSettings, GateSetup, GenerationBuild, ResultSink, pin};
 use sightline_queue::bounded;
 use sightline_verdict::ResultMaker;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 /// The running line.
@@ -52,10 +53,13 @@ impl Flow {
 
         // a view holds a slot wherever it is, so slots bound every queue of views
         let slots = settings.camera_slots.iter().sum::<usize>().max(1);
-        let in_flight = 2 * workers;
+        // engines hold 1 or 2 batches, and one waits; a later generation may have deeper engines
+        let in_flight = 4 * workers;
         let (input_tx, input_rx) = bounded("flow-input", 2 * slots + 2 * max_open + 64);
         let (work_tx, work_rx) = bounded("engine-work", in_flight + 1);
         let (judge_tx, judge_rx) = bounded("judge", 4 * slots + 4 * max_open + 64);
+        let (quiet_tx, quiet_rx) = bounded("judge-quiet", 2 * slots + 2 * max_open + 64);
+        let wakes_at = Arc::new(AtomicU64::new(0));
         let (home_tx, home_rx) = bounded("batches-home", slots + in_flight + 64);
         let (result_tx, result_rx) = bounded("results", 2 * max_open + 64);
         let (dossier_tx, dossier_rx) = bounded("dossiers-home", 4 * max_open + 128);
@@ -130,6 +134,8 @@ impl Flow {
             clock: Arc::clone(clock),
             events: Arc::clone(&events),
             input: judge_rx,
+            quiet: quiet_rx,
+            wakes_at: Arc::clone(&wakes_at),
             results: result_tx.clone(),
             dossiers: dossier_rx,
             home: home_tx,
@@ -151,7 +157,7 @@ impl Flow {
             crew: Arc::clone(&crew),
             tally: Arc::clone(&tally),
             input: input_rx,
-            judge: judge_tx,
+            judge: Ear::new(judge_tx, quiet_tx, wakes_at),
             work: work_tx,
             orphans: work_rx,
             home: home_rx,

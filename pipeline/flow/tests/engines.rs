@@ -4,7 +4,7 @@ mod rig;
 
 use rig::*;
 use sightline_engine::scripted::{Script, ScriptedEngine};
-use sightline_engine::{EngineError, ReferencePicture, Task};
+use sightline_engine::{Batch, Engine, EngineError, EngineInfo, ReferencePicture, Rejected, Task};
 use sightline_flow::{ModelEngines, Rebuild};
 use sightline_model::*;
 use std::sync::Arc;
@@ -246,4 +246,89 @@ fn batches_fill_up_to_what_the_engine_prefers() {
     assert_eq!(result.views[3].missed, Some(MissReason::CameraDown));
     assert!(result.views[..3].iter().all(|v| v.missed.is_none()));
     assert!(result.times.stages_us.batch_wait < 400_000);
+}
+
+#[test]
+fn a_double_buffered_engine_gets_its_second_batch_before_the_first_is_back() {
+    let mut first = build(plan(1, 1, DEADLINE), 1, 1, &script());
+    let mut double = info(1, Task::Detect, &["open"]);
+    double.depth = 2;
+    let (step, steps) = sightline_queue::bounded::<()>("steps", 8);
+    let submitted = Arc::new(AtomicUsize::new(0));
+    let inner = ScriptedEngine::new(double, script());
+    first.workers[0].models[0].detector = Box::new(Stepped {
+        inner,
+        steps,
+        submitted: Arc::clone(&submitted),
+    });
+    let mut rig = Rig::new(first, Options::default());
+    rig.part(Picture::default());
+    rig.part(Picture::default());
+    let until = std::time::Instant::now() + PATIENCE;
+    // the worker waits for the first batch as soon as it has nothing more to give: so the second is given on top
+    // after the first collect, at the latest
+    step.send(()).unwrap();
+    rig.result();
+    while submitted.load(Ordering::SeqCst) < 2 {
+        assert!(
+            std::time::Instant::now() < until,
+            "the second batch was not given"
+        );
+        std::thread::yield_now();
+    }
+    for _ in 0..20 {
+        rig.part(Picture::default());
+        step.send(()).unwrap();
+        assert_eq!(rig.result().evaluation, Evaluation::OK);
+    }
+    step.send(()).unwrap();
+    rig.result();
+    rig.assert_conserved(22);
+}
+
+/// Answers a batch for every step it is let go.
+struct Stepped {
+    inner: ScriptedEngine,
+    steps: sightline_queue::Receiver<()>,
+    submitted: Arc<AtomicUsize>,
+}
+
+impl Engine for Stepped {
+    fn info(&self) -> &EngineInfo {
+        self.inner.info()
+    }
+    fn submit(&mut self, batch: Batch) -> Result<(), Rejected> {
+        self.submitted.fetch_add(1, Ordering::SeqCst);
+        self.inner.submit(batch)
+    }
+    fn collect(&mut self) -> Option<Result<Batch, Rejected>> {
+        let _ = self.steps.recv_timeout(PATIENCE);
+        self.inner.collect()
+    }
+}
+
+#[test]
+fn an_engine_that_hangs_does_not_keep_the_line_from_stopping() {
+    let (let_go, held) = sightline_queue::bounded::<()>("hold", 1);
+    let engine = Script {
+        answer: Arc::new(move |_, _, _| {
+            let _ = held.recv_timeout(PATIENCE);
+        }),
+        ..Script::default()
+    };
+    let options = Options {
+        settings: Box::new(|s| s.stop_patience = Duration::from_millis(50)),
+        ..Options::default()
+    };
+    let mut rig = Rig::new(build(plan(1, 1, DEADLINE), 1, 1, &engine), options);
+    rig.part(Picture::default());
+    rig.part(Picture::default());
+    rig.flow.stop();
+    for _ in 0..2 {
+        let result = rig.result();
+        assert_eq!(result.views[0].missed, Some(MissReason::Late));
+    }
+    rig.assert_conserved(2);
+    assert!(rig.heard.told("flow.sl-engine-0.stuck", true));
+    drop(let_go);
 }

@@ -1,0 +1,129 @@
+//! Threads by name: started, pinned, waited for.
+
+use crate::{FlowError, FlowEvents, pin};
+use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock};
+use sightline_queue::{Receiver, Sender, bounded};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// The flow's threads by name, and the word of each that has ended.
+pub(crate) struct Threads {
+    running: Vec<(String, JoinHandle<()>)>,
+    ended: (Sender<String>, Receiver<String>),
+    events: Arc<dyn FlowEvents>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Says that its thread has ended, and loudly if by a panic.
+struct Ending {
+    name: String,
+    ended: Sender<String>,
+    events: Arc<dyn FlowEvents>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.events.alarm(alarm(
+                format!("flow.{}.died", self.name),
+                format!(
+                    "thread {} was to run until the station stops and has panicked; what it did is not done \
+                     any more, parts are rejected; restart the station",
+                    self.name
+                ),
+                &*self.clock,
+            ));
+        }
+        let _ = self.ended.try_send(std::mem::take(&mut self.name));
+    }
+}
+
+fn alarm(id: String, message: String, clock: &dyn Clock) -> Alarm {
+    Alarm {
+        id: AlarmId(id.into()),
+        active: true,
+        severity: AlarmSeverity::Urgent,
+        since: clock.utc(),
+        message,
+    }
+}
+
+impl Threads {
+    pub(crate) fn new(events: Arc<dyn FlowEvents>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            running: Vec::new(),
+            ended: bounded("threads-ended", 256),
+            events,
+            clock,
+        }
+    }
+
+    pub(crate) fn spawn(
+        &mut self,
+        name: &str,
+        core: Option<usize>,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), FlowError> {
+        let ending = Ending {
+            name: name.to_owned(),
+            ended: self.ended.0.clone(),
+            events: Arc::clone(&self.events),
+            clock: Arc::clone(&self.clock),
+        };
+        let body = move || {
+            let ending = ending;
+            if let Some(core) = core
+                && !pin::pin(core)
+            {
+                let message = format!(
+                    "thread {} was to be pinned to core {core} and the system refused; it runs \
+                     unpinned; look at the process's allowed cores",
+                    ending.name
+                );
+                let id = format!("flow.{}.unpinned", ending.name);
+                ending.events.alarm(alarm(id, message, &*ending.clock));
+            }
+            run();
+        };
+        let spawned = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(body);
+        let handle = spawned.map_err(|source| FlowError::Thread {
+            name: name.to_owned(),
+            source,
+        })?;
+        self.running.push((name.to_owned(), handle));
+        Ok(())
+    }
+
+    /// Waits until the thread has ended.
+    pub(crate) fn wait(&mut self, name: &str, until: Instant) {
+        while self.running.iter().any(|(n, _)| n == name) && self.next_end(until) {}
+    }
+
+    /// Waits until all have ended; those that have not by then are left to themselves, aloud.
+    pub(crate) fn wait_all(&mut self, until: Instant) {
+        while !self.running.is_empty() && self.next_end(until) {}
+        for (name, _) in self.running.drain(..) {
+            self.events.alarm(alarm(
+                format!("flow.{name}.stuck"),
+                format!("thread {name} was to end and has not; it is left to itself until the process ends"),
+                &*self.clock,
+            ));
+        }
+    }
+
+    /// The next thread that ends; false: none in time.
+    fn next_end(&mut self, until: Instant) -> bool {
+        let Ok(name) = self.ended.1.recv_deadline(until) else {
+            return false;
+        };
+        if let Some(at) = self.running.iter().position(|(n, _)| *n == name) {
+            // it has said its last word, so this does not wait; a panic was told as an alarm
+            let _ = self.running.swap_remove(at).1.join();
+        }
+        true
+    }
+}

@@ -1,0 +1,192 @@
+//! A worker's thread.
+
+use super::Crew;
+use crate::input::FlowInput;
+use crate::job::Job;
+use crate::judging::JudgeInput;
+use crate::live::{Live, ModelEngines, WorkerEngines};
+use crate::worker::EngineCore;
+use crate::{FlowError, FlowEvents};
+use crossbeam_channel::select;
+use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock, Generation};
+use sightline_queue::{Queued, Receiver, SendError, Sender};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a worker is told beside its batches.
+pub(crate) enum WorkerCommand {
+    /// Take these engines in; answer whether that worked.
+    Add(Arc<Live>, WorkerEngines, Sender<Result<(), FlowError>>),
+    /// Let this generation's engines go.
+    Remove(Generation),
+}
+
+/// Runs batches on its own engines.
+pub(crate) struct WorkerThread {
+    pub core: EngineCore,
+    pub index: usize,
+    pub clock: Arc<dyn Clock>,
+    pub events: Arc<dyn FlowEvents>,
+    pub crew: Arc<Crew>,
+    pub work: Receiver<Box<Job>>,
+    pub control: Receiver<WorkerCommand>,
+    pub judge: Sender<JudgeInput>,
+    pub input: Sender<FlowInput>,
+    /// Engines nobody needs, for a thread with time to drop them.
+    pub retired: Sender<Vec<ModelEngines>>,
+}
+
+/// What a worker met while waiting.
+enum Met {
+    Job(Box<Job>),
+    Command(WorkerCommand),
+    End,
+}
+
+/// A worker that dies of its own bug is one worker less.
+struct Alive(Arc<Crew>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.alive.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl WorkerThread {
+    pub(crate) fn run(mut self) {
+        let _alive = Alive(Arc::clone(&self.crew));
+        let mut lame = false;
+        loop {
+            while let Some(command) = self.control.try_recv() {
+                lame &= !self.obey(command, lame);
+            }
+            let next = match (lame, self.core.in_flight()) {
+                (true, 0) => match self.control.recv() {
+                    Ok(command) => {
+                        lame &= !self.obey(command, lame);
+                        continue;
+                    }
+                    Err(_) => return,
+                },
+                (false, 0) => match self.wait() {
+                    Met::Job(job) => Some(job),
+                    Met::Command(command) => {
+                        lame &= !self.obey(command, lame);
+                        continue;
+                    }
+                    Met::End => return,
+                },
+                (false, n) if n < self.core.depth() => self.work.try_recv(),
+                _ => None,
+            };
+            if let Some(job) = next {
+                self.begin(job);
+            } else if let Some(job) = self.core.finish() {
+                self.hand_on(job);
+            }
+            self.core.repair();
+            if !lame && self.core.is_lame() {
+                lame = true;
+                self.give_up();
+            }
+        }
+    }
+
+    fn begin(&mut self, job: Box<Job>) {
+        let now = self.clock.now().0.max(1);
+        self.crew.busy_since[self.index].store(now, Ordering::Relaxed);
+        while self.core.is_full_for(&job)
+            && let Some(done) = self.core.finish()
+        {
+            self.hand_on(done);
+        }
+        if let Some(done) = self.core.begin(job) {
+            self.hand_on(done);
+        }
+    }
+
+    fn hand_on(&mut self, job: Box<Job>) {
+        let busy = match self.core.in_flight() {
+            0 => 0,
+            _ => self.clock.now().0.max(1),
+        };
+        self.crew.busy_since[self.index].store(busy, Ordering::Relaxed);
+        let _ = self.judge.send(JudgeInput::Done(job));
+        self.crew.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if self.crew.wanted.swap(false, Ordering::SeqCst) {
+            // full: the batcher is awake anyway
+            let _ = self.input.try_send(FlowInput::Freed);
+        }
+    }
+
+    /// A job or a command, whichever comes first.
+    fn wait(&self) -> Met {
+        select! {
+            recv(self.work.raw()) -> job => job.map_or(Met::End, |j: Queued<_>| Met::Job(j.into_inner())),
+            recv(self.control.raw()) -> command => {
+                command.map_or(Met::End, |c: Queued<_>| Met::Command(c.into_inner()))
+            }
+        }
+    }
+
+    /// True: a lame worker can work again.
+    fn obey(&mut self, command: WorkerCommand, lame: bool) -> bool {
+        match command {
+            WorkerCommand::Add(live, engines, answer) => {
+                let added = self.core.add(live, engines);
+                let revived = lame && added.is_ok();
+                if revived {
+                    self.crew.alive.fetch_add(1, Ordering::SeqCst);
+                    self.tell(false, "it works again, with a new generation".to_owned());
+                }
+                let _ = answer.try_send(added);
+                revived
+            }
+            WorkerCommand::Remove(generation) => {
+                let engines = self.core.remove(generation);
+                if let Err(SendError::Full(engines) | SendError::Closed(engines)) =
+                    self.retired.try_send(engines)
+                {
+                    drop(engines);
+                }
+                false
+            }
+        }
+    }
+
+    /// Its engine is gone for good: the others go on without it.
+    fn give_up(&mut self) {
+        while let Some(job) = self.core.finish() {
+            self.hand_on(job);
+        }
+        let left = self.crew.alive.fetch_sub(1, Ordering::SeqCst) - 1;
+        let others = match left {
+            0 => "no engine is left: every part is rejected".to_owned(),
+            n => format!("{n} go on without it"),
+        };
+        self.tell(
+            true,
+            format!("its engine failed and could not be made anew; {others}"),
+        );
+        let _ = self.input.try_send(FlowInput::Freed);
+    }
+
+    fn tell(&self, active: bool, what: String) {
+        let alone = self.crew.alive.load(Ordering::SeqCst) == 0;
+        self.events.alarm(Alarm {
+            id: AlarmId(format!("engine.{}.stopped", self.index).into()),
+            active,
+            severity: match alone {
+                true => AlarmSeverity::Urgent,
+                false => AlarmSeverity::High,
+            },
+            since: self.clock.utc(),
+            message: format!(
+                "engine worker {}: {what}; activate a model that works, or restart the station",
+                self.index
+            ),
+        });
+    }
+}
