@@ -49,6 +49,7 @@ pub struct Running {
     pub uplink: Option<Arc<Uplink>>,
     pub events: Arc<Events>,
     pub models: Arc<Models>,
+    pub losses: watch::Losses,
     rate: Option<RateTrigger>,
 }
 
@@ -128,6 +129,7 @@ pub fn start(
         uplink,
         events,
         models,
+        losses: watch::Losses::default(),
         rate: None,
     };
     running.start_cameras(station, &plan)?;

@@ -8,6 +8,7 @@ use sightline_ingest::CameraState;
 use sightline_model::{AlarmSeverity, UtcMicros};
 use sightline_uplink::{Counters, Uplink};
 use sightline_verdict::{InFlight, InspectionPlan};
+use std::sync::{Mutex, PoisonError};
 
 /// Looks once.
 pub fn look(running: &Running) {
@@ -29,8 +30,40 @@ pub fn look(running: &Running) {
         );
     }
     let counters = running.flow.counters();
+    let lost = running.losses.look(&counters);
+    running
+        .events
+        .set("conservation-gap".into(), AlarmSeverity::Urgent, lost);
     if let Some(uplink) = &running.uplink {
         uplink.kpi(kpi(&counters, &uplink.counters(), running.clock.utc()));
+    }
+}
+
+/// Looks for parts that have neither a result nor are on their way.
+#[derive(Default)]
+pub struct Losses(Mutex<(i64, u32)>);
+
+/// Counters are read while the line runs, so a difference is a gap only if it stays for so many looks.
+const LOOKS: u32 = 10;
+
+impl Losses {
+    /// What is lost, in words, once it is certain.
+    fn look(&self, counters: &FlowCounters) -> Option<String> {
+        let line = &counters.line;
+        let taken = line.triggers - line.duplicate_triggers;
+        let gap = taken as i64 - line.results as i64 - counters.open_parts as i64;
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = if seen.0 == gap {
+            (gap, seen.1.saturating_add(1))
+        } else {
+            (gap, 0)
+        };
+        (gap != 0 && seen.1 >= LOOKS).then(|| {
+            format!(
+                "expected {taken} triggers to be results or open parts, found {} results and {} open parts; stop the line and sort the parts out by hand",
+                line.results, counters.open_parts
+            )
+        })
     }
 }
 

@@ -45,6 +45,8 @@ impl ReferencePicture {
 }
 
 /// Where a view's golden picture comes from.
+// A box would allocate for every view that brings its own.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Reference {
     /// It came with the view (a recorded pair).
