@@ -36,7 +36,7 @@ pub fn binary() -> &'static Path {
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let path = made
             .filter_map(|m| m["executable"].as_str().map(PathBuf::from))
-            .last();
+            .next_back();
         path.expect("cargo says where the binary is")
     })
 }

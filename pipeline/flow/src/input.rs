@@ -7,6 +7,8 @@ use sightline_queue::Sender;
 use std::sync::Arc;
 
 /// One item of the batcher's queue.
+// A box would allocate for every view.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum FlowInput {
     /// A part arrived.
     Trigger(Trigger),
