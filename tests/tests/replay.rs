@@ -32,13 +32,12 @@ fn drawn_boards(folder: &Path, count: u32) -> PathBuf {
             .expect("cargo")
             .success()
     );
-    let found = std::fs::read_dir(folder.join("annotations"))
+    let mut found = std::fs::read_dir(folder.join("annotations"))
         .expect("annotations")
         .flatten()
         .map(|e| e.path());
     found
-        .filter(|p| p.extension().is_some_and(|e| e == "json"))
-        .next()
+        .find(|p| p.extension().is_some_and(|e| e == "json"))
         .expect("a COCO file")
 }
 

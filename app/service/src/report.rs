@@ -3,6 +3,7 @@
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Once;
 use tracing_subscriber::EnvFilter;
 
 /// Why a subcommand did not do what was asked.
@@ -58,16 +59,17 @@ pub fn log_to_stderr(verbose: u8) {
         .init();
 }
 
-/// Writes one JSON object and a newline to stdout. A closed pipe ends the program quietly, as it does for `cat`.
+/// Writes one JSON object and a newline to stdout.
 pub fn json_line(value: &impl Serialize) {
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     raw_line(&line);
 }
 
-/// Writes bytes that are a line already.
+/// Writes bytes that are a line already. When nobody reads any more, that is said once and the work goes on.
 pub fn raw_line(line: &[u8]) {
-    if io::stdout().lock().write_all(line).is_err() {
-        std::process::exit(0);
+    static CLOSED: Once = Once::new();
+    if let Err(error) = io::stdout().lock().write_all(line) {
+        CLOSED.call_once(|| tracing::warn!(%error, "nobody reads the results on stdout"));
     }
 }
