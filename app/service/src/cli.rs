@@ -42,6 +42,9 @@ pub struct RunArgs {
     /// Results on stdout, one JSON object a line.
     #[arg(long)]
     pub json: bool,
+    /// Record every trigger and frame into a file, to be inspected again with `replay --recording`. Slows capture.
+    #[arg(long)]
+    pub record: Option<PathBuf>,
 }
 
 /// `check`.
@@ -85,8 +88,14 @@ pub struct DemoArgs {
 #[derive(Args)]
 pub struct ReplayArgs {
     /// The model bundle's directory.
-    #[arg(long)]
-    pub model: PathBuf,
+    #[arg(long, required_unless_present = "recording")]
+    pub model: Option<PathBuf>,
+    /// A recording of `run --record`, inspected again with the configuration it was made with: same input, same bytes.
+    #[arg(long, requires = "config", conflicts_with = "model")]
+    pub recording: Option<PathBuf>,
+    /// The configuration of the recording.
+    #[arg(long, requires = "recording")]
+    pub config: Option<PathBuf>,
     /// Pictures and truth as COCO detection JSON.
     #[arg(long)]
     pub coco: Option<PathBuf>,

@@ -15,6 +15,7 @@ mod events;
 mod gate;
 mod model;
 mod picture;
+mod recording;
 mod replay;
 mod report;
 mod results;

@@ -1,6 +1,7 @@
 //! `sightline replay`: real pictures through the real pipeline as fast as it goes, and how good the model is on them.
 
 use crate::cli::ReplayArgs;
+use crate::recording;
 use crate::report::{self, Blame, Outcome};
 use crate::results::Mailbox;
 use crate::station::{self, Wishes};
@@ -30,7 +31,15 @@ const CAMERA: &str = "replay";
 
 /// Replays.
 pub fn replay(args: &ReplayArgs) -> Outcome {
-    let bundle = Bundle::load(&args.model).wrong_use()?;
+    if let (Some(file), Some(config)) = (&args.recording, &args.config) {
+        return recording::replay(file, config, args.json);
+    }
+    let model = args
+        .model
+        .as_deref()
+        .context("expected --model BUNDLE")
+        .wrong_use()?;
+    let bundle = Bundle::load(model).wrong_use()?;
     let pictures = Pictures::open(args).wrong_use()?;
     let (config, recipe) = compose(args, &bundle, &pictures).wrong_use()?;
     let stop = Stop::on_signals().failed()?;
@@ -252,7 +261,7 @@ fn compose(
         deadline_ms: DEADLINE_MS,
         models: vec![RecipeModel {
             name: "model".into(),
-            bundle: absolute(&args.model)?,
+            bundle: absolute(bundle.dir())?,
             precision: None,
             verifier,
         }],

@@ -23,6 +23,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let mailbox = args.json.then(|| Arc::new(Mailbox::new(FOR_THE_TERMINAL)));
     let wishes = Wishes {
         mailbox: mailbox.clone(),
+        record: args.record.clone(),
         ..Wishes::default()
     };
     let running = station::start(&config, &recipe, wishes).wrong_use()?;

@@ -3,6 +3,7 @@
 use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
 use crate::gate::{self, SimulatedGate};
+use crate::recording;
 use crate::results::{Mailbox, OnResult, Results};
 use crate::trigger::{self, RateTrigger};
 use crate::tuning::Chosen;
@@ -11,11 +12,12 @@ use anyhow::{Context, anyhow};
 use sightline_configs::station::{Arrangement, Engine, GateKind, Trigger as TriggerKind};
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup};
-use sightline_frames::MemoryWish;
+use sightline_frames::{MemoryWish, TapSink, TriggerSink};
 use sightline_ingest::{CameraContext, CameraHandle, SimulatedLine};
 use sightline_model::{CameraId, Clock, Generation, SystemClock};
 use sightline_uplink::{Counters, Uplink, UplinkSettings};
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -36,6 +38,8 @@ pub struct Wishes {
     pub mailbox: Option<Arc<Mailbox>>,
     /// Results list everything the decoder gives.
     pub findings_below_limit: bool,
+    /// Records everything that comes into the flow.
+    pub record: Option<PathBuf>,
     /// Reuses opened models, for subcommands that look at them first.
     pub models: Option<Arc<Models>>,
 }
@@ -50,6 +54,7 @@ pub struct Running {
     pub events: Arc<Events>,
     pub models: Arc<Models>,
     pub losses: watch::Losses,
+    recorder: Option<Arc<recording::Tap>>,
     rate: Option<RateTrigger>,
 }
 
@@ -117,7 +122,15 @@ pub fn start(
         Box::new(results),
         events.clone(),
     )?;
-    trigger_door.open(flow.trigger());
+    let recorder = wishes
+        .record
+        .map(|path| recording::begin(&path, config, &flow, &clock, &events))
+        .transpose()?;
+    let (sink, triggers): (Arc<dyn TapSink>, Arc<dyn TriggerSink>) = match &recorder {
+        Some(recorder) => (recorder.clone(), recorder.clone()),
+        None => (Arc::new(flow.tap()), Arc::new(flow.trigger())),
+    };
+    trigger_door.open(triggers.clone());
     if let Some(uplink) = &uplink {
         watch::tell_recipe(uplink, &plan, clock.utc());
     }
@@ -130,13 +143,12 @@ pub fn start(
         events,
         models,
         losses: watch::Losses::default(),
+        recorder,
         rate: None,
     };
-    running.start_cameras(station, &plan)?;
+    running.start_cameras(station, &plan, &sink)?;
     match &config.trigger {
-        TriggerKind::Rate { hz } => {
-            running.rate = Some(RateTrigger::start(*hz, running.flow.trigger(), clock)?)
-        }
+        TriggerKind::Rate { hz } => running.rate = Some(RateTrigger::start(*hz, triggers, clock)?),
         TriggerKind::Simulated {} => {
             if let Some(line) = &running.line {
                 line.run()?;
@@ -176,15 +188,21 @@ fn flow_settings(config: &Station, clock: &Arc<dyn Clock>) -> anyhow::Result<Flo
     settings.batch_wait = Duration::from_secs_f64(config.engine.batch_wait_ms / 1_000.0);
     settings.engine_cores = config.engine.cores.clone();
     settings.max_open_parts = MAX_OPEN_PARTS;
-    if let TriggerKind::EveryFrame { camera } = &config.trigger {
-        let index = config
-            .cameras
-            .iter()
-            .position(|c| c.name == *camera)
-            .context("trigger.camera is not a camera")?;
-        settings.every_frame = Some(CameraId(index as u16));
-    }
+    settings.every_frame = every_frame(config)?;
     Ok(settings)
+}
+
+/// The camera whose every frame is a part, if that is the trigger.
+pub fn every_frame(config: &Station) -> anyhow::Result<Option<CameraId>> {
+    let TriggerKind::EveryFrame { camera } = &config.trigger else {
+        return Ok(None);
+    };
+    let index = config
+        .cameras
+        .iter()
+        .position(|c| c.name == *camera)
+        .context("trigger.camera is not a camera")?;
+    Ok(Some(CameraId(index as u16)))
 }
 
 /// Randomness for event ids from the operating system.
@@ -200,6 +218,7 @@ impl Running {
         &mut self,
         station: &Loaded<Station>,
         plan: &sightline_verdict::InspectionPlan,
+        sink: &Arc<dyn TapSink>,
     ) -> anyhow::Result<()> {
         for (index, config) in station.value.cameras.iter().enumerate() {
             let id = CameraId(index as u16);
@@ -213,7 +232,7 @@ impl Running {
                 id,
                 config: config.clone(),
                 memory: MemoryWish::Auto,
-                sink: Arc::new(self.flow.tap()),
+                sink: sink.clone(),
                 clock: self.clock.clone(),
                 line: self.line.clone(),
                 base_dir: station.base.clone(),
@@ -272,6 +291,9 @@ impl Running {
             if let Err(error) = camera.stop() {
                 tracing::error!(%error, "stopping a camera");
             }
+        }
+        if let Some(Err(error)) = self.recorder.map(|recorder| recorder.finish()) {
+            tracing::error!(%error, "the recording has no end");
         }
         self.flow.stop();
         let flow = self.flow.counters();

@@ -1,6 +1,5 @@
 //! Triggers that the service makes itself: at a rate, and by command.
 
-use sightline_flow::FlowTrigger;
 use sightline_frames::TriggerSink;
 use sightline_model::{Clock, TrackId, Trigger};
 use sightline_uplink::CommandHandler;
@@ -11,11 +10,11 @@ use std::time::Duration;
 
 /// The way to the flow for those who are there before it: closed until it runs.
 #[derive(Default)]
-pub struct Door(OnceLock<FlowTrigger>);
+pub struct Door(OnceLock<Arc<dyn TriggerSink>>);
 
 impl Door {
     /// The flow is there.
-    pub fn open(&self, triggers: FlowTrigger) {
+    pub fn open(&self, triggers: Arc<dyn TriggerSink>) {
         // A second flow on the same door does not exist; the first one stays.
         let _ = self.0.set(triggers);
     }
@@ -75,7 +74,11 @@ pub struct RateTrigger {
 
 impl RateTrigger {
     /// Starts the thread `sl-trigger`.
-    pub fn start(hz: f64, triggers: FlowTrigger, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub fn start(
+        hz: f64,
+        triggers: Arc<dyn TriggerSink>,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
