@@ -10,8 +10,9 @@ use anyhow::{Context, anyhow};
 use serde_json::json;
 use sightline_configs::station::{Fault, FaultKind};
 use sightline_configs::{Loaded, Station};
+use sightline_ingest::{ImageEntry, ImagesIndex};
 use sightline_simulation::TruthCounts;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,11 @@ pub fn demo(args: &DemoArgs) -> Outcome {
         .map_or_else(find_config, Ok)
         .wrong_use()?;
     let (mut config, recipe) = sightline_configs::load(&path).wrong_use()?;
-    adapt(args, &mut config).wrong_use()?;
+    // Kept until the line has ended: it may hold the list of a folder's pictures.
+    let scratch = tempfile::tempdir()
+        .context("cannot make a scratch folder")
+        .failed()?;
+    adapt(args, &mut config, scratch.path()).wrong_use()?;
     let stop = Stop::on_signals().failed()?;
     let mailbox = args.json.then(|| Arc::new(Mailbox::new(FOR_THE_TERMINAL)));
     let wishes = Wishes {
@@ -87,7 +92,7 @@ fn find_config() -> anyhow::Result<PathBuf> {
     })
 }
 
-fn adapt(args: &DemoArgs, config: &mut Loaded<Station>) -> anyhow::Result<()> {
+fn adapt(args: &DemoArgs, config: &mut Loaded<Station>, scratch: &Path) -> anyhow::Result<()> {
     let cameras: Vec<String> = config
         .value
         .cameras
@@ -103,12 +108,30 @@ fn adapt(args: &DemoArgs, config: &mut Loaded<Station>) -> anyhow::Result<()> {
         simulation.seed = seed;
     }
     if let Some(images) = &args.images {
-        simulation.images = Some(std::path::absolute(images)?);
+        let images = std::path::absolute(images)?;
+        simulation.images = Some(if images.is_dir() {
+            good_parts(&images, scratch)?
+        } else {
+            images
+        });
     }
     if args.faults {
         simulation.faults = every_fault(&cameras);
     }
     Ok(())
+}
+
+/// A folder's pictures as a COCO file without annotations: parts without defects.
+fn good_parts(folder: &Path, scratch: &Path) -> anyhow::Result<PathBuf> {
+    let index = ImagesIndex::load(folder)?;
+    let image = |(i, entry): (usize, &ImageEntry)| json!({"id": i + 1, "file_name": entry.path});
+    let images: Vec<_> = index.entries().iter().enumerate().map(image).collect();
+    let file = scratch.join("pictures.json");
+    std::fs::write(
+        &file,
+        json!({"images": images, "annotations": [], "categories": []}).to_string(),
+    )?;
+    Ok(file)
 }
 
 /// Every kind of fault, one after the other, three seconds each, with two seconds to recover.
@@ -275,7 +298,6 @@ fn conclude(args: &DemoArgs, ended: &Ended, truth: &TruthCounts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn every_kind_of_fault_has_its_time() {
