@@ -16,7 +16,7 @@ fn a_reloaded_recipe_is_a_new_generation_and_no_part_is_lost() {
     let config = folder.path().join("station.toml");
     let text = read("demo.toml")
         .replace("recipes/demo-board.toml", "recipe.toml")
-        .replace("127.0.0.1:1883", &format!("127.0.0.1:{}", free_port()));
+        .replace("127.0.0.1:1884", &format!("127.0.0.1:{}", free_port()));
     std::fs::write(&config, text).expect("written");
 
     let mut station = Station::run(&config);

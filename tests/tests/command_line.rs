@@ -87,7 +87,7 @@ fn a_port_in_use_is_named() {
     let text = std::fs::read_to_string(configs.join("demo.toml")).expect("demo.toml");
     let text = text
         .replace("recipes/demo-board.toml", recipe.to_str().expect("UTF-8"))
-        .replace("127.0.0.1:1883", &format!("127.0.0.1:{port}"));
+        .replace("127.0.0.1:1884", &format!("127.0.0.1:{port}"));
     let path = folder.path().join("station.toml");
     std::fs::write(&path, text).expect("written");
     let output = sightline(&[

@@ -12,7 +12,7 @@ fn demo_config(folder: &std::path::Path) -> PathBuf {
     let recipe = configs.join("recipes/demo-board.toml");
     let text = text
         .replace("recipes/demo-board.toml", recipe.to_str().expect("UTF-8"))
-        .replace("127.0.0.1:1883", &format!("127.0.0.1:{}", free_port()));
+        .replace("127.0.0.1:1884", &format!("127.0.0.1:{}", free_port()));
     let path = folder.join("demo.toml");
     std::fs::write(&path, text).expect("written");
     path

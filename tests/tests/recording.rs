@@ -23,7 +23,7 @@ fn the_same_recording_gives_the_same_bytes_and_the_verdicts_of_the_run() {
     let text = std::fs::read_to_string(configs.join("demo.toml")).expect("demo.toml");
     let text = text
         .replace("recipes/demo-board.toml", recipe.to_str().expect("UTF-8"))
-        .replace("127.0.0.1:1883", &format!("127.0.0.1:{}", free_port()));
+        .replace("127.0.0.1:1884", &format!("127.0.0.1:{}", free_port()));
     let config = folder.path().join("station.toml");
     std::fs::write(&config, text).expect("written");
     let recording = folder.path().join("run.recording");
