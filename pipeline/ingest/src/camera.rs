@@ -1,23 +1,22 @@
 //! Starting, watching and stopping one camera.
 
 use crate::{
-    IngestError,
+    IngestError, build,
     driver::Driver,
-    images::{ImagesIndex, ImagesSource},
+    images::ImagesIndex,
     link::Told,
     pin,
-    session::{Source, thread_name},
-    simulated::{SimulatedLine, SimulatedSource},
-    state::{CameraState, Limits},
+    seat::Seat,
+    session::thread_name,
+    simulated::SimulatedLine,
+    state::CameraState,
     status::{Board, CameraStatus, Stats},
     supervisor::Supervisor,
-    tap::{Seat, Tap},
+    tap::Tap,
 };
-use sightline_configs::station::{self, Retry};
-use sightline_frames::{
-    FramePool, MemoryWish, PoolConfig, PoolSnapshot, TapSink, slot_bytes_for_decoders,
-};
-use sightline_model::{CameraId, Clock, PixelFormat};
+use sightline_configs::station;
+use sightline_frames::{FramePool, MemoryWish, PoolSnapshot, TapSink};
+use sightline_model::{CameraId, Clock};
 use sightline_queue::{Receiver, Sender, bounded};
 use std::{
     path::PathBuf,
@@ -29,12 +28,6 @@ use std::{
     time::Duration,
 };
 
-/// Slot size without a configured picture size.
-const DEFAULT_SLOT_BYTES: usize = 8 << 20;
-/// From opening to the first frame.
-const CONNECT: Duration = Duration::from_secs(10);
-/// A network camera is back within five seconds of its server's return, so its waits are short.
-const RTSP_LONGEST_WAIT_MS: u64 = 1_000;
 /// How long stopping may take before the threads are left to themselves.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// Words waiting for the supervisor; the first of a kind says what the later ones repeat.
@@ -81,9 +74,9 @@ pub struct CameraHandle {
 pub fn start(ctx: CameraContext) -> Result<CameraHandle, IngestError> {
     pin::check(&ctx.config.name, ctx.config.core)?;
     let name: Arc<str> = ctx.config.name.as_str().into();
-    let pool = make_pool(&ctx)?;
+    let pool = build::pool(&ctx)?;
     let stats = Arc::new(Stats::default());
-    let (source, images) = make_source(&ctx)?;
+    let (source, images) = build::source(&ctx)?;
     let seat = Seat::new(Tap::new(
         ctx.id,
         pool.clone(),
@@ -92,7 +85,7 @@ pub fn start(ctx: CameraContext) -> Result<CameraHandle, IngestError> {
         Arc::clone(&stats),
         &ctx.config.health,
     ));
-    let machine = Supervisor::new(limits(&ctx), ctx.clock.now());
+    let machine = Supervisor::new(build::limits(&ctx), ctx.clock.now());
     let board = Arc::new(Board::new(machine.standing().clone()));
     let (tell, told) = bounded(format!("ingest.{name}.supervisor"), TOLD);
     let stop = Arc::new(AtomicBool::new(false));
@@ -142,127 +135,6 @@ fn spawn(driver: Driver) -> Result<(JoinHandle<()>, Receiver<()>), IngestError> 
             what: format!("camera `{name}`"),
             source,
         })
-}
-
-/// The camera's slots, all allocated now.
-fn make_pool(ctx: &CameraContext) -> Result<FramePool, IngestError> {
-    let camera = &ctx.config;
-    let drawn = ctx
-        .line
-        .as_ref()
-        .filter(|_| matches!(camera.source, station::Source::Simulated { .. }));
-    let sized = camera
-        .width
-        .zip(camera.height)
-        .or_else(|| drawn.and_then(|line| line.drawn_size()));
-    let built_in = matches!(
-        camera.source,
-        station::Source::Simulated { .. } | station::Source::Images { .. }
-    );
-    let worked_out = || match sized {
-        Some((width, height)) if built_in => camera.format.default_layout(width, height).len,
-        Some((width, height)) => slot_bytes_for_decoders(camera.format, width, height),
-        None => DEFAULT_SLOT_BYTES,
-    };
-    FramePool::new(PoolConfig {
-        name: format!("camera.{}", camera.name).into(),
-        slots: camera.slots,
-        slot_bytes: camera.slot_bytes.unwrap_or_else(worked_out),
-        memory: ctx.memory,
-    })
-    .map_err(|source| IngestError::Frames {
-        camera: camera.name.clone(),
-        source,
-    })
-}
-
-type Made = (Box<dyn Source>, Option<Arc<ImagesIndex>>);
-
-fn make_source(ctx: &CameraContext) -> Result<Made, IngestError> {
-    use station::Source as Kind;
-    let formats = [PixelFormat::Gray8, PixelFormat::Rgb, PixelFormat::Bgr];
-    match &ctx.config.source {
-        Kind::Simulated { face } => {
-            let camera = || ctx.config.name.clone();
-            let line = ctx
-                .line
-                .clone()
-                .ok_or_else(|| IngestError::NoLine { camera: camera() })?;
-            if line.is_drawn() {
-                require_format(ctx, "simulated", &[PixelFormat::Gray8], "GRAY8")?;
-            } else {
-                require_format(ctx, "simulated", &formats, "GRAY8, RGB or BGR")?;
-            }
-            require_pair_of_slots(ctx, ctx.wants_reference)?;
-            Ok((Box::new(SimulatedSource::new(ctx, &line, *face)), None))
-        }
-        Kind::Images {
-            path,
-            rate_hz,
-            repeat,
-        } => {
-            require_format(ctx, "images", &formats, "GRAY8, RGB or BGR")?;
-            let index = Arc::new(ImagesIndex::load(&ctx.base_dir.join(path))?);
-            require_pair_of_slots(ctx, ctx.wants_reference && index.has_templates())?;
-            let source = ImagesSource::new(ctx, Arc::clone(&index), *rate_hz, *repeat);
-            Ok((Box::new(source), Some(index)))
-        }
-        _ => Ok((crate::gst::source(ctx)?, None)),
-    }
-}
-
-fn require_format(
-    ctx: &CameraContext,
-    kind: &'static str,
-    formats: &[PixelFormat],
-    expected: &'static str,
-) -> Result<(), IngestError> {
-    if formats.contains(&ctx.config.format) {
-        return Ok(());
-    }
-    Err(IngestError::Format {
-        camera: ctx.config.name.clone(),
-        kind,
-        expected,
-        found: ctx.config.format.name(),
-    })
-}
-
-fn require_pair_of_slots(ctx: &CameraContext, pairs: bool) -> Result<(), IngestError> {
-    if !pairs || ctx.config.slots >= 2 {
-        return Ok(());
-    }
-    Err(IngestError::Slots {
-        camera: ctx.config.name.clone(),
-        needed: 2,
-        why: "each view brings its golden picture",
-        found: ctx.config.slots,
-    })
-}
-
-fn limits(ctx: &CameraContext) -> Limits {
-    use station::Source as Kind;
-    let config = &ctx.config;
-    let on_demand = match config.source {
-        Kind::Simulated { .. } | Kind::Images { .. } => true,
-        // As fast as the line takes it: silence may be the line's.
-        Kind::Video { paced, .. } => !paced,
-        _ => false,
-    };
-    let stall = Duration::from_millis(config.stall_ms);
-    let mut retry = config.retry.clone();
-    if matches!(config.source, Kind::Rtsp { .. }) {
-        retry = Retry {
-            max_ms: retry.max_ms.min(RTSP_LONGEST_WAIT_MS),
-            ..retry
-        };
-    }
-    Limits {
-        connect: CONNECT.max(stall),
-        stall: (!on_demand).then_some(stall),
-        retry,
-        seed: u64::from(ctx.id.0) + 1,
-    }
 }
 
 impl CameraHandle {

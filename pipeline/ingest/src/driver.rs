@@ -2,11 +2,11 @@
 
 use crate::{
     link::{Link, Told},
+    seat::Seat,
     session::{AtEnd, Session, Source},
     state::{Action, CameraState, Event},
     status::{Board, Stats},
     supervisor::Supervisor,
-    tap::Seat,
 };
 use sightline_frames::{Missed, TapSink, Tapped};
 use sightline_model::{CameraId, Clock, MissReason, MonoTime};

@@ -9,6 +9,7 @@ mod capture;
 mod damage;
 mod numbering;
 mod outlet;
+mod pace;
 mod plan;
 mod shape;
 mod source;

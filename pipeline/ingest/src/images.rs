@@ -3,11 +3,14 @@
 //! [`ImagesIndex`] is the list, frame number to file; `decode` puts one picture into a slot; `player` is the thread.
 
 mod coco;
+mod convert;
 mod decode;
+mod error;
 mod index;
 mod player;
 
 pub use coco::{CocoBox, CocoFile, CocoPicture};
-pub use decode::{PictureDecoder, PictureError};
+pub use decode::PictureDecoder;
+pub use error::PictureError;
 pub use index::{ImageEntry, ImagesIndex};
 pub(crate) use player::ImagesSource;

@@ -5,6 +5,7 @@
 //! source captures. Cameras share nothing but the sink. It imports frames, configs, simulation, queue and model.
 //! Where to start: [`start`] and [`CameraHandle`]; `supervisor` is the state machine, `tap` the way of a frame.
 
+mod build;
 mod camera;
 mod driver;
 mod error;
@@ -15,6 +16,7 @@ mod link;
 mod measure;
 mod pin;
 mod probe;
+mod seat;
 mod session;
 mod simulated;
 mod state;

@@ -3,8 +3,8 @@
 use crate::{
     link::{Link, StopFlag},
     pin,
+    seat::{Seat, SeatedTap},
     state::Reason,
-    tap::{Seat, SeatedTap},
 };
 use std::thread::JoinHandle;
 

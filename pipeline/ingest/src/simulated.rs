@@ -1,7 +1,8 @@
-//! The simulated line in real time: `line` moves the belt, `camera` is a source that draws what is before it.
+//! The simulated line in real time: `line` is the line, `belt` its thread, `camera` is a source that draws what is before it.
 //!
 //! The logic (belt, parts, gate, faults, truth) is `sightline-simulation`'s; here are its clock, its threads and its files.
 
+mod belt;
 mod belt_pictures;
 mod camera;
 mod degrade;

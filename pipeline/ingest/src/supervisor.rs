@@ -136,7 +136,9 @@ impl Supervisor {
             self.failures = 0;
         }
         let spent = self.standing.attempts;
-        let mut actions = vec![Action::Close];
+        // Told first: closing can take a while, and parts wait for the word.
+        let mut actions = self.tell_down();
+        actions.push(Action::Close);
         if self
             .limits
             .retry
@@ -154,7 +156,6 @@ impl Supervisor {
             self.standing.next_retry = Some(now + self.limits.wait(self.failures));
             self.failures = self.failures.saturating_add(1);
         }
-        actions.extend(self.tell_down());
         actions
     }
 

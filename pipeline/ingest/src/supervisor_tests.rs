@@ -65,7 +65,7 @@ fn a_first_frame_makes_it_live_and_silence_stalls_then_closes_it() {
     assert_eq!(rig.state(), CameraState::Live);
     assert_eq!(
         rig.hear(Event::Lost("cable".into())),
-        [Action::Close, Action::TellDown]
+        [Action::TellDown, Action::Close]
     );
     assert_eq!(&*rig.camera.standing().reason, "cable");
 }

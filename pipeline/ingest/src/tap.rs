@@ -11,8 +11,7 @@ use sightline_model::{
     PlaneLayout, UtcMicros,
 };
 use std::{
-    ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -76,6 +75,13 @@ impl Tap {
             last_id: None,
             link: None,
         }
+    }
+
+    /// A new session has it: frame numbers start over.
+    pub(crate) fn begin_session(&mut self, link: Link) {
+        self.link = Some(link);
+        self.last_id = None;
+        self.health.numbers_restart();
     }
 
     pub(crate) fn stamp(&self) -> Stamp {
@@ -240,56 +246,5 @@ impl Tap {
         {
             link.alive();
         }
-    }
-}
-
-/// Where the tap lies between two sessions.
-#[derive(Clone)]
-pub(crate) struct Seat(Arc<Mutex<Option<Tap>>>);
-
-impl Seat {
-    pub(crate) fn new(tap: Tap) -> Self {
-        Self(Arc::new(Mutex::new(Some(tap))))
-    }
-
-    /// Takes the tap for a new session; `None` while an older session still has it.
-    pub(crate) fn take(&self, link: Link) -> Option<SeatedTap> {
-        let mut tap = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()?;
-        tap.link = Some(link);
-        tap.last_id = None;
-        tap.health.numbers_restart();
-        Some(SeatedTap {
-            tap: Some(tap),
-            seat: self.clone(),
-        })
-    }
-}
-
-/// The tap in use by a session; it goes back to its seat by drop.
-pub(crate) struct SeatedTap {
-    tap: Option<Tap>,
-    seat: Seat,
-}
-
-impl Deref for SeatedTap {
-    type Target = Tap;
-    fn deref(&self) -> &Tap {
-        self.tap.as_ref().expect("taken only by drop")
-    }
-}
-
-impl DerefMut for SeatedTap {
-    fn deref_mut(&mut self) -> &mut Tap {
-        self.tap.as_mut().expect("taken only by drop")
-    }
-}
-
-impl Drop for SeatedTap {
-    fn drop(&mut self) {
-        *self.seat.0.lock().unwrap_or_else(PoisonError::into_inner) = self.tap.take();
     }
 }

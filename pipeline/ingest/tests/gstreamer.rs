@@ -193,7 +193,9 @@ fn a_new_size_is_taken_when_it_fits_and_named_when_it_does_not() {
         "{reason}"
     );
     assert_eq!(notes.views().len(), 10);
-    assert!(notes.misses().contains(&(None, MissReason::CameraDown)));
+    wait(&cam, LONG, |_| {
+        notes.misses().contains(&(None, MissReason::CameraDown))
+    });
     cam.stop().unwrap();
 }
 
@@ -357,6 +359,37 @@ fn what_is_missing_is_said_and_tried_again() {
         "{}",
         cam.status().reason
     );
+    cam.stop().unwrap();
+}
+
+/// Notes the cores the delivering thread may run on.
+#[derive(Default)]
+struct Cores(std::sync::Mutex<Vec<usize>>);
+
+impl sightline_frames::TapSink for Cores {
+    fn deliver(&self, _: sightline_frames::Tapped) -> Result<(), sightline_frames::Tapped> {
+        let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
+        *self.0.lock().unwrap() = (0..nix::sched::CpuSet::count())
+            .filter(|&c| set.is_set(c).unwrap())
+            .collect();
+        Ok(())
+    }
+}
+
+#[test]
+fn the_streaming_thread_runs_on_its_core() {
+    let here = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
+    let core = (0..nix::sched::CpuSet::count())
+        .rfind(|&c| here.is_set(c).unwrap())
+        .unwrap();
+    let cores = Arc::new(Cores::default());
+    let mut config = pipeline("videotestsrc num-buffers=3 ! video/x-raw,width=64,height=48");
+    config.core = Some(core);
+    let mut ctx = context(config, Arc::new(Notes::default()), Path::new(""));
+    ctx.sink = Arc::clone(&cores) as Arc<dyn sightline_frames::TapSink>;
+    let cam = start(ctx).unwrap();
+    wait(&cam, LONG, |c| c.done());
+    assert_eq!(*cores.0.lock().unwrap(), [core]);
     cam.stop().unwrap();
 }
 

@@ -129,6 +129,17 @@ fn a_killed_or_frozen_server_is_noticed_told_and_connected_again_while_others_ru
     );
     println!("first connection {back:?} after the server's start");
 
+    let mut by_udp = rtsp(port);
+    by_udp.name = "udp".into();
+    by_udp.source = Source::Rtsp {
+        url: format!("rtsp://127.0.0.1:{port}/cam"),
+        latency_ms: 20,
+        tcp: false,
+    };
+    let by_udp = start(context(by_udp, Arc::new(Notes::default()), Path::new(""))).unwrap();
+    wait(&by_udp, LONG, |c| c.status().counts.frames >= 5);
+    by_udp.stop().unwrap();
+
     server.child.kill().unwrap();
     let _ = server.child.wait();
     wait(&cam, Duration::from_secs(2), |c| {

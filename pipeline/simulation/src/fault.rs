@@ -119,6 +119,11 @@ impl FaultScript {
         }
     }
 
+    /// The script's times count from `start` from now on.
+    pub(crate) fn begin(&mut self, start: MonoTime) {
+        self.start = start;
+    }
+
     /// Ends the stuck-gate faults that hold for `track` at `at`.
     pub fn repair_gate(&mut self, track: TrackId, at: MonoTime) {
         let ns = self.ns(at);

@@ -202,6 +202,12 @@ impl Line {
         self.confirmations.pop_front()
     }
 
+    /// Starts a line that was held since it was built: the belt runs, and the script's times count from `now`.
+    pub fn begin(&mut self, now: MonoTime) {
+        self.faults.begin(now);
+        self.hold(false, now);
+    }
+
     /// Holds the line or lets it run. Holding stops the belt at once, and what passed the gate without a pass command and is
     /// still in the station is taken off.
     pub fn hold(&mut self, on: bool, now: MonoTime) {

@@ -3,12 +3,15 @@
 use super::{
     damage,
     numbering::{Marks, Numbering},
+    pace::Pace,
+    plan::Plan,
     shape,
 };
 use crate::{
     link::{Link, StopFlag},
+    seat::SeatedTap,
     status::Stats,
-    tap::{Arrival, SeatedTap, Shape},
+    tap::{Arrival, Shape},
 };
 use gstreamer as gst;
 use sightline_frames::{Lease, LeaseError, Tapped, View, lease_from_buffer};
@@ -24,17 +27,20 @@ pub(super) struct Capture {
     pub(super) link: Link,
     pub(super) stop: StopFlag,
     pub(super) lossless: bool,
+    /// For files played at their own pace.
+    pace: Option<Pace>,
     numbering: Numbering,
     shape: Option<Shape>,
 }
 
 impl Capture {
-    pub(super) fn new(tap: SeatedTap, link: Link, stop: StopFlag, lossless: bool) -> Self {
+    pub(super) fn new(tap: SeatedTap, link: Link, stop: StopFlag, plan: &Plan) -> Self {
         Self {
             tap,
             link,
             stop,
-            lossless,
+            lossless: plan.lossless(),
+            pace: plan.paced().then(Pace::default),
             numbering: Numbering::default(),
             shape: None,
         }
@@ -52,10 +58,14 @@ impl Capture {
 
     /// Takes a frame. The buffer is this call's alone, so that its memory goes back where it came from with the lease.
     pub(super) fn take(&mut self, buffer: gst::Buffer) {
+        let marks = Marks::of(&buffer);
+        if let Some(pace) = &mut self.pace {
+            pace.keep(marks.pts_ns, &self.stop);
+        }
         let stamp = self.tap.stamp();
         let Some(shape) = self.shape else { return };
         let arrival = Arrival {
-            frame_id: self.numbering.number(Marks::of(&buffer)),
+            frame_id: self.numbering.number(marks),
             stamp,
             shape,
             host_copies: 0,

@@ -41,6 +41,11 @@ impl Plan {
         matches!(self.source, Source::Video { paced: false, .. })
     }
 
+    /// Plays at the file's own pace.
+    pub(super) fn paced(&self) -> bool {
+        matches!(self.source, Source::Video { paced: true, .. })
+    }
+
     pub(super) fn repeats(&self) -> bool {
         matches!(self.source, Source::Video { repeat: true, .. })
     }
@@ -52,14 +57,8 @@ impl Plan {
 
     /// Makes the elements.
     pub(super) fn build(&self) -> Result<Built, Reason> {
-        let paced = matches!(self.source, Source::Video { paced: true, .. });
-        let pace = if paced {
-            "clocksync"
-        } else {
-            "identity silent=true"
-        };
         let text = format!(
-            "{} ! {} {pace} name=sightline_last",
+            "{} ! {} identity silent=true name=sightline_last",
             self.head(),
             self.middle()
         );

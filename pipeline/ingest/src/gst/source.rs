@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     link::{Link, StopFlag},
+    seat::Seat,
     session::{AtEnd, Session, Source, take_tap},
     state::Reason,
-    tap::Seat,
 };
 use gstreamer::{self as gst, prelude::*};
 use sightline_configs::station::Camera;
@@ -47,7 +47,7 @@ impl Source for GstSource {
             .ok_or("expected a bus in the pipeline, found none")?;
         ear.listen(&bus);
         let stop = StopFlag::default();
-        let capture = Capture::new(tap, link.clone(), stop.clone(), self.plan.lossless());
+        let capture = Capture::new(tap, link.clone(), stop.clone(), &self.plan);
         let outlet = outlet::make(capture, link);
         offer(&outlet, pool, self.plan.lossless(), Arc::clone(&self.name))?;
         outlet

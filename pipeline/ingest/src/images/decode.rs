@@ -1,77 +1,18 @@
 //! One picture file into one slot.
 
+use super::{PictureError, convert::converter};
 use crate::tap::Shape;
 use image::{ColorType, ImageDecoder, ImageError, ImageReader, Limits};
 use sightline_model::{PixelFormat, PlaneLayout};
 use std::{
     io::{Cursor, Read},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Smaller pictures than this are no pictures of parts.
 pub const SMALLEST_SIDE_PX: u32 = 8;
 /// Larger files are not read: no picture that fits a slot needs them.
 const LARGEST_FILE_BYTES: u64 = 256 << 20;
-
-/// Why a picture could not be put into a slot. The line goes on; the part is NotDecidable.
-#[derive(Debug, thiserror::Error)]
-pub enum PictureError {
-    /// The file cannot be read.
-    #[error("{path}: expected a readable picture file, found: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It is damaged, or no picture.
-    #[error("{path}: expected a whole PNG, JPEG, BMP or TIFF picture, found: {found}")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What the decoder said.
-        found: String,
-    },
-    /// Too small, or not the configured size.
-    #[error("{path}: expected a picture of {expected}, found {width}x{height}")]
-    Size {
-        /// The file.
-        path: PathBuf,
-        /// Sizes that are taken.
-        expected: String,
-        /// Width found.
-        width: u32,
-        /// Height found.
-        height: u32,
-    },
-    /// Larger than a slot.
-    #[error(
-        "{path}: expected a picture of at most {slot_bytes} bytes, found {width}x{height} {format}, which needs {needed}; \
-         raise `slot_bytes`"
-    )]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Width found.
-        width: u32,
-        /// Height found.
-        height: u32,
-        /// The camera's format.
-        format: &'static str,
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes there are.
-        slot_bytes: usize,
-    },
-    /// A pixel type that is not converted.
-    #[error("{path}: expected 8 or 16 bits a channel in grey or RGB, found {found}")]
-    Pixels {
-        /// The file.
-        path: PathBuf,
-        /// What it has.
-        found: String,
-    },
-}
 
 /// Decodes pictures into slots; keeps its scratch memory between them.
 #[derive(Debug, Default)]
@@ -222,74 +163,6 @@ fn fit(
         format,
         layout,
     })
-}
-
-type Convert = fn(&[u8], &mut [u8]);
-
-/// How pixels of `from` become `to`; 16-bit samples are in native byte order, as the decoders give them.
-fn converter(from: ColorType, to: PixelFormat) -> Option<Convert> {
-    use PixelFormat::{Bgr, Gray8, Rgb};
-    Some(match (from, to) {
-        (ColorType::La8, Gray8) => |from, to| each::<2, 1>(from, to, |p| [p[0]]),
-        (ColorType::L16, Gray8) => |from, to| each::<2, 1>(from, to, |p| [wide(p, 0)]),
-        (ColorType::La16, Gray8) => |from, to| each::<4, 1>(from, to, |p| [wide(p, 0)]),
-        (ColorType::Rgb8, Gray8) => |from, to| each::<3, 1>(from, to, |p| [grey(p[0], p[1], p[2])]),
-        (ColorType::Rgba8, Gray8) => {
-            |from, to| each::<4, 1>(from, to, |p| [grey(p[0], p[1], p[2])])
-        }
-        (ColorType::Rgb16, Gray8) => {
-            |from, to| each::<6, 1>(from, to, |p| [grey(wide(p, 0), wide(p, 1), wide(p, 2))])
-        }
-        (ColorType::Rgba16, Gray8) => {
-            |from, to| each::<8, 1>(from, to, |p| [grey(wide(p, 0), wide(p, 1), wide(p, 2))])
-        }
-        (ColorType::L8, Rgb | Bgr) => |from, to| each::<1, 3>(from, to, |p| [p[0]; 3]),
-        (ColorType::La8, Rgb | Bgr) => |from, to| each::<2, 3>(from, to, |p| [p[0]; 3]),
-        (ColorType::L16, Rgb | Bgr) => |from, to| each::<2, 3>(from, to, |p| [wide(p, 0); 3]),
-        (ColorType::La16, Rgb | Bgr) => |from, to| each::<4, 3>(from, to, |p| [wide(p, 0); 3]),
-        (ColorType::Rgba8, Rgb) => |from, to| each::<4, 3>(from, to, |p| [p[0], p[1], p[2]]),
-        (ColorType::Rgb16, Rgb) => {
-            |from, to| each::<6, 3>(from, to, |p| [wide(p, 0), wide(p, 1), wide(p, 2)])
-        }
-        (ColorType::Rgba16, Rgb) => {
-            |from, to| each::<8, 3>(from, to, |p| [wide(p, 0), wide(p, 1), wide(p, 2)])
-        }
-        (ColorType::Rgb8, Bgr) => |from, to| each::<3, 3>(from, to, |p| [p[2], p[1], p[0]]),
-        (ColorType::Rgba8, Bgr) => |from, to| each::<4, 3>(from, to, |p| [p[2], p[1], p[0]]),
-        (ColorType::Rgb16, Bgr) => {
-            |from, to| each::<6, 3>(from, to, |p| [wide(p, 2), wide(p, 1), wide(p, 0)])
-        }
-        (ColorType::Rgba16, Bgr) => {
-            |from, to| each::<8, 3>(from, to, |p| [wide(p, 2), wide(p, 1), wide(p, 0)])
-        }
-        _ => return None,
-    })
-}
-
-fn each<const FROM: usize, const TO: usize>(
-    from: &[u8],
-    to: &mut [u8],
-    pixel: impl Fn(&[u8; FROM]) -> [u8; TO],
-) {
-    for (from, to) in from
-        .as_chunks::<FROM>()
-        .0
-        .iter()
-        .zip(to.as_chunks_mut::<TO>().0)
-    {
-        *to = pixel(from);
-    }
-}
-
-/// Sample `i` of 16-bit samples as 8 bits.
-fn wide(p: &[u8], i: usize) -> u8 {
-    let sample = u32::from(u16::from_ne_bytes([p[2 * i], p[2 * i + 1]]));
-    ((sample * 255 + 32_767) / 65_535) as u8
-}
-
-/// ITU-R BT.601 luma in 16-bit fixed point.
-fn grey(r: u8, g: u8, b: u8) -> u8 {
-    ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
 }
 
 #[cfg(test)]

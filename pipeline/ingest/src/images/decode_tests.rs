@@ -1,5 +1,6 @@
 use super::*;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use std::path::PathBuf;
 
 const SLOT: usize = 64 * 64 * 3;
 

@@ -7,9 +7,10 @@ use super::{
 use crate::{
     camera::CameraContext,
     link::Link,
+    seat::Seat,
     session::{Session, Source, ThreadSession, Work},
     state::Reason,
-    tap::{Arrival, Seat},
+    tap::Arrival,
 };
 use sightline_frames::{Lease, OpenSlot, Tapped, View};
 use sightline_model::{FrameId, MissReason, PixelFormat};

@@ -8,9 +8,10 @@ use crate::{
     camera::CameraContext,
     images::PictureDecoder,
     link::Link,
+    seat::Seat,
     session::{Session, Source, ThreadSession, Work},
     state::Reason,
-    tap::{Arrival, Seat, Shape, Stamp},
+    tap::{Arrival, Shape, Stamp},
 };
 use sightline_frames::{Lease, OpenSlot, View};
 use sightline_model::{MissReason, PixelFormat, TrackId};

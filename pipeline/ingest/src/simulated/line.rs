@@ -1,4 +1,4 @@
-//! The belt's thread: it lets the line's events happen when they are due and tells everybody.
+//! The line as the station's other parts see it.
 
 use super::{
     belt_pictures::BeltPictures,
@@ -8,27 +8,20 @@ use crate::IngestError;
 use sightline_configs::station::{Fault, FaultKind};
 use sightline_frames::TriggerSink;
 use sightline_model::{
-    CameraId, Clock, Disposition, DispositionReason, Evaluation, MonoTime, TrackId, Trigger,
-    UtcMicros,
+    CameraId, Clock, Disposition, DispositionReason, Evaluation, MonoTime, TrackId,
 };
 use sightline_queue::{Receiver, Sender, bounded};
-use sightline_simulation::{
-    Face, Line, StationDecision, TruthCounts,
-    line::{Arrival, Exposure},
-};
+use sightline_simulation::{Face, Line, StationDecision, TruthCounts, line::Exposure};
 use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 
 /// Pictures a camera of the line may be behind before some are lost.
 const BEHIND: usize = 32;
-/// The longest sleep of the belt's thread, so that gate and sensor move between parts too.
-const STEP: Duration = Duration::from_millis(10);
 
 /// What the truth book and the line's own counters say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,27 +45,28 @@ pub struct SimulatedLine {
 }
 
 pub(super) struct Inner {
-    state: Mutex<State>,
-    changed: Condvar,
+    pub(super) state: Mutex<State>,
+    pub(super) changed: Condvar,
     pub(super) clock: Arc<dyn Clock>,
-    triggers: Arc<dyn TriggerSink>,
-    cameras: Vec<SimulatedCamera>,
-    exposures: Vec<(Sender<Exposure>, Arc<Receiver<Exposure>>)>,
-    faults: Vec<Fault>,
-    start: MonoTime,
+    pub(super) triggers: Arc<dyn TriggerSink>,
+    pub(super) cameras: Vec<SimulatedCamera>,
+    pub(super) exposures: Vec<(Sender<Exposure>, Arc<Receiver<Exposure>>)>,
+    pub(super) faults: Vec<Fault>,
+    /// When the belt began to run; the end of time before that.
+    pub(super) start_ns: AtomicU64,
     pub(super) pictures: Option<BeltPictures>,
-    sent: AtomicU64,
-    dropped: AtomicU64,
+    pub(super) sent: AtomicU64,
+    pub(super) dropped: AtomicU64,
 }
 
-struct State {
-    line: Line,
-    stopping: bool,
+pub(super) struct State {
+    pub(super) line: Line,
+    pub(super) stopping: bool,
 }
 
 impl SimulatedLine {
-    /// Draws the boards, or reads the list of pictures. The belt stands until [`SimulatedLine::run`]; scripted faults are
-    /// timed from now.
+    /// Draws the boards, or reads the list of pictures. The belt stands until [`SimulatedLine::run`], and
+    /// scripted faults are timed from there.
     ///
     /// # Errors
     /// Settings out of range, pictures that cannot be listed.
@@ -109,7 +103,7 @@ impl SimulatedLine {
             exposures: setup.cameras.iter().map(port).collect(),
             cameras: setup.cameras,
             faults: setup.simulation.faults,
-            start,
+            start_ns: AtomicU64::new(u64::MAX),
             pictures,
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -138,7 +132,10 @@ impl SimulatedLine {
             source,
         })?;
         *thread = Some(spawned);
-        self.inner.with(|line, now| line.hold(false, now));
+        self.inner.with(|line, now| {
+            line.begin(now);
+            self.inner.start_ns.store(now.0, Relaxed);
+        });
         Ok(())
     }
 
@@ -259,7 +256,7 @@ impl Drop for SimulatedLine {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -286,81 +283,13 @@ impl Inner {
 
     /// Whether the script lets the camera answer now.
     pub(super) fn plugged(&self, number: usize) -> bool {
-        let seconds = self.clock.now().since(self.start).as_secs_f64();
+        let start = MonoTime(self.start_ns.load(Relaxed));
+        let seconds = self.clock.now().since(start).as_secs_f64();
         let name = &self.cameras[number].name;
         !self.faults.iter().any(|fault| {
             fault.kind == FaultKind::Unplugged
                 && fault.camera.as_ref().is_none_or(|c| c == name)
                 && (fault.at_s..fault.at_s + fault.for_s).contains(&seconds)
         })
-    }
-
-    fn drive(&self) {
-        let (mut arrivals, mut exposures) = (Vec::with_capacity(16), Vec::with_capacity(16));
-        loop {
-            let mut state = self.lock();
-            if state.stopping {
-                return;
-            }
-            let now = self.clock.now();
-            while let Some(arrival) = state.line.arrival(now) {
-                if let Some(pictures) = &self.pictures {
-                    state
-                        .line
-                        .tell_truth(arrival.part.track, pictures.truth(arrival.part.track));
-                }
-                arrivals.push(arrival);
-            }
-            for number in 0..self.cameras.len() {
-                while let Some(exposure) = state.line.exposure(number, now) {
-                    exposures.push((number, exposure));
-                }
-            }
-            if arrivals.is_empty() && exposures.is_empty() {
-                let wait = self
-                    .next_event(&state.line)
-                    .map_or(STEP, |at| at.since(now).min(STEP));
-                drop(
-                    self.changed
-                        .wait_timeout(state, wait)
-                        .unwrap_or_else(PoisonError::into_inner),
-                );
-                continue;
-            }
-            drop(state);
-            // Triggers first: a view must find its part open.
-            if !arrivals.drain(..).all(|arrival| self.trigger(&arrival)) {
-                tracing::info!("the simulated line ends: nobody takes triggers any more");
-                return;
-            }
-            for (number, exposure) in exposures.drain(..) {
-                if self.exposures[number].0.try_send(exposure).is_err() {
-                    self.dropped.fetch_add(1, Relaxed);
-                }
-            }
-        }
-    }
-
-    fn next_event(&self, line: &Line) -> Option<MonoTime> {
-        let exposures = (0..self.cameras.len()).filter_map(|number| line.next_exposure_at(number));
-        line.next_arrival_at().into_iter().chain(exposures).min()
-    }
-
-    fn trigger(&self, arrival: &Arrival) -> bool {
-        let track = arrival.part.track;
-        let trigger = Trigger {
-            track_id: track,
-            part_id: Some(format!("SIM-{:06}", track.0).into()),
-            at: arrival.at,
-            at_utc: self.utc_of(arrival.at),
-            encoder: Some(arrival.encoder),
-        };
-        self.sent.fetch_add(1, Relaxed);
-        self.triggers.trigger(trigger).is_ok()
-    }
-
-    /// Wall-clock time of a moment just past.
-    pub(super) fn utc_of(&self, at: MonoTime) -> UtcMicros {
-        UtcMicros(self.clock.utc().0 - self.clock.now().signed_us(at))
     }
 }

@@ -45,6 +45,18 @@ impl LineSetup {
     pub(super) fn line(&self) -> LineSettings {
         let s = &self.simulation;
         let mm = |time: Duration| time.as_secs_f64() * s.speed_mm_s;
+        let mut cameras: Vec<LineCamera> = self
+            .cameras
+            .iter()
+            .map(|c| LineCamera {
+                offset_mm: mm(c.offset),
+            })
+            .collect();
+        // Where only trigger and gate are simulated, the line still wants a camera; nobody looks through it.
+        let drawn = s.images.is_none() && !cameras.is_empty();
+        if cameras.is_empty() {
+            cameras.push(LineCamera { offset_mm: 0.0 });
+        }
         LineSettings {
             seed: s.seed,
             belt: BeltSettings {
@@ -53,13 +65,7 @@ impl LineSetup {
                 spacing_min_mm: s.spacing_min_mm,
                 spacing_max_mm: s.spacing_max_mm,
             },
-            cameras: self
-                .cameras
-                .iter()
-                .map(|c| LineCamera {
-                    offset_mm: mm(c.offset),
-                })
-                .collect(),
+            cameras,
             board_px: s.board_px,
             look: if s.camera_look {
                 Look::Camera(CameraLook::default())
@@ -80,7 +86,7 @@ impl LineSetup {
                 .iter()
                 .flat_map(|fault| self.faults(fault))
                 .collect(),
-            drawn: s.images.is_none(),
+            drawn,
         }
     }
 
