@@ -256,8 +256,8 @@ fn print(figures: &Value) {
     };
     for (name, value) in fields.iter().filter(|(name, _)| *name != "kind") {
         match value.as_f64() {
-            Some(number) => println!("{name:>32}: {number:.3}"),
-            None => println!("{name:>32}: {value}"),
+            Some(number) => report::say(&format!("{name:>32}: {number:.3}")),
+            None => report::say(&format!("{name:>32}: {value}")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::ModelCommand;
 use crate::picture;
-use crate::report::{Blame, Failure, Outcome};
+use crate::report::{self, Blame, Failure, Outcome};
 use anyhow::{Context, anyhow};
 use sightline_engine::bundle::{archive, draft};
 use sightline_engine::{
@@ -34,32 +34,35 @@ pub fn model(command: &ModelCommand) -> Outcome {
 fn show(path: &Path) -> Outcome {
     let bundle = Bundle::load(path).wrong_use()?;
     let m = bundle.manifest();
-    println!("{} {} ({:?}), {}", m.name, m.version, m.task, m.license);
-    println!("source: {}", m.source);
+    report::say(&format!(
+        "{} {} ({:?}), {}",
+        m.name, m.version, m.task, m.license
+    ));
+    report::say(&format!("source: {}", m.source));
     for file in &m.files {
-        println!(
+        report::say(&format!(
             "file: {} {} bytes sha256 {}",
             file.path, file.size, file.sha256
-        );
+        ));
     }
     let i = &m.input;
-    println!(
+    report::say(&format!(
         "input: {} {}x{} {:?} {:?} {:?}",
         i.name, i.width, i.height, i.color, i.resize, i.channels
-    );
-    println!(
+    ));
+    report::say(&format!(
         "decoder: {} version {}",
         m.decoder.kind.name(),
         m.decoder.version
-    );
+    ));
     for class in &m.classes {
         let limit = class.default_limit;
-        println!(
+        report::say(&format!(
             "class {}: {} ({}), {:?}, limit {limit}",
             class.id, class.code, class.name.en, class.severity
-        );
+        ));
     }
-    println!("golden pictures: {}", m.golden.len());
+    report::say(&format!("golden pictures: {}", m.golden.len()));
     Ok(())
 }
 
@@ -71,7 +74,7 @@ fn inspect_onnx(path: &Path) -> Outcome {
         eprintln!("guessed: {guess}");
     }
     eprintln!("check every guess, then save what follows as manifest.toml beside the model");
-    print!("{}", drafted.manifest_toml);
+    report::raw_line(drafted.manifest_toml.as_bytes());
     Ok(())
 }
 

@@ -125,7 +125,7 @@ pub fn replay(file: &Path, config: &Path, json: bool) -> Outcome {
             .for_each(|(_, bytes)| report::raw_line(&[bytes, &b"\n"[..]].concat()));
         report::json_line(&summary);
     } else {
-        println!("{summary}");
+        report::say(&format!("{summary}"));
     }
     Ok(())
 }

@@ -405,8 +405,10 @@ fn print_summary(summary: &Value) {
     };
     for (name, value) in fields.iter().filter(|(name, _)| *name != "kind") {
         match value.as_f64() {
-            Some(number) if number.fract() != 0.0 => println!("{name:>14}: {number:.4}"),
-            _ => println!("{name:>14}: {value}"),
+            Some(number) if number.fract() != 0.0 => {
+                report::say(&format!("{name:>14}: {number:.4}"))
+            }
+            _ => report::say(&format!("{name:>14}: {value}")),
         }
     }
 }

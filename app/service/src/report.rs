@@ -66,6 +66,11 @@ pub fn json_line(value: &impl Serialize) {
     raw_line(&line);
 }
 
+/// Writes a line of text to stdout.
+pub fn say(text: &str) {
+    raw_line(format!("{text}\n").as_bytes());
+}
+
 /// Writes bytes that are a line already. When nobody reads any more, that is said once and the work goes on.
 pub fn raw_line(line: &[u8]) {
     static CLOSED: Once = Once::new();
