@@ -52,8 +52,9 @@ impl ResultCore {
         let result = self.maker.make(&dossier, outcome);
         match self.maker.encode(&result) {
             Ok(bytes) => {
-                self.sink.submit(result, bytes);
+                // counted first: who has seen the result finds it counted
                 bump(&self.tally.line.results);
+                self.sink.submit(result, bytes);
             }
             Err(e) => {
                 bump(&self.tally.line.unwritten);

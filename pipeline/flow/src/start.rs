@@ -4,6 +4,7 @@ use crate::batcher::{BatchCore, BatchRules};
 use crate::counters::Tally;
 use crate::gate::{GateCore, GateLink};
 use crate::handle::{Control, FlowHandle};
+use crate::job::Job;
 use crate::judging::JudgeCore;
 use crate::live::Live;
 use crate::results::ResultCore;
@@ -64,6 +65,11 @@ impl Flow {
         let (result_tx, result_rx) = bounded("results", 2 * max_open + 64);
         let (dossier_tx, dossier_rx) = bounded("dossiers-home", 4 * max_open + 128);
         let (retired_tx, retired_rx) = bounded("engines-retired", 4 * workers);
+        let target = live.models.iter().map(|m| m.target).max().unwrap_or(1);
+        for _ in 0..slots {
+            // a batch has at least one slot's view in it, so there are never more batches than slots
+            let _ = home_tx.try_send(Box::new(Job::with_capacity(target)));
+        }
         let crew = Arc::new(Crew::new(workers));
         let told = Arc::new(Told::default());
         let stages = Arc::new(Mutex::new(Stages::new(settings.batch_wait)));
@@ -161,7 +167,7 @@ impl Flow {
             work: work_tx,
             orphans: work_rx,
             home: home_rx,
-            batch_capacity: slots.min(64),
+            batch_capacity: target,
             patience: settings.stop_patience,
             hang_after: settings.hang_after,
         };
