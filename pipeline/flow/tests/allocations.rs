@@ -84,6 +84,14 @@ impl Line {
 }
 
 fn main() {
+    let asked = |flag: &str| std::env::args().any(|a| a == flag);
+    // A test runner asks what there is before it runs it.
+    if asked("--list") {
+        if !asked("--ignored") {
+            println!("allocations: test");
+        }
+        return;
+    }
     from_tap_to_judge_nothing_is_allocated(1);
     from_tap_to_judge_nothing_is_allocated(2);
     nothing_grows_over_a_hundred_thousand_parts();
