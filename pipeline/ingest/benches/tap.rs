@@ -55,7 +55,7 @@ fn bench(c: &mut Criterion) {
             frozen_after,
             ..HealthLimits::default()
         };
-        let pictures = [noise(2, 640 * 640), noise(3, 640 * 640)];
+        let pictures = [noise(5, 640 * 640), noise(9, 640 * 640)];
         let mut id = 0;
         c.bench_function(
             &format!("health of 640x640 GRAY8, frozen_after = {frozen_after}"),

@@ -8,7 +8,7 @@ use sightline_model::{PictureRef, PixelFormat};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes looked at per picture.
-const SAMPLE_BYTES: usize = 48 * 1024;
+const SAMPLE_BYTES: usize = 32 * 1024;
 
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,13 +145,14 @@ impl Sums {
         let (left, right, up, down) = (&left[..n], &right[..n], &up[..n], &down[..n]);
         let (mut sum, mut squares) = (0i32, 0i32);
         let mut one = |i: usize| {
-            let l = 4 * i32::from(centre[i])
-                - i32::from(left[i])
-                - i32::from(right[i])
-                - i32::from(up[i])
-                - i32::from(down[i]);
-            sum += l;
-            squares += l * l;
+            // In 16 bits, which hold +-1020: the square becomes one multiply-add instruction.
+            let l = 4 * i16::from(centre[i])
+                - i16::from(left[i])
+                - i16::from(right[i])
+                - i16::from(up[i])
+                - i16::from(down[i]);
+            sum += i32::from(l);
+            squares += i32::from(l) * i32::from(l);
         };
         if step == 1 {
             (0..n).for_each(&mut one);
