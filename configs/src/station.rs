@@ -237,7 +237,7 @@ impl Default for HealthLimits {
         Self {
             dark_below: 8.0,
             bright_above: 248.0,
-            frozen_after: 3,
+            frozen_after: 2,
             focus_share: 0.35,
             focus_learn: 30,
         }
