@@ -110,10 +110,13 @@ fn a_dead_slow_engine_stops_neither_triggers_nor_verdicts() {
         let result = rig.result();
         assert_eq!(result.evaluation, Evaluation::NotDecidable);
         let reason = result.views[0].missed;
-        assert!(
-            matches!(reason, Some(MissReason::Late | MissReason::NoFreeSlot)),
-            "{reason:?}"
-        );
+        // on a machine busy with other things the frame itself may come after the deadline
+        let told = [
+            MissReason::Late,
+            MissReason::NoFreeSlot,
+            MissReason::NotArrived,
+        ];
+        assert!(reason.is_some_and(|r| told.contains(&r)), "{reason:?}");
     }
     rig.assert_conserved(20);
     assert!(rig.heard.told("engine.0.hung", true), "a person was told");
