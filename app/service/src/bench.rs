@@ -106,6 +106,7 @@ impl Bench {
             "ceiling_per_s": ceiling,
             "ratio": saturated.views_per_s / ceiling,
             "cpu_ms_per_view": moderate.cpu_ms_per_view(),
+            "source_cpu_ms_per_view": moderate.source_cpu_ms_per_view(),
             "host_copies_per_view": moderate.host_copies as f64 / moderate.frames.max(1) as f64,
             "trigger_to_verdict_ms": spread(&stages.trigger_to_verdict),
             "own_ms": spread(&stages.own_after_capture),
@@ -236,12 +237,21 @@ fn answered(counters: &FlowCounters) -> u64 {
 }
 
 impl Run {
-    /// Processor time outside the network, per view: all other threads, and pixels and decoding on the engine threads.
+    /// Processor time of the cameras' threads, per view: what makes the pictures, and their health.
+    fn source_cpu_ms_per_view(&self) -> f64 {
+        self.cpu.sources.as_secs_f64() * 1e3 / self.views()
+    }
+
+    /// Processor time outside network and cameras, per view: all other threads, and pixels and decoding on the engine
+    /// threads.
     fn cpu_ms_per_view(&self) -> f64 {
-        let views = self.counters.stages.infer.count.max(1) as f64 * self.views_per_part();
         let own =
             self.counters.stages.preprocess.mean_us + self.counters.stages.postprocess.mean_us;
-        self.cpu.others.as_secs_f64() * 1e3 / views + own / 1e3
+        self.cpu.others.as_secs_f64() * 1e3 / self.views() + own / 1e3
+    }
+
+    fn views(&self) -> f64 {
+        self.counters.stages.infer.count.max(1) as f64 * self.views_per_part()
     }
 
     fn views_per_part(&self) -> f64 {

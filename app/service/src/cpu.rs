@@ -6,12 +6,16 @@ use std::time::Duration;
 
 /// The names of engine threads begin so.
 const ENGINES: &str = "sl-engine";
+/// The names of threads that make or bring pictures begin so.
+const SOURCES: [&str; 2] = ["cam-", "sim-"];
 
 /// Processor time used so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu {
     /// By engine threads.
     pub engines: Duration,
+    /// By cameras' threads: drawing, decoding, and the health of each picture.
+    pub sources: Duration,
     /// By all other threads.
     pub others: Duration,
 }
@@ -37,6 +41,8 @@ impl Cpu {
             let time = Duration::from_nanos(ns);
             if name.starts_with(ENGINES) {
                 cpu.engines += time
+            } else if SOURCES.iter().any(|s| name.starts_with(s)) {
+                cpu.sources += time
             } else {
                 cpu.others += time
             }
@@ -48,6 +54,7 @@ impl Cpu {
     pub fn since(&self, before: &Cpu) -> Cpu {
         Cpu {
             engines: self.engines.saturating_sub(before.engines),
+            sources: self.sources.saturating_sub(before.sources),
             others: self.others.saturating_sub(before.others),
         }
     }
