@@ -41,7 +41,13 @@ fn serve(port: u32, streams: u32, width: u32, height: u32, fps: u32) {
         ));
         factory.set_shared(true);
         let named = path.clone();
-        factory.connect_media_configure(move |_, media| tell_sent(media, &named));
+        factory.connect_media_configure(move |_, media| {
+            // Without this the server holds each picture back for the latency of its source, one picture long.
+            let pipeline = gstreamer::Pipeline::new();
+            pipeline.set_latency(gstreamer::ClockTime::ZERO);
+            media.take_pipeline(&pipeline);
+            tell_sent(media, &named);
+        });
         server
             .mount_points()
             .expect("mount points")
