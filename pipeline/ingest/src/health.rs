@@ -154,8 +154,19 @@ mod tests {
     }
 
     #[test]
-    fn the_third_same_picture_in_a_row_is_frozen_and_a_new_one_thaws() {
+    fn by_default_the_first_repeated_picture_is_frozen() {
         let mut monitor = HealthMonitor::new(HealthLimits::default());
+        let (a, b) = (stripes(50, 0), stripes(50, 1));
+        let seen = judge_all(&mut monitor, &[a.clone(), b.clone(), b, a]);
+        assert_eq!(seen, [Health::Ok, Health::Ok, Health::Frozen, Health::Ok]);
+    }
+
+    #[test]
+    fn with_a_limit_of_three_the_third_same_picture_is_frozen_and_a_new_one_thaws() {
+        let mut monitor = HealthMonitor::new(HealthLimits {
+            frozen_after: 3,
+            ..HealthLimits::default()
+        });
         let (a, b) = (stripes(50, 0), stripes(50, 1));
         let seen = judge_all(
             &mut monitor,
