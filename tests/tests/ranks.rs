@@ -53,6 +53,11 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
         "Sparkplug is a second face of the uplink",
     ),
     (
+        "rusqlite",
+        &["app/journal"],
+        "the journal's layout is known in one crate",
+    ),
+    (
         "tokio",
         &["app/uplink", "app/wire", "app/service", "ui"],
         "threads for frames, tokio for messages; they meet in the service only",

@@ -62,6 +62,46 @@ impl UtcMicros {
         let (h, m, s) = (sod / 3_600, sod / 60 % 60, sod % 60);
         format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{micros:06}Z")
     }
+
+    /// Reads what [`UtcMicros::to_rfc3339`] writes (Howard Hinnant's `days_from_civil`), a date alone as its midnight,
+    /// and fewer or no decimals of a second; `None` for anything else.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let (date, time) = match text.split_once('T') {
+            Some((date, time)) => (date, time.strip_suffix('Z')?),
+            None => (text, "00:00:00"),
+        };
+        let (clock, decimals) = time.split_once('.').unwrap_or((time, "0"));
+        let [y, m, d] = numbers(date, '-', [4, 2, 2])?;
+        let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
+        let in_range = (1..=12).contains(&m) && (1..=31).contains(&d) && hour < 24;
+        if !in_range || minute > 59 || second > 60 || !(1..=6).contains(&decimals.len()) {
+            return None;
+        }
+        let micros = digits(decimals)? * 10_i64.pow(6 - decimals.len() as u32);
+        let y = y - i64::from(m <= 2);
+        let (era, yoe) = (y.div_euclid(400), y.rem_euclid(400));
+        let doy = (153 * (m + if m > 2 { -3 } else { 9 }) + 2) / 5 + d - 1;
+        let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+        let days = era * 146_097 + doe - 719_468;
+        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+        Some(Self(seconds * 1_000_000 + micros))
+    }
+}
+
+/// Digits only: `parse` would also take a sign.
+fn digits(text: &str) -> Option<i64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then_some(())?;
+    text.parse().ok()
+}
+
+/// Three numbers of so many digits, separated.
+fn numbers(text: &str, separator: char, lengths: [usize; 3]) -> Option<[i64; 3]> {
+    let mut parts = text.split(separator);
+    let mut out = [0; 3];
+    for (slot, length) in out.iter_mut().zip(lengths) {
+        *slot = digits(parts.next().filter(|p| p.len() == length)?)?;
+    }
+    parts.next().is_none().then_some(out)
 }
 
 /// Where time comes from.
@@ -164,6 +204,31 @@ mod tests {
             "2099-12-31T23:59:59.999999Z"
         );
         assert_eq!(UtcMicros(-1).to_rfc3339(), "1969-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_nothing_else() {
+        for days in (-1_000..40_000).step_by(13) {
+            let at = UtcMicros(days * 86_400_000_000 + 45_296_789_012);
+            assert_eq!(UtcMicros::from_rfc3339(&at.to_rfc3339()), Some(at));
+        }
+        let day = UtcMicros::from_rfc3339("2000-02-29");
+        assert_eq!(day, Some(UtcMicros(951_782_400_000_000)));
+        assert_eq!(UtcMicros::from_rfc3339("2000-02-29T00:00:00Z"), day);
+        let wrong = [
+            "",
+            "yesterday",
+            "2000-2-29",
+            "2000-13-01",
+            "2000-02-29T00:00:00",
+            "2000-02-29T+1:00:00Z",
+            "2000-02-29T00:00:00.Z",
+            "2000-02-29T00:00:00.1234567Z",
+            "2000-02-29-01",
+        ];
+        for text in wrong {
+            assert_eq!(UtcMicros::from_rfc3339(text), None, "{text}");
+        }
     }
 
     #[test]

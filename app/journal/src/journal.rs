@@ -1,0 +1,292 @@
+//! What the station holds: a handle that takes entries without waiting, and says how far the disk is.
+
+use crate::entry::{AuditNote, Entry, ResultEntry};
+use crate::records::{AlarmRecord, Review};
+use crate::store::{Gap, State};
+use crate::writer::Writer;
+use crate::{JournalError, Reader, open, schema};
+use bytes::Bytes;
+use sightline_model::{Clock, InspectionResult};
+use sightline_queue::{QueueSnapshot, SendError, Sender, bounded_weighed};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How the journal is kept.
+#[derive(Clone)]
+pub struct JournalSettings {
+    /// Its folder; made if it is not there.
+    pub folder: PathBuf,
+    /// Identifies this run of the box.
+    pub boot_id: Uuid,
+    /// Time of the records that have none of their own.
+    pub clock: Arc<dyn Clock>,
+    /// Results are to be delivered: they wait until [`Journal::acknowledge`]. False: nobody fetches them.
+    pub deliver: bool,
+    /// Commits are at least this far apart; what comes in between goes into one.
+    pub commit_every: Duration,
+    /// Entries that may wait for the disk, and their bytes.
+    pub queue: usize,
+    /// Bytes that may wait for the disk.
+    pub queue_bytes: usize,
+    /// Acknowledged results older than this are removed.
+    pub keep: Duration,
+    /// Bytes the file may use; the oldest acknowledged results are removed first.
+    pub max_bytes: u64,
+    /// Time spent looking for damage at start.
+    pub check_at_most: Duration,
+}
+
+/// How far the disk is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Every stored result has a number up to this one, and is on the disk.
+    pub committed_to: u64,
+    /// The broker has everything up to this number, and the disk says so.
+    pub acknowledged_to: u64,
+    /// Results on the disk that wait for the broker.
+    pub pending: u64,
+    /// Results committed in this run.
+    pub committed: u64,
+    /// Results lost in this run because the queue was full.
+    pub lost: u64,
+    /// Results removed in this run for lack of room before the broker had them.
+    pub removed_unacknowledged: u64,
+    /// Why nothing can be written at the moment.
+    pub stuck: Option<String>,
+    /// What was damaged and set aside in this run.
+    pub set_aside: Option<String>,
+}
+
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub progress: Progress,
+    /// Entries taken from the queue and dealt with.
+    pub handled: u64,
+    /// Numbers that were refused, not yet on the disk.
+    pub gaps: Vec<Gap>,
+    pub closing: bool,
+}
+
+impl Desk {
+    pub(crate) fn follow(&mut self, state: &State) {
+        self.progress.committed_to = state.next_seq - 1;
+        self.progress.acknowledged_to = state.acknowledged_to;
+        self.progress.pending = state.pending;
+    }
+}
+
+/// What handles and writer share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    desk: Mutex<Desk>,
+    pub(crate) changed: Condvar,
+    pub(crate) acknowledged_to: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change, `at_most` so long.
+    pub(crate) fn wait<'a>(
+        &self,
+        desk: MutexGuard<'a, Desk>,
+        at_most: Duration,
+    ) -> MutexGuard<'a, Desk> {
+        let woken = self.changed.wait_timeout(desk, at_most);
+        woken.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// The journal at work. Clones write to the same one; the last to go waits for the writer to finish.
+#[derive(Clone)]
+pub struct Journal(Arc<Inner>);
+
+struct Inner {
+    queue: Option<Sender<Entry>>,
+    writer: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    settings: JournalSettings,
+    first_seq: u64,
+}
+
+impl Journal {
+    /// Opens the journal of a folder, or begins one. A damaged one is set aside ([`Progress::set_aside`]).
+    ///
+    /// # Errors
+    /// The folder cannot be written, or another process writes it.
+    pub fn open(settings: JournalSettings) -> Result<Self, JournalError> {
+        let files = open::open(&settings)?;
+        let shared = Arc::new(Shared::default());
+        let state = files.store.state;
+        shared
+            .acknowledged_to
+            .store(state.acknowledged_to, Ordering::Relaxed);
+        let mut desk = shared.desk();
+        desk.follow(&state);
+        desk.progress.set_aside.clone_from(&files.set_aside);
+        drop(desk);
+        let (queue, entries) = bounded_weighed(
+            "journal",
+            settings.queue,
+            settings.queue_bytes,
+            Entry::weight,
+        );
+        let writer = Writer::new(files, settings.clone(), entries, shared.clone());
+        let writer = std::thread::Builder::new()
+            .name("sl-journal".into())
+            .spawn(move || writer.run())
+            .map_err(|source| JournalError::Thread { source })?;
+        Ok(Self(Arc::new(Inner {
+            queue: Some(queue),
+            writer: Some(writer),
+            shared,
+            settings,
+            first_seq: state.next_seq,
+        })))
+    }
+
+    /// The number of this run's first result.
+    pub fn first_seq(&self) -> u64 {
+        self.0.first_seq
+    }
+
+    /// Hands a result over to be committed. Never waits.
+    ///
+    /// # Errors
+    /// The queue is full: the result is lost, which the journal notes under its number. Or its time is not one.
+    pub fn submit(&self, result: &InspectionResult, json: Bytes) -> Result<(), JournalError> {
+        let entry = ResultEntry::new(result, json)?;
+        self.put(Entry::Result(Box::new(entry))).inspect_err(|_| {
+            let mut desk = self.0.shared.desk();
+            desk.progress.lost += 1;
+            match desk.gaps.last_mut().filter(|g| g.last + 1 == result.seq) {
+                Some(gap) => gap.last = result.seq,
+                None => desk.gaps.push(Gap {
+                    first: result.seq,
+                    last: result.seq,
+                    why: "the journal's queue was full",
+                }),
+            }
+        })
+    }
+
+    /// Adds a link to the audit trail: who did what, from what to what, and why. Never waits.
+    ///
+    /// # Errors
+    /// The queue is full, or the writer has ended.
+    pub fn audit(
+        &self,
+        actor: &str,
+        action: &str,
+        old: Option<&str>,
+        new: Option<&str>,
+        reason: &str,
+    ) -> Result<(), JournalError> {
+        self.put(Entry::Audit(AuditNote {
+            at: self.0.settings.clock.utc(),
+            actor: actor.to_string(),
+            action: action.to_string(),
+            old: old.map(str::to_string),
+            new: new.map(str::to_string),
+            reason: reason.to_string(),
+        }))
+    }
+
+    /// Keeps a change of an alarm. Never waits.
+    ///
+    /// # Errors
+    /// The queue is full, or the writer has ended.
+    pub fn alarm(&self, alarm: AlarmRecord) -> Result<(), JournalError> {
+        self.put(Entry::Alarm(alarm))
+    }
+
+    /// Keeps a person's re-judgement of a stored result; `id` and `at` are filled in. Never waits.
+    ///
+    /// # Errors
+    /// The queue is full, or the writer has ended.
+    pub fn review(&self, mut review: Review) -> Result<(), JournalError> {
+        review.at = self.0.settings.clock.utc();
+        self.put(Entry::Review(review))
+    }
+
+    fn put(&self, entry: Entry) -> Result<(), JournalError> {
+        let queue = self.0.queue.as_ref().ok_or(JournalError::Closed)?;
+        queue.try_send(entry).map_err(|refused| match refused {
+            SendError::Closed(_) => JournalError::Closed,
+            _ => JournalError::Full {
+                waiting: queue.gauge().snapshot().len,
+            },
+        })
+    }
+
+    /// The broker has every result up to `seq`. Written with the next commit, at the latest after 200 ms.
+    pub fn acknowledge(&self, seq: u64) {
+        self.0
+            .shared
+            .acknowledged_to
+            .fetch_max(seq, Ordering::Relaxed);
+    }
+
+    /// How far the disk is.
+    pub fn progress(&self) -> Progress {
+        self.0.shared.desk().progress.clone()
+    }
+
+    /// Waits until a result above `seq` is committed, `at_most` so long. Returns the highest committed number.
+    pub fn wait_committed(&self, seq: u64, at_most: Duration) -> u64 {
+        let end = Instant::now() + at_most;
+        let mut desk = self.0.shared.desk();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if desk.progress.committed_to > seq || left.is_zero() {
+                return desk.progress.committed_to;
+            }
+            desk = self.0.shared.wait(desk, left);
+        }
+    }
+
+    /// Waits until everything handed over so far is on the disk, `at_most` so long. False: it is not.
+    pub fn flush(&self, at_most: Duration) -> bool {
+        let handed_over = self.queue().sent;
+        let end = Instant::now() + at_most;
+        let mut desk = self.0.shared.desk();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if desk.handled >= handed_over || left.is_zero() {
+                return desk.handled >= handed_over;
+            }
+            desk = self.0.shared.wait(desk, left);
+        }
+    }
+
+    /// Fill of the queue before the disk.
+    pub fn queue(&self) -> QueueSnapshot {
+        let queue = self.0.queue.as_ref().expect("open until dropped");
+        queue.gauge().snapshot()
+    }
+
+    /// A reader with its own connection; it never disturbs the writer.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn reader(&self) -> Result<Reader, JournalError> {
+        Reader::open_file(&self.0.settings.folder.join(schema::FILE))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.desk().closing = true;
+        self.shared.changed.notify_all();
+        self.queue = None;
+        if self.writer.take().is_some_and(|w| w.join().is_err()) {
+            tracing::error!("the journal's thread panicked; results after that were not stored");
+        }
+    }
+}
