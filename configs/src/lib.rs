@@ -5,6 +5,7 @@
 //! Where to start: [`station`] and [`recipe`] hold the fields with their defaults and meaning.
 
 mod check;
+mod engine;
 mod load;
 mod problem;
 mod read;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const RANKS: &[(&str, u8)] = &[
     ("pipeline/model", 0),
     ("pipeline/queue", 0),
+    ("pipeline/threads", 0),
     ("pipeline/simulation", 1),
     ("pipeline/frames", 1),
     ("engines/registration", 1),

@@ -112,6 +112,7 @@ impl Bench {
             "own_ms": spread(&stages.own_after_capture),
             "stages_us": {
                 "capture": micros(&stages.capture),
+                "engine_busy": micros(&stages.engine_busy),
                 "batch_wait": micros(&stages.batch_wait),
                 "queue": micros(&stages.queue),
                 "preprocess": micros(&stages.preprocess),

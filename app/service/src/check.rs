@@ -94,6 +94,7 @@ fn probe_camera(
         line: None,
         base_dir: station.base.clone(),
         wants_reference: false,
+        raised: false,
     };
     let r = sightline_ingest::probe(context, FRAME_WITHIN)?;
     let (format, ms) = (r.format.name(), r.after.as_millis());

@@ -22,6 +22,7 @@ mod results;
 mod run;
 mod station;
 mod stop;
+mod threads;
 mod trigger;
 mod tuning;
 mod watch;

@@ -237,6 +237,7 @@ fn compose(
             precision,
             ..Default::default()
         },
+        threads: settings::Threads::default(),
         gate: settings::Gate {
             kind: settings::GateKind::None,
             at: settings::GateAt::DelayMs(DEADLINE_MS),

@@ -5,6 +5,7 @@ use crate::events::Events;
 use crate::gate::{self, SimulatedGate};
 use crate::recording;
 use crate::results::{Mailbox, OnResult, Results};
+use crate::threads;
 use crate::trigger::{self, RateTrigger};
 use crate::tuning::Chosen;
 use crate::watch;
@@ -73,6 +74,7 @@ pub fn start(
 ) -> anyhow::Result<Running> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let config = &station.value;
+    let raised = threads::raised(config.threads.priority)?;
     let boot_id = Uuid::now_v7();
     let models = match wishes.models {
         Some(models) => models,
@@ -113,7 +115,7 @@ pub fn start(
         },
         Box::new(SeededIds::from_seed(seed())),
     );
-    let settings = flow_settings(config, &clock)?;
+    let settings = flow_settings(config, &clock, raised)?;
     let flow = Flow::start(
         settings,
         first,
@@ -146,9 +148,9 @@ pub fn start(
         recorder,
         rate: None,
     };
-    running.start_cameras(station, &plan, &sink)?;
+    running.start_cameras(station, &plan, &sink, raised)?;
     match &config.trigger {
-        TriggerKind::Rate { hz } => running.rate = Some(RateTrigger::start(*hz, triggers, clock)?),
+        TriggerKind::Rate { hz } => running.rate = Some(RateTrigger::start(*hz, triggers, clock, raised)?),
         TriggerKind::Simulated {} => {
             if let Some(line) = &running.line {
                 line.run()?;
@@ -180,13 +182,19 @@ fn start_uplink(
     Ok(Some(Arc::new(Uplink::start(settings)?)))
 }
 
-fn flow_settings(config: &Station, clock: &Arc<dyn Clock>) -> anyhow::Result<FlowSettings> {
+fn flow_settings(
+    config: &Station,
+    clock: &Arc<dyn Clock>,
+    raised: bool,
+) -> anyhow::Result<FlowSettings> {
     let mut settings = FlowSettings::new(
         clock.clone(),
         config.cameras.iter().map(|c| c.slots).collect(),
     );
     settings.batch_wait = Duration::from_secs_f64(config.engine.batch_wait_ms / 1_000.0);
     settings.engine_cores = config.engine.cores.clone();
+    settings.stage_core = config.threads.stage_core;
+    settings.raised = raised;
     settings.max_open_parts = MAX_OPEN_PARTS;
     settings.every_frame = every_frame(config)?;
     Ok(settings)
@@ -219,6 +227,7 @@ impl Running {
         station: &Loaded<Station>,
         plan: &sightline_verdict::InspectionPlan,
         sink: &Arc<dyn TapSink>,
+        raised: bool,
     ) -> anyhow::Result<()> {
         for (index, config) in station.value.cameras.iter().enumerate() {
             let id = CameraId(index as u16);
@@ -237,6 +246,7 @@ impl Running {
                 line: self.line.clone(),
                 base_dir: station.base.clone(),
                 wants_reference: plan.views.iter().any(|v| needs(&v)),
+                raised,
             };
             self.cameras.push(sightline_ingest::start(context)?);
         }

@@ -2,6 +2,7 @@
 
 use sightline_frames::TriggerSink;
 use sightline_model::{Clock, TrackId, Trigger};
+use sightline_threads::{Place, Urgency};
 use sightline_uplink::CommandHandler;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -78,12 +79,17 @@ impl RateTrigger {
         hz: f64,
         triggers: Arc<dyn TriggerSink>,
         clock: Arc<dyn Clock>,
+        raised: bool,
     ) -> anyhow::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("sl-trigger".into())
             .spawn(move || {
+                let urgency = raised.then_some(Urgency::Stage);
+                if let Err(refused) = (Place { core: None, urgency }).take() {
+                    tracing::warn!("the trigger's thread {refused}");
+                }
                 let start = clock.now();
                 for number in 1_u64.. {
                     let due = start + Duration::from_secs_f64(number as f64 / hz);

@@ -32,6 +32,8 @@ pub(crate) struct Job {
     pub model: usize,
     pub dispatched: MonoTime,
     pub started: MonoTime,
+    /// When its engine was done with the batch before.
+    pub engine_free: MonoTime,
     pub done: MonoTime,
     /// Both stages.
     pub times: EngineTimes,
@@ -70,10 +72,15 @@ impl Job {
         let us = |d: Duration| d.as_micros() as u64;
         let triggered = slip.tag.deadline - deadline;
         let engine = self.times.preprocess_us + self.times.infer_us + self.times.postprocess_us;
+        let waited = us(self.done.since(slip.meta.captured)).saturating_sub(engine);
+        let engine_busy = us(self.engine_free.since(slip.meta.captured)).min(waited);
+        let from = slip.meta.captured.max(self.engine_free);
+        let batch_wait = us(self.dispatched.since(from)).min(waited - engine_busy);
         StagesUs {
             capture: us(slip.meta.captured.since(triggered)),
-            batch_wait: us(self.dispatched.since(slip.meta.captured)),
-            queue: us(self.done.since(self.dispatched)).saturating_sub(engine),
+            engine_busy,
+            batch_wait,
+            queue: waited - engine_busy - batch_wait,
             preprocess: self.times.preprocess_us,
             infer: self.times.infer_us,
             postprocess: self.times.postprocess_us,

@@ -20,7 +20,6 @@ mod live;
 mod lockstep;
 mod pace;
 mod parts;
-mod pin;
 mod recording;
 mod results;
 mod settings;

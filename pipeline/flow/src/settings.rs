@@ -17,6 +17,8 @@ pub struct FlowSettings {
     pub engine_cores: Vec<usize>,
     /// Core for batcher, judge, gate and results; `None`: not pinned.
     pub stage_core: Option<usize>,
+    /// Threads run before other programs' ([`sightline_threads::may_raise`]).
+    pub raised: bool,
     /// Parts that can be open at once; more are rejected as overflow.
     pub max_open_parts: usize,
     /// Every frame of this camera is a part.
@@ -36,6 +38,7 @@ impl FlowSettings {
             batch_wait: Duration::from_millis(2),
             engine_cores: Vec::new(),
             stage_core: None,
+            raised: false,
             max_open_parts: 256,
             every_frame: None,
             stop_patience: Duration::from_secs(5),

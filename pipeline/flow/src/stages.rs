@@ -54,9 +54,11 @@ macro_rules! stages {
 stages! {
     /// Trigger to frame in memory.
     capture,
-    /// Frame in memory to its batch handed to the engines.
+    /// Waiting while the engine was busy with other views.
+    engine_busy,
+    /// Then waiting for other views to fill the batch.
     batch_wait,
-    /// Waiting for a free engine, and the way there and back.
+    /// The way to the engine and back.
     queue,
     /// Registration and preprocessing.
     preprocess,
@@ -68,7 +70,8 @@ stages! {
     judge,
     /// Trigger to verdict.
     trigger_to_verdict,
-    /// The same without engine time and the configured batching wait: what is our own, and the camera's.
+    /// The same without engine time, its own view's and that spent on others meanwhile, and without the configured
+    /// batching wait: what is our own, and the camera's.
     own,
     /// The same without capture: what is our own.
     own_after_capture,
@@ -77,7 +80,7 @@ stages! {
 impl Stages {
     /// Counts one decided part, unless a deadline or a missing view closed it.
     pub(crate) fn observe(&mut self, dossier: &Dossier, at: MonoTime) {
-        let total = |s: &StagesUs| s.capture + s.batch_wait + s.queue + engine(s) + s.judge;
+        let total = |s: &StagesUs| s.capture + s.engine_busy + s.batch_wait + s.queue + engine(s) + s.judge;
         let views = dossier.views();
         let missed = |s| {
             matches!(
@@ -93,9 +96,10 @@ impl Stages {
         };
         let wait = s.batch_wait.min(self.configured_wait.as_micros() as u64);
         let whole = at.since(dossier.trigger().at).as_micros() as u64;
-        let own = whole.saturating_sub(engine(&s) + wait);
+        let own = whole.saturating_sub(engine(&s) + s.engine_busy + wait);
         for (histogram, us) in [
             (&mut self.capture, s.capture),
+            (&mut self.engine_busy, s.engine_busy),
             (&mut self.batch_wait, s.batch_wait),
             (&mut self.queue, s.queue),
             (&mut self.preprocess, s.preprocess),

@@ -14,8 +14,9 @@ use crate::threads::{
     BatchThread, Crew, Ear, JudgeThread, ResultThread, Threads, Told, WorkerCommand, WorkerThread,
 };
 use crate::worker::EngineCore;
-use crate::{FlowError, FlowEvents, FlowSettings, GateSetup, GenerationBuild, ResultSink, pin};
+use crate::{FlowError, FlowEvents, FlowSettings, GateSetup, GenerationBuild, ResultSink};
 use sightline_queue::bounded;
+use sightline_threads::Urgency;
 use sightline_verdict::ResultMaker;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -38,7 +39,7 @@ impl Flow {
         events: Arc<dyn FlowEvents>,
     ) -> Result<FlowHandle, FlowError> {
         let cores = settings.engine_cores.iter().chain(&settings.stage_core);
-        pin::check(cores.copied())?;
+        check_cores(cores.copied())?;
         let cameras = settings.camera_slots.len();
         let (live, engines) = Live::of(first, cameras)?;
         let (clock, max_open) = (&settings.clock, settings.max_open_parts.max(1));
@@ -82,7 +83,7 @@ impl Flow {
             dossier_tx.gauge(),
         ];
 
-        let mut threads = Threads::new(Arc::clone(&events), Arc::clone(clock));
+        let mut threads = Threads::new(Arc::clone(&events), Arc::clone(clock), settings.raised);
         let stage_core = settings.stage_core;
         let gate_link = gate.map(|setup| {
             let link = Arc::new(GateLink::new(setup.schedule, max_open));
@@ -93,7 +94,7 @@ impl Flow {
             let (events, clock) = (Arc::clone(&events), Arc::clone(clock));
             let core = GateCore::new(link, driver, events, clock, max_open);
             let patience = settings.stop_patience;
-            threads.spawn("sl-gate", stage_core, move || core.run(patience))?;
+            threads.spawn("sl-gate", stage_core, Some(Urgency::Stage), move || core.run(patience))?;
         }
         let results = ResultThread {
             core: ResultCore::new(
@@ -108,8 +109,8 @@ impl Flow {
             dossiers: dossier_tx,
             told: Arc::clone(&told),
         };
-        threads.spawn("sl-result", stage_core, move || results.run())?;
-        threads.spawn("sl-retire", None, move || {
+        threads.spawn("sl-result", stage_core, None, move || results.run())?;
+        threads.spawn("sl-retire", None, None, move || {
             while let Ok(engines) = retired_rx.recv() {
                 drop::<Vec<crate::ModelEngines>>(engines);
             }
@@ -132,7 +133,7 @@ impl Flow {
             };
             let pinned = &settings.engine_cores;
             let core = (!pinned.is_empty()).then(|| pinned[n % pinned.len()]);
-            threads.spawn(&format!("sl-engine-{n}"), core, move || worker.run())?;
+            threads.spawn(&format!("sl-engine-{n}"), core, Some(Urgency::Compute), move || worker.run())?;
         }
         drop(retired_tx);
         let judge = JudgeThread {
@@ -147,7 +148,7 @@ impl Flow {
             home: home_tx,
             workers: controls.clone(),
         };
-        threads.spawn("sl-judge", stage_core, move || judge.run())?;
+        threads.spawn("sl-judge", stage_core, Some(Urgency::Stage), move || judge.run())?;
         let generation = live.generation();
         let rules = BatchRules {
             clock: Arc::clone(clock),
@@ -171,7 +172,7 @@ impl Flow {
             patience: settings.stop_patience,
             hang_after: settings.hang_after,
         };
-        threads.spawn("sl-batch", stage_core, move || batcher.run())?;
+        threads.spawn("sl-batch", stage_core, Some(Urgency::Stage), move || batcher.run())?;
 
         let door = Arc::new(Door::default());
         events.generation_active(generation);
@@ -206,4 +207,15 @@ impl Flow {
             settings,
         })
     }
+}
+
+fn check_cores(cores: impl Iterator<Item = usize>) -> Result<(), FlowError> {
+    let allowed = sightline_threads::allowed_cores();
+    for core in cores {
+        // a system that cannot tell will say when pinning
+        if !allowed.is_empty() && !allowed.contains(&core) {
+            return Err(FlowError::Core { core, allowed });
+        }
+    }
+    Ok(())
 }

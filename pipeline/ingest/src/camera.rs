@@ -5,7 +5,6 @@ use crate::{
     driver::Driver,
     images::ImagesIndex,
     link::Told,
-    pin,
     seat::Seat,
     session::thread_name,
     simulated::SimulatedLine,
@@ -18,6 +17,7 @@ use sightline_configs::station;
 use sightline_frames::{FramePool, MemoryWish, PoolSnapshot, TapSink};
 use sightline_model::{CameraId, Clock};
 use sightline_queue::{Receiver, Sender, bounded};
+use sightline_threads::{Place, Urgency};
 use std::{
     path::PathBuf,
     sync::{
@@ -51,6 +51,30 @@ pub struct CameraContext {
     pub base_dir: PathBuf,
     /// A model on this camera takes a reference, so sources that have golden pictures bring one with each view.
     pub wants_reference: bool,
+    /// Its threads run before other programs' ([`sightline_threads::may_raise`]).
+    pub raised: bool,
+}
+
+impl CameraContext {
+    /// Where the camera's own threads run.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            core: self.config.core,
+            urgency: self.raised.then_some(Urgency::Compute),
+        }
+    }
+}
+
+fn check_core(camera: &str, core: Option<usize>) -> Result<(), IngestError> {
+    let allowed = sightline_threads::allowed_cores();
+    match core {
+        Some(core) if !allowed.contains(&core) => Err(IngestError::NoSuchCore {
+            camera: camera.into(),
+            core,
+            allowed,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// A running camera. Dropped, it stops like [`CameraHandle::stop`], but without a word about hanging threads.
@@ -72,7 +96,7 @@ pub struct CameraHandle {
 /// # Errors
 /// What can never work: memory, a core that is not there, pictures that cannot be listed, a format the source has not.
 pub fn start(ctx: CameraContext) -> Result<CameraHandle, IngestError> {
-    pin::check(&ctx.config.name, ctx.config.core)?;
+    check_core(&ctx.config.name, ctx.config.core)?;
     let name: Arc<str> = ctx.config.name.as_str().into();
     let pool = build::pool(&ctx)?;
     let stats = Arc::new(Stats::default());

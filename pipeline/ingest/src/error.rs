@@ -26,7 +26,7 @@ pub enum IngestError {
     },
     /// The core to pin to is not one of this process's.
     #[error(
-        "camera `{camera}`: expected `core` to be one of the cores this process may use ({allowed}), found {core}"
+        "camera `{camera}`: expected `core` to be one of the cores this process may use {allowed:?}, found {core}"
     )]
     NoSuchCore {
         /// The camera's name.
@@ -34,7 +34,7 @@ pub enum IngestError {
         /// The core asked for.
         core: usize,
         /// The cores there are.
-        allowed: String,
+        allowed: Vec<usize>,
     },
     /// A format that this kind of source cannot give.
     #[error(

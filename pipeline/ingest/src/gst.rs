@@ -39,5 +39,5 @@ pub(crate) fn source(ctx: &CameraContext) -> Result<Box<dyn Source>, IngestError
         camera: ctx.config.name.clone(),
         found: found.to_string(),
     })?;
-    Ok(Box::new(GstSource::new(&ctx.config, plan)))
+    Ok(Box::new(GstSource::new(ctx, plan)))
 }

@@ -14,7 +14,6 @@ mod health;
 pub mod images;
 mod link;
 mod measure;
-mod pin;
 mod probe;
 mod seat;
 mod session;

@@ -2,10 +2,10 @@
 
 use crate::{
     link::{Link, StopFlag},
-    pin,
     seat::{Seat, SeatedTap},
     state::Reason,
 };
+use sightline_threads::Place;
 use std::thread::JoinHandle;
 
 /// A kind of source, ready to be opened again and again.
@@ -47,10 +47,10 @@ pub(crate) struct Work {
 }
 
 impl ThreadSession {
-    /// Starts `work` on a thread of its own, pinned to `core`.
+    /// Starts `work` on a thread of its own, put in its `place`.
     pub(crate) fn start(
         camera: &str,
-        core: Option<usize>,
+        place: Place,
         seat: &Seat,
         link: Link,
         work: impl FnOnce(Work) + Send + 'static,
@@ -61,7 +61,7 @@ impl ThreadSession {
         let thread = std::thread::Builder::new()
             .name(thread_name("cam", camera))
             .spawn(move || {
-                pin::pin_this_thread(&name, core);
+                take(place, &name);
                 work(Work {
                     tap,
                     link,
@@ -73,6 +73,13 @@ impl ThreadSession {
             stop,
             thread: Some(thread),
         }))
+    }
+}
+
+/// Puts the calling thread in its place. What was checked at start can still be refused when it was taken away since.
+pub(crate) fn take(place: Place, camera: &str) {
+    if let Err(refused) = place.take() {
+        tracing::warn!(camera, "the camera's thread {refused}");
     }
 }
 

@@ -368,20 +368,14 @@ struct Cores(std::sync::Mutex<Vec<usize>>);
 
 impl sightline_frames::TapSink for Cores {
     fn deliver(&self, _: sightline_frames::Tapped) -> Result<(), sightline_frames::Tapped> {
-        let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
-        *self.0.lock().unwrap() = (0..nix::sched::CpuSet::count())
-            .filter(|&c| set.is_set(c).unwrap())
-            .collect();
+        *self.0.lock().unwrap() = sightline_threads::allowed_cores();
         Ok(())
     }
 }
 
 #[test]
 fn the_streaming_thread_runs_on_its_core() {
-    let here = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
-    let core = (0..nix::sched::CpuSet::count())
-        .rfind(|&c| here.is_set(c).unwrap())
-        .unwrap();
+    let core = *sightline_threads::allowed_cores().last().unwrap();
     let cores = Arc::new(Cores::default());
     let mut config = pipeline("videotestsrc num-buffers=3 ! video/x-raw,width=64,height=48");
     config.core = Some(core);

@@ -95,6 +95,7 @@ fn frames_of_a_gstreamer_camera_allocate_nothing() {
         line: None,
         base_dir: PathBuf::new(),
         wants_reference: false,
+        raised: false,
     })
     .unwrap();
     reach(&count, 100);

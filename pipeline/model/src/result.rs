@@ -164,9 +164,11 @@ pub struct Times {
 pub struct StagesUs {
     /// Trigger to frame in memory.
     pub capture: u64,
-    /// Frame in memory to its batch handed to an engine.
+    /// Waiting while the engine was busy with other views, the same part's among them.
+    pub engine_busy: u64,
+    /// Then waiting for other views to fill the batch.
     pub batch_wait: u64,
-    /// Waiting for a free engine.
+    /// The way to the engine and back.
     pub queue: u64,
     /// Preprocessing.
     pub preprocess: u64,

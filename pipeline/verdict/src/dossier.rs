@@ -48,6 +48,7 @@ const OWED: DossierView = DossierView {
     frame: None,
     stages: StagesUs {
         capture: 0,
+        engine_busy: 0,
         batch_wait: 0,
         queue: 0,
         preprocess: 0,

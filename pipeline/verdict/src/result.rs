@@ -159,6 +159,7 @@ fn times(dossier: &Dossier) -> Times {
 fn total_us(s: &StagesUs) -> u64 {
     [
         s.capture,
+        s.engine_busy,
         s.batch_wait,
         s.queue,
         s.preprocess,

@@ -1,8 +1,9 @@
 //! Threads by name: started, pinned, waited for.
 
-use crate::{FlowError, FlowEvents, pin};
+use crate::{FlowError, FlowEvents};
 use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock};
 use sightline_queue::{Receiver, Sender, bounded};
+use sightline_threads::{Place, Refused, Urgency};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -13,6 +14,7 @@ pub(crate) struct Threads {
     ended: (Sender<String>, Receiver<String>),
     events: Arc<dyn FlowEvents>,
     clock: Arc<dyn Clock>,
+    raised: bool,
 }
 
 /// Says that its thread has ended, and loudly if by a panic.
@@ -51,12 +53,14 @@ fn alarm(id: String, message: String, clock: &dyn Clock) -> Alarm {
 }
 
 impl Threads {
-    pub(crate) fn new(events: Arc<dyn FlowEvents>, clock: Arc<dyn Clock>) -> Self {
+    /// `raised`: threads get the priority their urgency asks for.
+    pub(crate) fn new(events: Arc<dyn FlowEvents>, clock: Arc<dyn Clock>, raised: bool) -> Self {
         Self {
             running: Vec::new(),
             ended: bounded("threads-ended", 256),
             events,
             clock,
+            raised,
         }
     }
 
@@ -64,6 +68,7 @@ impl Threads {
         &mut self,
         name: &str,
         core: Option<usize>,
+        urgency: Option<Urgency>,
         run: impl FnOnce() + Send + 'static,
     ) -> Result<(), FlowError> {
         let ending = Ending {
@@ -72,18 +77,22 @@ impl Threads {
             events: Arc::clone(&self.events),
             clock: Arc::clone(&self.clock),
         };
+        let place = Place {
+            core,
+            urgency: urgency.filter(|_| self.raised),
+        };
         let body = move || {
             let ending = ending;
-            if let Some(core) = core
-                && !pin::pin(core)
-            {
-                let message = format!(
-                    "thread {} was to be pinned to core {core} and the system refused; it runs \
-                     unpinned; look at the process's allowed cores",
-                    ending.name
-                );
-                let id = format!("flow.{}.unpinned", ending.name);
-                ending.events.alarm(alarm(id, message, &*ending.clock));
+            if let Err(refused) = place.take() {
+                let what = match refused {
+                    Refused::Core { .. } => "unpinned",
+                    Refused::Urgency { .. } => "not-raised",
+                };
+                ending.events.alarm(alarm(
+                    format!("flow.{}.{what}", ending.name),
+                    format!("thread {} {refused}", ending.name),
+                    &*ending.clock,
+                ));
             }
             run();
         };

@@ -266,6 +266,7 @@ impl EngineCore {
         }
         self.loaded[at].references.take_back(&mut job);
         job.done = self.clock.now();
+        job.engine_free = self.last_done;
         let from = job.started.max(self.last_done);
         if !self.untimed {
             let pace = &self.loaded[at].live.models[job.model].pace;

@@ -1,15 +1,16 @@
 //! What a pipeline says of itself, heard where it is said: the handler runs in the thread that posts.
 
 use super::damage;
-use crate::{link::Link, pin, state::Reason, status::Stats};
+use crate::{link::Link, session, state::Reason, status::Stats};
 use gstreamer::{self as gst, MessageView, glib, prelude::*};
+use sightline_threads::Place;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Hears a pipeline's bus. Nothing waits on the bus, so nothing piles up there.
 #[derive(Clone)]
 pub(super) struct Ear {
     camera: Arc<str>,
-    core: Option<usize>,
+    place: Place,
     link: Link,
     stats: Arc<Stats>,
     error: Arc<Mutex<Option<Reason>>>,
@@ -18,13 +19,13 @@ pub(super) struct Ear {
 impl Ear {
     pub(super) fn new(
         camera: Arc<str>,
-        core: Option<usize>,
+        place: Place,
         link: Link,
         stats: Arc<Stats>,
     ) -> Self {
         Self {
             camera,
-            core,
+            place,
             link,
             stats,
             error: Arc::default(),
@@ -70,7 +71,7 @@ impl Ear {
             // Posted by a new streaming thread before its first frame.
             MessageView::StreamStatus(status) if status.get().0 == gst::StreamStatusType::Enter => {
                 damage::forget();
-                pin::pin_this_thread(&self.camera, self.core);
+                session::take(self.place, &self.camera);
             }
             _ => {}
         }

@@ -7,29 +7,30 @@ use super::{
     plan::{Built, Plan},
 };
 use crate::{
+    CameraContext,
     link::{Link, StopFlag},
     seat::Seat,
     session::{AtEnd, Session, Source, take_tap},
     state::Reason,
 };
 use gstreamer::{self as gst, prelude::*};
-use sightline_configs::station::Camera;
 use sightline_frames::{
     AllocationError, FramePool, SlotAllocator, WhenNoSlot, offer_slots, tune_libav,
 };
+use sightline_threads::Place;
 use std::sync::Arc;
 
 pub(crate) struct GstSource {
     name: Arc<str>,
-    core: Option<usize>,
+    place: Place,
     plan: Plan,
 }
 
 impl GstSource {
-    pub(super) fn new(camera: &Camera, plan: Plan) -> Self {
+    pub(super) fn new(ctx: &CameraContext, plan: Plan) -> Self {
         Self {
-            name: camera.name.as_str().into(),
-            core: camera.core,
+            name: ctx.config.name.as_str().into(),
+            place: ctx.place(),
             plan,
         }
     }
@@ -41,7 +42,7 @@ impl Source for GstSource {
         let tap = take_tap(seat, &link)?;
         let (stats, pool) = (tap.stats_owned(), tap.pool.clone());
         tune_libav(pipeline.upcast_ref());
-        let ear = Ear::new(Arc::clone(&self.name), self.core, link.clone(), stats);
+        let ear = Ear::new(Arc::clone(&self.name), self.place, link.clone(), stats);
         let bus = pipeline
             .bus()
             .ok_or("expected a bus in the pipeline, found none")?;

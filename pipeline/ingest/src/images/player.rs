@@ -14,6 +14,7 @@ use crate::{
 };
 use sightline_frames::{Lease, OpenSlot, Tapped, View};
 use sightline_model::{FrameId, MissReason, PixelFormat};
+use sightline_threads::Place;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -35,7 +36,7 @@ struct Show {
 
 pub(crate) struct ImagesSource {
     camera: String,
-    core: Option<usize>,
+    place: Place,
     show: Show,
 }
 
@@ -49,7 +50,7 @@ impl ImagesSource {
         let config = &ctx.config;
         Self {
             camera: config.name.clone(),
-            core: config.core,
+            place: ctx.place(),
             show: Show {
                 templates: ctx.wants_reference && index.has_templates(),
                 index,
@@ -67,7 +68,7 @@ impl ImagesSource {
 impl Source for ImagesSource {
     fn open(&mut self, seat: &Seat, link: Link) -> Result<Box<dyn Session>, Reason> {
         let show = self.show.clone();
-        ThreadSession::start(&self.camera, self.core, seat, link, move |work| {
+        ThreadSession::start(&self.camera, self.place, seat, link, move |work| {
             Player {
                 show,
                 work,

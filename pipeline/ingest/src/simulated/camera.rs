@@ -17,6 +17,7 @@ use sightline_frames::{Lease, OpenSlot, View};
 use sightline_model::{MissReason, PixelFormat, TrackId};
 use sightline_queue::RecvTimeout;
 use sightline_simulation::{Condition, Face, line::Exposure};
+use sightline_threads::Place;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -36,7 +37,7 @@ struct Optics {
 
 pub(crate) struct SimulatedSource {
     name: String,
-    core: Option<usize>,
+    place: Place,
     line: Arc<Inner>,
     number: Option<usize>,
     optics: Arc<Mutex<Optics>>,
@@ -53,7 +54,7 @@ impl SimulatedSource {
         let face = number.and_then(|number| line.face(face.map_or(number, usize::from)));
         Self {
             name: ctx.config.name.clone(),
-            core: ctx.config.core,
+            place: ctx.place(),
             number,
             optics: Arc::new(Mutex::new(Optics {
                 face,
@@ -91,7 +92,7 @@ impl Source for SimulatedSource {
             size: self.size,
             format: self.format,
         };
-        ThreadSession::start(&self.name, self.core, seat, link, move |mut work| {
+        ThreadSession::start(&self.name, self.place, seat, link, move |mut work| {
             work.link.alive();
             let mut optics = optics.lock().unwrap_or_else(PoisonError::into_inner);
             while !work.stop.is_raised() {

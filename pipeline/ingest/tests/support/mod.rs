@@ -115,6 +115,7 @@ pub fn context(config: Camera, sink: Arc<Notes>, base_dir: &Path) -> CameraConte
         line: None,
         base_dir: base_dir.to_owned(),
         wants_reference: false,
+        raised: false,
     }
 }
 
