@@ -150,7 +150,9 @@ pub fn start(
     };
     running.start_cameras(station, &plan, &sink, raised)?;
     match &config.trigger {
-        TriggerKind::Rate { hz } => running.rate = Some(RateTrigger::start(*hz, triggers, clock, raised)?),
+        TriggerKind::Rate { hz } => {
+            running.rate = Some(RateTrigger::start(*hz, triggers, clock, raised)?)
+        }
         TriggerKind::Simulated {} => {
             if let Some(line) = &running.line {
                 line.run()?;

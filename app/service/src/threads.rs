@@ -15,7 +15,9 @@ pub fn raised(wanted: Priority) -> anyhow::Result<bool> {
     match (&tried, wanted) {
         (Ok(()), _) => tracing::info!("the line's threads run before other programs"),
         (Err(refused), Priority::Auto) => {
-            tracing::warn!("the line's threads run like other programs; a busy box makes parts late: a thread {refused}");
+            tracing::warn!(
+                "the line's threads run like other programs; a busy box makes parts late: a thread {refused}"
+            );
         }
         (Err(_), _) => {
             return tried.map(|()| true).context(

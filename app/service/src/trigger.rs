@@ -87,7 +87,12 @@ impl RateTrigger {
             .name("sl-trigger".into())
             .spawn(move || {
                 let urgency = raised.then_some(Urgency::Stage);
-                if let Err(refused) = (Place { core: None, urgency }).take() {
+                if let Err(refused) = (Place {
+                    core: None,
+                    urgency,
+                })
+                .take()
+                {
                     tracing::warn!("the trigger's thread {refused}");
                 }
                 let start = clock.now();

@@ -80,7 +80,8 @@ stages! {
 impl Stages {
     /// Counts one decided part, unless a deadline or a missing view closed it.
     pub(crate) fn observe(&mut self, dossier: &Dossier, at: MonoTime) {
-        let total = |s: &StagesUs| s.capture + s.engine_busy + s.batch_wait + s.queue + engine(s) + s.judge;
+        let total =
+            |s: &StagesUs| s.capture + s.engine_busy + s.batch_wait + s.queue + engine(s) + s.judge;
         let views = dossier.views();
         let missed = |s| {
             matches!(

@@ -94,7 +94,9 @@ impl Flow {
             let (events, clock) = (Arc::clone(&events), Arc::clone(clock));
             let core = GateCore::new(link, driver, events, clock, max_open);
             let patience = settings.stop_patience;
-            threads.spawn("sl-gate", stage_core, Some(Urgency::Stage), move || core.run(patience))?;
+            threads.spawn("sl-gate", stage_core, Some(Urgency::Stage), move || {
+                core.run(patience)
+            })?;
         }
         let results = ResultThread {
             core: ResultCore::new(
@@ -133,7 +135,12 @@ impl Flow {
             };
             let pinned = &settings.engine_cores;
             let core = (!pinned.is_empty()).then(|| pinned[n % pinned.len()]);
-            threads.spawn(&format!("sl-engine-{n}"), core, Some(Urgency::Compute), move || worker.run())?;
+            threads.spawn(
+                &format!("sl-engine-{n}"),
+                core,
+                Some(Urgency::Compute),
+                move || worker.run(),
+            )?;
         }
         drop(retired_tx);
         let judge = JudgeThread {
@@ -148,7 +155,9 @@ impl Flow {
             home: home_tx,
             workers: controls.clone(),
         };
-        threads.spawn("sl-judge", stage_core, Some(Urgency::Stage), move || judge.run())?;
+        threads.spawn("sl-judge", stage_core, Some(Urgency::Stage), move || {
+            judge.run()
+        })?;
         let generation = live.generation();
         let rules = BatchRules {
             clock: Arc::clone(clock),
@@ -172,7 +181,9 @@ impl Flow {
             patience: settings.stop_patience,
             hang_after: settings.hang_after,
         };
-        threads.spawn("sl-batch", stage_core, Some(Urgency::Stage), move || batcher.run())?;
+        threads.spawn("sl-batch", stage_core, Some(Urgency::Stage), move || {
+            batcher.run()
+        })?;
 
         let door = Arc::new(Door::default());
         events.generation_active(generation);

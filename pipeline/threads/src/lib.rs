@@ -101,7 +101,12 @@ pub fn may_raise() -> Result<(), Refused> {
     let panicked = |_| Refused::Urgency {
         found: "the attempt panicked".into(),
     };
-    std::thread::scope(|scope| scope.spawn(probe).join().unwrap_or_else(|e| Err(panicked(e))))
+    std::thread::scope(|scope| {
+        scope
+            .spawn(probe)
+            .join()
+            .unwrap_or_else(|e| Err(panicked(e)))
+    })
 }
 
 fn pin(core: usize) -> Result<(), Refused> {
@@ -170,9 +175,14 @@ mod tests {
             core: None,
             urgency: Some(Urgency::Stage),
         };
-        let (taken, policy) = on_a_thread(move || (place.take(), thread_schedule_policy().unwrap()));
+        let (taken, policy) =
+            on_a_thread(move || (place.take(), thread_schedule_policy().unwrap()));
         let fifo = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
         assert_eq!((taken.is_ok(), policy == fifo), (permitted, permitted));
-        assert_ne!(thread_schedule_policy().unwrap(), fifo, "only the probe was raised");
+        assert_ne!(
+            thread_schedule_policy().unwrap(),
+            fifo,
+            "only the probe was raised"
+        );
     }
 }

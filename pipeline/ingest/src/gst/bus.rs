@@ -17,12 +17,7 @@ pub(super) struct Ear {
 }
 
 impl Ear {
-    pub(super) fn new(
-        camera: Arc<str>,
-        place: Place,
-        link: Link,
-        stats: Arc<Stats>,
-    ) -> Self {
+    pub(super) fn new(camera: Arc<str>, place: Place, link: Link, stats: Arc<Stats>) -> Self {
         Self {
             camera,
             place,
