@@ -39,6 +39,20 @@ pub enum PixelFormat {
 }
 
 impl PixelFormat {
+    /// Every format, in an order that stays: recordings number formats by it. New ones go to the end.
+    pub const ALL: [Self; 10] = [
+        Self::Gray8,
+        Self::Rgb,
+        Self::Bgr,
+        Self::Nv12,
+        Self::I420,
+        Self::Yuy2,
+        Self::BayerRggb,
+        Self::BayerBggr,
+        Self::BayerGrbg,
+        Self::BayerGbrg,
+    ];
+
     /// The GStreamer name, e.g. `GRAY8`; Bayer formats are `BAYER_RGGB` and the like.
     pub fn name(self) -> &'static str {
         match self {

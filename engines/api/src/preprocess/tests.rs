@@ -7,19 +7,6 @@ use crate::bundle::{Channel, Color, Dtype, InputSpec, Layout, Resize};
 use proptest::prelude::*;
 use sightline_model::{BoxView, PictureRef, PixelFormat};
 
-const FORMATS: [PixelFormat; 10] = [
-    PixelFormat::Gray8,
-    PixelFormat::Rgb,
-    PixelFormat::Bgr,
-    PixelFormat::Nv12,
-    PixelFormat::I420,
-    PixelFormat::Yuy2,
-    PixelFormat::BayerRggb,
-    PixelFormat::BayerBggr,
-    PixelFormat::BayerGrbg,
-    PixelFormat::BayerGbrg,
-];
-
 fn spec(width: u32, height: u32, color: Color, resize: Resize) -> InputSpec {
     let n = color.channels();
     InputSpec {
@@ -155,7 +142,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
     fn every_format_and_fit_agrees_with_the_naive_reference(
-        format in prop::sample::select(&FORMATS[..]),
+        format in prop::sample::select(&PixelFormat::ALL[..]),
         color in prop::sample::select(&[Color::Gray, Color::Rgb, Color::Bgr][..]),
         resize in prop::sample::select(&[Resize::Letterbox, Resize::Stretch, Resize::Crop][..]),
         (vw, vh) in (1u32..40, 1u32..40),
@@ -254,7 +241,7 @@ fn pictures_that_are_not_there_are_refused_with_their_sizes() {
     let spec = spec(4, 4, Color::Rgb, Resize::Stretch);
     let mut pre = Preprocessor::new(&spec);
     let mut tensor = vec![0.0; spec.elements()];
-    for format in FORMATS {
+    for format in PixelFormat::ALL {
         let mut picture = noise(5, 5, format, 3);
         picture.bytes.truncate(picture.layout.len - 4);
         let cut = pre.run(picture.picture(), None, None, &mut tensor);

@@ -6,18 +6,6 @@ use sightline_model::{
 };
 use std::io::Read;
 
-pub(super) const FORMATS: [PixelFormat; 10] = [
-    PixelFormat::Gray8,
-    PixelFormat::Rgb,
-    PixelFormat::Bgr,
-    PixelFormat::Nv12,
-    PixelFormat::I420,
-    PixelFormat::Yuy2,
-    PixelFormat::BayerRggb,
-    PixelFormat::BayerBggr,
-    PixelFormat::BayerGrbg,
-    PixelFormat::BayerGbrg,
-];
 pub(super) const HEALTHS: [Health; 7] = [
     Health::Ok,
     Health::Frozen,
@@ -38,23 +26,7 @@ pub(super) const REASONS: [MissReason; 8] = [
     MissReason::Late,
 ];
 
-/// The place in [`FORMATS`]; written as a match so that a new variant does not compile until it has one.
-pub(super) fn format_number(f: PixelFormat) -> u8 {
-    match f {
-        PixelFormat::Gray8 => 0,
-        PixelFormat::Rgb => 1,
-        PixelFormat::Bgr => 2,
-        PixelFormat::Nv12 => 3,
-        PixelFormat::I420 => 4,
-        PixelFormat::Yuy2 => 5,
-        PixelFormat::BayerRggb => 6,
-        PixelFormat::BayerBggr => 7,
-        PixelFormat::BayerGrbg => 8,
-        PixelFormat::BayerGbrg => 9,
-    }
-}
-
-/// The place in [`HEALTHS`].
+/// The place in [`HEALTHS`]; written as a match so that a new variant does not compile until it has one.
 pub(super) fn health_number(h: Health) -> u8 {
     match h {
         Health::Ok => 0,
@@ -113,7 +85,7 @@ impl Put<'_> {
         self.i64(m.captured_utc.0);
         self.u32(m.width);
         self.u32(m.height);
-        self.u8(format_number(m.format));
+        self.u8(m.format as u8);
         for n in m.layout.offsets.iter().chain(&m.layout.strides) {
             self.u64(*n as u64);
         }
@@ -215,7 +187,7 @@ impl<R: Read> Get<R> {
         let captured = MonoTime(self.u64()?);
         let captured_utc = UtcMicros(self.i64()?);
         let (width, height) = (self.u32()?, self.u32()?);
-        let format = self.one_of("pixel format", &FORMATS)?;
+        let format = self.one_of("pixel format", &PixelFormat::ALL)?;
         let mut layout = PlaneLayout::default();
         for n in layout.offsets.iter_mut().chain(&mut layout.strides) {
             *n = self.size("plane layout", MAX_PICTURE)?;

@@ -1,6 +1,6 @@
 //! What was written is what is read, and damage is named.
 
-use super::fields::{FORMATS, HEALTHS, REASONS, format_number, health_number, reason_number};
+use super::fields::{HEALTHS, REASONS, health_number, reason_number};
 use super::*;
 use sightline_frames::{FramePool, Lease, MemoryWish, Missed, PoolConfig, Tapped, View};
 use sightline_model::{
@@ -133,8 +133,8 @@ fn any_damaged_byte_gives_an_error_or_other_records_but_never_a_panic() {
 
 #[test]
 fn tables_and_numbers_agree() {
-    for (i, f) in FORMATS.iter().enumerate() {
-        assert_eq!(usize::from(format_number(*f)), i);
+    for (i, f) in PixelFormat::ALL.iter().enumerate() {
+        assert_eq!(*f as usize, i);
     }
     for (i, h) in HEALTHS.iter().enumerate() {
         assert_eq!(usize::from(health_number(*h)), i);

@@ -5,19 +5,6 @@ use gstreamer as gst;
 use gstreamer_video::VideoInfo;
 use sightline_model::{PixelFormat, PlaneLayout};
 
-const FORMATS: [PixelFormat; 10] = [
-    PixelFormat::Gray8,
-    PixelFormat::Rgb,
-    PixelFormat::Bgr,
-    PixelFormat::Nv12,
-    PixelFormat::I420,
-    PixelFormat::Yuy2,
-    PixelFormat::BayerRggb,
-    PixelFormat::BayerBggr,
-    PixelFormat::BayerGrbg,
-    PixelFormat::BayerGbrg,
-];
-
 /// The shape of a frame with these caps; `None` for what the station does not take.
 pub(super) fn of_caps(caps: &gst::CapsRef) -> Option<Shape> {
     let structure = caps.structure(0)?;
@@ -26,7 +13,7 @@ pub(super) fn of_caps(caps: &gst::CapsRef) -> Option<Shape> {
             "BAYER_{}",
             structure.get::<&str>("format").ok()?.to_uppercase()
         );
-        let format = FORMATS.into_iter().find(|f| f.name() == name)?;
+        let format = PixelFormat::ALL.into_iter().find(|f| f.name() == name)?;
         let side = |name| u32::try_from(structure.get::<i32>(name).ok()?).ok();
         let (width, height) = (side("width")?, side("height")?);
         return Some(Shape {
@@ -37,7 +24,7 @@ pub(super) fn of_caps(caps: &gst::CapsRef) -> Option<Shape> {
         });
     }
     let info = VideoInfo::from_caps(caps).ok()?;
-    let format = FORMATS
+    let format = PixelFormat::ALL
         .into_iter()
         .find(|f| f.name() == info.format().to_str().as_str())?;
     let mut layout = PlaneLayout {
@@ -65,7 +52,7 @@ mod tests {
     #[test]
     fn every_format_of_ours_has_gstreamers_own_layout() {
         gst::init().unwrap();
-        for format in FORMATS {
+        for format in PixelFormat::ALL {
             let caps = match format.name().strip_prefix("BAYER_") {
                 Some(mosaic) => {
                     gst::Caps::builder("video/x-bayer").field("format", mosaic.to_lowercase())
