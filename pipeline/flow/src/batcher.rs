@@ -8,13 +8,13 @@ use crate::counters::{Tally, bump};
 use crate::gate::GateLink;
 use crate::input::FlowInput;
 use crate::job::Job;
+use crate::judging::JudgeInput;
 use crate::lane::{Engines, Lane};
 use crate::live::Live;
 use crate::parts::{PartNote, Parts};
 use sightline_frames::{Missed, Tapped, View};
 use sightline_model::{
-    CameraId, Clock, FrameMeta, Generation, Health, MissReason, MonoTime, TrackId, Trigger,
-    UtcMicros, ViewId, ViewTag,
+    CameraId, Clock, Health, MissReason, MonoTime, TrackId, Trigger, UtcMicros, ViewId, ViewTag,
 };
 use sightline_queue::Sender;
 use std::sync::Arc;
@@ -34,25 +34,10 @@ pub(crate) struct BatchRules {
 
 /// What is to be done, in this order.
 pub(crate) enum BatchOut {
-    /// A part for the judge; without room for it, only to be rejected.
-    Open {
-        live: Arc<Live>,
-        trigger: Trigger,
-        room: bool,
-    },
-    /// A view's frame is there.
-    Arrived { tag: ViewTag, meta: FrameMeta },
-    /// A view will not be judged.
-    Missed {
-        track: TrackId,
-        view: ViewId,
-        reason: MissReason,
-        meta: Option<FrameMeta>,
-    },
+    /// News for the judge.
+    Tell(JudgeInput),
     /// A batch for the engines.
     Job(Box<Job>),
-    /// The generation before this one gets no new parts.
-    Superseded(Generation),
     /// A new generation is in force: tell who waits for it.
     Switched(Sender<()>),
 }
@@ -147,11 +132,11 @@ impl BatchCore {
             deadline: trigger.at + live.plan.deadline,
         };
         let room = self.tally.open.fetch_add(1, Relaxed) < self.rules.max_open;
-        out.push(BatchOut::Open {
+        out.push(BatchOut::Tell(JudgeInput::Open {
             live: Arc::clone(&live),
             trigger,
             room,
-        });
+        }));
         if !room {
             return;
         }
@@ -269,12 +254,12 @@ impl BatchCore {
                     reason,
                 } => {
                     self.parts.lost(track, view);
-                    out.push(BatchOut::Missed {
+                    out.push(BatchOut::Tell(JudgeInput::Missed {
                         track,
                         view,
                         reason,
                         meta: None,
-                    });
+                    }));
                 }
                 Assigned::Unclaimed { camera, .. } => {
                     self.tally.camera(camera, |c| &c.unclaimed);
@@ -302,12 +287,12 @@ impl BatchCore {
         let (Some(part), Some(lane)) = (part, lane) else {
             // its part's deadline is over
             bump(&self.tally.line.too_late);
-            out.push(BatchOut::Missed {
+            out.push(BatchOut::Tell(JudgeInput::Missed {
                 track,
                 view,
                 reason: MissReason::Late,
                 meta: Some(meta),
-            });
+            }));
             return;
         };
         let tag = ViewTag {
@@ -317,7 +302,7 @@ impl BatchCore {
             deadline: part.deadline,
             enqueued: now,
         };
-        out.push(BatchOut::Arrived { tag, meta });
+        out.push(BatchOut::Tell(JudgeInput::Arrived { tag, meta }));
         lane.push(frame, tag);
         self.parts.came(track, view);
     }
@@ -326,7 +311,7 @@ impl BatchCore {
         let before = std::mem::replace(&mut self.live, live);
         self.assoc.prepare(&self.live.expected);
         self.add_lanes();
-        out.push(BatchOut::Superseded(before.generation()));
+        out.push(BatchOut::Tell(JudgeInput::Superseded(before.generation())));
         out.push(BatchOut::Switched(done));
     }
 
@@ -382,12 +367,12 @@ impl BatchCore {
             let mut missed = |reason, tag: ViewTag, view: View| {
                 bump(&tally.line.too_late);
                 parts.left(tag.track_id, false);
-                out.push(BatchOut::Missed {
+                out.push(BatchOut::Tell(JudgeInput::Missed {
                     track: tag.track_id,
                     view: tag.view,
                     reason,
                     meta: Some(*view.lease.meta()),
-                });
+                }));
             };
             if engines.alive == 0 {
                 lane.empty(|tag, view| missed(MissReason::EngineFault, tag, view));

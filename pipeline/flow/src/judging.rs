@@ -39,6 +39,21 @@ pub(crate) enum JudgeInput {
     End,
 }
 
+impl JudgeInput {
+    /// Until when the judge need not act on it; `None`: at once.
+    pub(crate) fn waits_until(&self) -> Option<MonoTime> {
+        match self {
+            Self::Open {
+                live,
+                trigger,
+                room: true,
+            } => Some(trigger.at + live.plan.deadline),
+            Self::Arrived { tag, .. } => Some(tag.deadline),
+            _ => None,
+        }
+    }
+}
+
 /// A part with its verdict and what really happens to it.
 pub(crate) struct Decided {
     pub dossier: Box<Dossier>,

@@ -263,28 +263,7 @@ impl Lockstep {
         let mut out = std::mem::take(&mut self.out);
         for item in out.drain(..) {
             let said = match item {
-                BatchOut::Open {
-                    live,
-                    trigger,
-                    room,
-                } => JudgeInput::Open {
-                    live,
-                    trigger,
-                    room,
-                },
-                BatchOut::Arrived { tag, meta } => JudgeInput::Arrived { tag, meta },
-                BatchOut::Missed {
-                    track,
-                    view,
-                    reason,
-                    meta,
-                } => JudgeInput::Missed {
-                    track,
-                    view,
-                    reason,
-                    meta,
-                },
-                BatchOut::Superseded(generation) => JudgeInput::Superseded(generation),
+                BatchOut::Tell(said) => said,
                 BatchOut::Switched(_) => continue,
                 BatchOut::Job(job) => {
                     let done = self.worker.begin(job).or_else(|| self.worker.finish());

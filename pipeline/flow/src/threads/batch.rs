@@ -105,54 +105,21 @@ impl BatchThread {
 
     fn hand_on(&mut self, out: &mut Vec<BatchOut>) {
         for item in out.drain(..) {
-            let said = match item {
-                BatchOut::Open {
-                    live,
-                    trigger,
-                    room,
-                } => {
-                    let deadline = trigger.at + live.plan.deadline;
-                    let open = JudgeInput::Open {
-                        live,
-                        trigger,
-                        room,
-                    };
-                    match room {
-                        true => self.judge.mention(open, deadline),
-                        false => self.judge.tell(open),
-                    }
-                    continue;
-                }
-                BatchOut::Arrived { tag, meta } => {
-                    let arrived = JudgeInput::Arrived { tag, meta };
-                    self.judge.mention(arrived, tag.deadline);
-                    continue;
-                }
-                BatchOut::Missed {
-                    track,
-                    view,
-                    reason,
-                    meta,
-                } => JudgeInput::Missed {
-                    track,
-                    view,
-                    reason,
-                    meta,
+            match item {
+                BatchOut::Tell(said) => match said.waits_until() {
+                    Some(deadline) => self.judge.mention(said, deadline),
+                    None => self.judge.tell(said),
                 },
-                BatchOut::Superseded(generation) => JudgeInput::Superseded(generation),
                 BatchOut::Switched(done) => {
                     let _ = done.try_send(());
-                    continue;
                 }
                 BatchOut::Job(job) => {
                     self.crew.in_flight.fetch_add(1, Ordering::SeqCst);
-                    let Err(closed) = self.work.send(job) else {
-                        continue;
-                    };
-                    failed(&self.crew, closed.0)
+                    if let Err(closed) = self.work.send(job) {
+                        self.judge.tell(failed(&self.crew, closed.0));
+                    }
                 }
-            };
-            self.judge.tell(said);
+            }
         }
     }
 
