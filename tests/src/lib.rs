@@ -3,6 +3,7 @@
 //! Where to start: [`station::Station`] runs `sightline` on a configuration, [`broker`] has mosquitto.
 //! What a test needs and the machine lacks is an error that names `make setup`, never a silent skip.
 
+pub mod boards;
 pub mod broker;
 pub mod process;
 pub mod station;

@@ -1,45 +1,13 @@
 //! `sightline replay`: the shipped model on drawn boards and on real ones, and its figures against pycocotools'.
 
 use serde_json::Value;
+use sightline_tests::boards::drawn_boards;
 use sightline_tests::station::{json_lines, sightline};
 use sightline_tests::{dataset, project};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const MODEL: &str = "models/pcb-detector";
-
-/// Boards drawn by the simulated line, as a COCO data set.
-fn drawn_boards(folder: &Path, count: u32) -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut export = Command::new(cargo);
-    export.args([
-        "run",
-        "--quiet",
-        "--locked",
-        "--package",
-        "sightline-simulation",
-        "--example",
-        "export_boards",
-        "--",
-    ]);
-    export
-        .args(["--count", &count.to_string(), "--seed", "20261", "--out"])
-        .arg(folder);
-    assert!(
-        export
-            .current_dir(project())
-            .status()
-            .expect("cargo")
-            .success()
-    );
-    let mut found = std::fs::read_dir(folder.join("annotations"))
-        .expect("annotations")
-        .flatten()
-        .map(|e| e.path());
-    found
-        .find(|p| p.extension().is_some_and(|e| e == "json"))
-        .expect("a COCO file")
-}
 
 fn replay(coco: &Path, more: &[&str]) -> (Vec<Value>, Value) {
     let base = [
@@ -106,7 +74,7 @@ fn python() -> Option<PathBuf> {
 #[test]
 fn drawn_boards_are_told_apart_and_the_figures_are_pycocotools_own() {
     let folder = tempfile::tempdir().expect("scratch");
-    let coco = drawn_boards(folder.path(), 60);
+    let coco = drawn_boards(folder.path(), 60, 0.05);
     let (results, summary) = replay(&coco, &[]);
     assert_eq!(results.len(), 60);
     assert!(figure(&summary, "ap50") > 0.95, "{summary}");

@@ -30,6 +30,18 @@ struct Opened {
     settings: EngineSettings,
 }
 
+impl Opened {
+    /// The model's settings for its verifier. A precision that the verifier's bundle does not have (a small network may
+    /// be faster in FP32 and ship that alone) gives way to what it has.
+    fn for_verifier(&self, verifier: &Bundle) -> EngineSettings {
+        let has = |p: &Precision| verifier.model_file(Some(*p)).is_ok();
+        EngineSettings {
+            precision: self.settings.precision.filter(has),
+            ..self.settings.clone()
+        }
+    }
+}
+
 /// A recipe's models, opened and arranged, ready to be built as often as needed.
 pub struct Models {
     opened: Vec<Opened>,
@@ -135,7 +147,7 @@ impl Models {
             let verifier = model
                 .verifier
                 .as_ref()
-                .map(|v| self.verifier_facts(v, &model.settings))
+                .map(|v| self.verifier_facts(v, &model.for_verifier(v)))
                 .transpose()?;
             Ok(ModelFacts {
                 model_ref: own.model_ref,
@@ -180,7 +192,7 @@ impl Models {
         let verifier = model
             .verifier
             .as_ref()
-            .map(|v| self.factory.build(v, &model.settings))
+            .map(|v| self.factory.build(v, &model.for_verifier(v)))
             .transpose()?;
         Ok(ModelEngines { detector, verifier })
     }

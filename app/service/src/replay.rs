@@ -77,7 +77,7 @@ pub fn replay(args: &ReplayArgs) -> Outcome {
         ))
         .failed();
     }
-    let summary = summarise(&bundle, &pictures, &results).failed()?;
+    let summary = summarise(&bundle, &recipe.value, &pictures, &results).failed()?;
     if args.json {
         report::json_line(&summary)
     } else {
@@ -305,6 +305,7 @@ fn compose(
 
 fn summarise(
     bundle: &Bundle,
+    recipe: &Recipe,
     pictures: &Pictures,
     results: &[InspectionResult],
 ) -> anyhow::Result<Value> {
@@ -387,7 +388,10 @@ fn summarise(
         .manifest()
         .classes
         .iter()
-        .map(|c| c.default_limit)
+        .map(|c| {
+            let own = recipe.limits.get(&c.code).and_then(|l| l.score);
+            own.unwrap_or(c.default_limit)
+        })
         .collect();
     tagged(sightline_metrics::detection(&judged, &classes, &limits))
 }

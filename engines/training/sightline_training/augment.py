@@ -119,26 +119,43 @@ def light(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def batch(parts: list[Part], seed: int, step: int, count: int, crop: int):
+def relit(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A grey picture f32 [H, W] under another lamp: level, contrast, a slope across it, grain; 0..1. Strips of one class
+    come near black and near white, so brightness must say nothing."""
+    ys, xs = np.mgrid[-0.5 : 0.5 : grey.shape[0] * 1j, -0.5 : 0.5 : grey.shape[1] * 1j].astype(np.float32)
+    angle, slope = rng.uniform(0, 2 * np.pi), np.float32(rng.uniform(0, 0.35))
+    mean = grey.mean()
+    level = np.float32(np.clip(mean + rng.uniform(-0.4, 0.4), 0.12, 0.88))
+    out = (grey - mean) * np.float32(np.exp(rng.uniform(-0.7, 0.6))) + level
+    out += slope * (xs * np.float32(np.cos(angle)) + ys * np.float32(np.sin(angle)))
+    if rng.random() < 0.3:
+        out += rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(0, 0.03))
+    return out.clip(0, 1)
+
+
+def joined(rows: list) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Samples (picture [C, S, S], boxes [T, 4], labels [T]) as pictures [N, C, S, S], boxes [N, T, 4], labels [N, T]
+    and present [N, T]."""
+    most = max(1, max(len(b) for _, b, _ in rows))
+    boxes = np.zeros((len(rows), most, 4), np.float32)
+    labels = np.zeros((len(rows), most), np.int64)
+    present = np.zeros((len(rows), most), bool)
+    for n, (_, b, l) in enumerate(rows):
+        boxes[n, : len(b)], labels[n, : len(b)], present[n, : len(b)] = b, l, True
+    return np.stack([picture for picture, _, _ in rows]), boxes, labels, present
+
+
+def batch(parts: list[Part], seed: int, step: int, train: dict):
     """Pictures f32 [N, C, crop, crop], boxes [N, T, 4], labels [N, T], present [N, T]."""
     rng = np.random.default_rng((seed, step))
     weights = np.array([p.weight for p in parts])
     weights /= weights.sum()
-    pictures, all_boxes, all_labels = [], [], []
-    for _ in range(count):
+    rows = []
+    for _ in range(train["batch"]):
         part = parts[rng.choice(len(parts), p=weights)]
-        picture, boxes, labels = cut(part, rng, crop)
+        picture, boxes, labels = cut(part, rng, train["crop"])
         if picture.shape[0] == 2:
             carve(picture, boxes, rng)
         picture, boxes = turn(picture, boxes, rng)
-        picture = light(misregister(picture, rng), rng)
-        pictures.append(picture)
-        all_boxes.append(boxes)
-        all_labels.append(labels)
-    most = max(1, max(len(b) for b in all_boxes))
-    boxes = np.zeros((count, most, 4), np.float32)
-    labels = np.zeros((count, most), np.int64)
-    present = np.zeros((count, most), bool)
-    for n, (b, l) in enumerate(zip(all_boxes, all_labels)):
-        boxes[n, : len(b)], labels[n, : len(b)], present[n, : len(b)] = b, l, True
-    return np.stack(pictures), boxes, labels, present
+        rows.append((light(misregister(picture, rng), rng), boxes, labels))
+    return joined(rows)

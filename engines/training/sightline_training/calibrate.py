@@ -53,10 +53,21 @@ def percentile(histogram: np.ndarray, part: float = 0.9999) -> float:
     return float(edge * min(reached, BINS) / BINS)
 
 
+def without_spikes(counts: np.ndarray, half: int = 16) -> np.ndarray:
+    """Counts with bins that tower above their neighbourhood cut to twice its median.
+
+    Flat copper and bare substrate give the same few values over and over: in the first layers of a board detector five
+    of 2,048 bins hold a quarter to a half of all non-zero values. Such a value costs one rounding error at any scale,
+    but the divergence counts its whole mass as spread over its neighbours, and falls only as the range shrinks until a
+    level is a bin wide: it chose a sixteenth of the range and clipped every edge, where the defects are.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(counts, half, mode="reflect"), 2 * half + 1)
+    return np.minimum(counts, np.maximum(2 * np.median(windows, axis=1), 1.0))
+
+
 def entropy(histogram: np.ndarray, levels: int = 128) -> float:
     """The cut whose quantised distribution diverges least (Kullback-Leibler) from the clipped one."""
-    counts, edge = histogram[:-1].copy(), histogram[-1]
-    counts[0] = counts[1]  # zeros are exact at any scale: they must not decide
+    counts, edge = without_spikes(histogram[:-1]), histogram[-1]
     best, chosen = np.inf, BINS
     for cut in range(levels, BINS + 1, 16):
         kept = counts[:cut].copy()

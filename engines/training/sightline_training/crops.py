@@ -1,30 +1,40 @@
 """Samples for the classifiers: whole steel pictures, or crops with context around findings on boards."""
 
 import numpy as np
-from PIL import Image
 
-from .augment import light
+from .augment import light, relit
 
 CONTEXT = 2.0  # a crop's side, in the finding's longer side
 LEAST_SIDE = 64  # pixels
+ROOM = 1.25  # a crop kept for later is so much larger, so that it can still be moved
 
 
-def window(box, size: tuple[int, int]) -> tuple[int, int, int]:
+def window(box, size: tuple[int, int], room: float = 1.0) -> tuple[int, int, int]:
     """Left, top and side of the square crop around a box x1, y1, x2, y2, moved to lie inside (height, width)."""
-    side = int(round(max(LEAST_SIDE, CONTEXT * max(box[2] - box[0], box[3] - box[1]))))
-    side = min(side, *size)
+    side = max(LEAST_SIDE, CONTEXT * max(box[2] - box[0], box[3] - box[1]))
+    side = min(int(round(side * room)), *size)
     left = int(round((box[0] + box[2]) / 2 - side / 2))
     top = int(round((box[1] + box[3]) / 2 - side / 2))
     return min(max(left, 0), size[1] - side), min(max(top, 0), size[0] - side), side
 
 
-def crop(planes: np.ndarray, box, out: int) -> np.ndarray:
-    """The crop of every plane, u8 [C, out, out]."""
-    left, top, side = window(box, planes.shape[1:])
+def crop(planes: np.ndarray, box, out: int, room: float = 1.0) -> np.ndarray:
+    """The crop of every plane, u8 [C, out * room, out * room], sampled as the station does."""
+    left, top, side = window(box, planes.shape[1:], room)
     piece = np.asarray(planes[:, top : top + side, left : left + side])
+    return resized(piece, round(out * room))
+
+
+def resized(piece: np.ndarray, out: int) -> np.ndarray:
+    """Square planes u8 [C, S, S] to [C, out, out], bilinear between pixel centres without a prefilter."""
+    side = piece.shape[1]
     if side == out:
         return np.array(piece)
-    return np.stack([np.asarray(Image.fromarray(p).resize((out, out), Image.Resampling.BILINEAR)) for p in piece])
+    at = np.clip((np.arange(out) + 0.5) * side / out - 0.5, 0, side - 1)
+    first = np.minimum(at.astype(int), side - 2)
+    weight = (at - first).astype(np.float32)
+    rows = piece[:, first] * (1 - weight)[:, None] + piece[:, first + 1] * weight[:, None]
+    return (rows[:, :, first] * (1 - weight) + rows[:, :, first + 1] * weight).round().astype(np.uint8)
 
 
 def jitter(box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -53,41 +63,42 @@ def turned(planes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return planes.transpose(0, 2, 1) if rng.random() < 0.5 else planes
 
 
-def board_sample(part, false_calls: list, rng: np.random.Generator, out: int, classes: int):
+def middle(roomy: np.ndarray, out: int, rng: np.random.Generator, most: int) -> np.ndarray:
+    """The middle of a crop with room, its reference moved by up to `most` pixels of it."""
+    rim = (roomy.shape[1] - out) // 2
+    y, x = rim + rng.integers(-most, most + 1, 2)
+    return np.stack([roomy[0, rim : rim + out, rim : rim + out], roomy[1, y : y + out, x : x + out]])
+
+
+def board_sample(part, false_calls: np.ndarray, rng: np.random.Generator, out: int, classes: int):
     """One crop f32 [C, out, out] and its class; the last class is `false_call`.
 
-    `false_calls` holds (row, box) of the detector's own wrong findings on the training boards.
+    `false_calls` are crops with room of what the detector wrongly called on training boards, from mine.py.
     """
-    if rng.random() < 0.35:
-        if false_calls and rng.random() < 0.5:
-            row, box = false_calls[rng.integers(len(false_calls))]
-            planes = part.pictures[row]
-        else:
-            row = int(rng.choice(part.rows))
-            planes = part.pictures[row]
-            box = clean_box(np.asarray(part.images[row]["boxes"]).reshape(-1, 4), planes.shape[1:], rng)
-            if box is None:
-                return board_sample(part, false_calls, rng, out, classes)
-        label = classes - 1
+    kind = rng.random()
+    if kind < 0.3 and len(false_calls):
+        roomy = false_calls[rng.integers(len(false_calls))]
+        y, x = rng.integers(0, roomy.shape[1] - out + 1, 2)
+        return turned(roomy[:, y : y + out, x : x + out], rng).astype(np.float32) / np.float32(255), classes - 1
+    row = int(rng.choice(part.rows))
+    planes, truth = part.pictures[row], part.images[row]
+    if kind < 0.4:
+        box, label = clean_box(np.asarray(truth["boxes"]).reshape(-1, 4), planes.shape[1:], rng), classes - 1
     else:
-        row = int(rng.choice(part.rows))
-        truth = part.images[row]
-        if not truth["labels"]:
-            return board_sample(part, false_calls, rng, out, classes)
-        i = int(rng.integers(len(truth["labels"])))
-        planes, box, label = part.pictures[row], np.asarray(truth["boxes"][i]), truth["labels"][i]
-    return light(turned(crop(planes, jitter(np.asarray(box), rng), out), rng), rng), label
+        i = int(rng.integers(len(truth["labels"]))) if truth["labels"] else None
+        box, label = (None, None) if i is None else (np.asarray(truth["boxes"][i]), truth["labels"][i])
+    if box is None:
+        return board_sample(part, false_calls, rng, out, classes)
+    roomy = crop(planes, jitter(box, rng), out, ROOM)
+    picture = middle(roomy, out, rng, 3 if rng.random() < 0.6 else 0)
+    return light(turned(picture, rng), rng), label
 
 
 def steel_sample(part, rng: np.random.Generator, out: int):
-    """One whole picture with turns, a small zoom and a change of light; f32 [1, out, out] and its class."""
+    """A square of a steel picture, turned and under another light; f32 [1, out, out] and its class."""
     row = int(rng.choice(part.rows))
     planes = np.asarray(part.pictures[row])
-    side = int(planes.shape[1] * rng.uniform(0.75, 1.0))
+    side = int(planes.shape[1] * rng.uniform(0.65, 1.0))
     top, left = rng.integers(0, planes.shape[1] - side + 1, 2)
-    piece = Image.fromarray(planes[0, top : top + side, left : left + side])
-    picture = np.asarray(piece.resize((out, out), Image.Resampling.BILINEAR), np.float32)[None] / np.float32(255)
-    picture = turned(picture, rng)
-    gain, shift = rng.uniform(0.75, 1.25), rng.uniform(-0.12, 0.12)
-    picture = (picture - picture.mean()) * np.float32(gain) + picture.mean() + np.float32(shift)
-    return picture.clip(0, 1), part.images[row]["class_id"]
+    picture = turned(resized(planes[:, top : top + side, left : left + side], out), rng)
+    return relit(picture[0].astype(np.float32) / np.float32(255), rng)[None], part.images[row]["class_id"]

@@ -73,9 +73,11 @@ def report(work: Job, net, role: str, precision: str) -> dict:
     limits = read_limits(work)
     out = {"role": role, "precision": precision, "limits": dict(zip(codes, limits.tolist())), "parts": {}}
     for name, (found, truth, clean, each_ms) in results.items():
-        figures = detection_report(found, truth, len(codes))
-        figures["per_class"] = dict(zip(codes, figures["per_class"]))
-        figures |= {f"{k}_at_limits": v for k, v in at_limits(found, truth, limits, 0.5).items()}
+        figures = {}
+        if any(len(t[1]) for t in truth):
+            figures = detection_report(found, truth, len(codes))
+            figures["per_class"] = dict(zip(codes, figures["per_class"]))
+            figures |= {f"{k}_at_limits": v for k, v in at_limits(found, truth, limits, 0.5).items()}
         figures |= part_figures(found, truth, limits)
         figures |= {"pictures": len(truth), "with_decoding_ms": each_ms}
         if clean is not None:

@@ -24,15 +24,17 @@ def truth_of(image: dict) -> tuple[np.ndarray, np.ndarray]:
 
 def validation_rows(work: Job, source: dict, images: list[dict]) -> set[int]:
     """Rows held out of training. By board where the data names boards: the same board is never on both sides; by
-    the number in the file's name where it does not, because neighbours may show the same strip."""
+    blocks of the numbers in the files' names where it does not, because neighbours may show the same strip."""
     role = source.get("role", "train")
     if role != "train":
         return set(range(len(images))) if role == "validation" else set()
     groups = set(source.get("validation_groups", []))
-    first = source.get("validation_from_number")
     held = {i for i, image in enumerate(images) if image["group"] in groups}
-    if first is not None:
-        held |= {i for i, image in enumerate(images) if number_of(image["file_name"]) >= first}
+    blocks = source.get("validation_blocks")
+    if blocks is not None:
+        last = blocks["every"] - 1
+        block = [(number_of(image["file_name"]) - 1) // blocks["size"] for image in images]
+        held |= {i for i, b in enumerate(block) if b % blocks["every"] == last}
     return held
 
 

@@ -49,14 +49,19 @@ def parser(description: str) -> argparse.ArgumentParser:
     return p
 
 
-def job(args: argparse.Namespace) -> Job:
-    """The job that `parser`'s arguments describe."""
-    path = RECIPES / f"{args.model}.toml"
+def named(name: str, data: Path, work: Path) -> Job:
+    """The job of a recipe by its name."""
+    path = RECIPES / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
-        raise SystemExit(f"no recipe '{args.model}' in {RECIPES}; there are: {known}")
+        raise SystemExit(f"no recipe '{name}' in {RECIPES}; there are: {known}")
+    return Job(name, tomllib.loads(path.read_text()), data, work)
+
+
+def job(args: argparse.Namespace) -> Job:
+    """The job that `parser`'s arguments describe."""
     if args.threads:
         import torch
 
         torch.set_num_threads(args.threads)
-    return Job(args.model, tomllib.loads(path.read_text()), args.data, args.work)
+    return named(args.model, args.data, args.work)

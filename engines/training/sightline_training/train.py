@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .augment import Part, batch
+from . import augment, mosaic
+from .augment import Part
 from .boxes import findings
 from .loss import detection_loss
 from .metrics import detection_report
@@ -23,6 +24,21 @@ def build(work: Job) -> Detector:
     r = work.recipe
     torch.manual_seed(r["seed"])
     return Detector(len(r["input"]["channels"]), len(r["classes"]), tuple(r["network"]["widths"]), r["network"]["head"])
+
+
+def start(work: Job, net: Detector) -> None:
+    """Loads the averaged weights of the recipe's `start_from`, if it names one; planes that this recipe does not have
+    are left out of the first filters."""
+    other = work.recipe["train"].get("start_from")
+    if other is None:
+        return
+    path = work.work / other / "last.pt"
+    if not path.is_file():
+        raise SystemExit(f"{path} is not there; train the recipe {other} first, this one starts from its weights")
+    weights = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    first = "stem.0.0.weight"
+    weights[first] = weights[first][:, : len(work.recipe["input"]["channels"])]
+    net.load_state_dict(weights)
 
 
 def parts(work: Job) -> list[Part]:
@@ -42,10 +58,11 @@ def feed(sources, recipe, first: int, steps: int, ahead: int = 4) -> queue.Queue
     """Makes the batches of steps first.. in a thread of its own, in order."""
     out: queue.Queue = queue.Queue(ahead)
     train = recipe["train"]
+    batch = mosaic.batch if "mosaic" in train else augment.batch
 
     def run() -> None:
         for step in range(first, steps):
-            out.put(batch(sources, recipe["seed"], step, train["batch"], train["crop"]))
+            out.put(batch(sources, recipe["seed"], step, train))
 
     threading.Thread(target=run, daemon=True).start()
     return out
@@ -83,8 +100,11 @@ def validate(work: Job, net, device) -> dict:
         rows = sorted(validation_rows(work, source, images))
         if not rows:
             continue
+        truth = [truth_of(images[i]) for i in rows]
+        if not any(len(t[1]) for t in truth):
+            continue  # boards without a defect say nothing of precision; the limits are chosen with them later
         found = detect(net, pictures, rows, device)
-        figures = detection_report(found, [truth_of(images[i]) for i in rows], len(work.recipe["classes"]))
+        figures = detection_report(found, truth, len(work.recipe["classes"]))
         if pictures.shape[1] == 2:
             clean = detect(net, pictures, rows, device, 0.3, [1, 1])
             figures["clean_alarms"] = sum(len(f[0]) > 0 for f in clean) / len(rows)
@@ -124,7 +144,9 @@ def main() -> None:
     work = job(args)
     train = work.recipe["train"]
     device = torch.device(args.device)
-    net = build(work).to(device, memory_format=torch.channels_last)
+    net = build(work)
+    start(work, net)
+    net = net.to(device, memory_format=torch.channels_last)
     decayed = [w for w in net.parameters() if w.ndim > 1]
     plain = [w for w in net.parameters() if w.ndim <= 1]
     optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": train["weight_decay"]},

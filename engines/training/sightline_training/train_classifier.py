@@ -22,13 +22,15 @@ def build(work: Job) -> MobileNetV3Small:
     return MobileNetV3Small(len(r["input"]["channels"]), len(r["classes"]), stem_stride=r["network"]["stem_stride"])
 
 
-def false_calls(work: Job) -> list:
-    """Wrong findings of the detector on training boards, as mine.py wrote them: (source index, row, box)."""
+def false_calls(work: Job, held: bool) -> np.ndarray:
+    """Crops u8 [N, C, S, S] with room of the detector's wrong findings, as mine.py wrote them."""
+    if work.recipe["samples"] == "whole":
+        return np.zeros(0)
     path = work.run / "false-calls.npz"
     if not path.is_file():
-        return []
-    held = np.load(path)
-    return list(zip(held["source"].tolist(), held["row"].tolist(), held["box"]))
+        raise SystemExit(f"{path} is not there; run: python -m sightline_training.mine {work.name} --data …")
+    kept = np.load(path)
+    return kept["crops"][kept["held"] == held]
 
 
 def batch(work: Job, sources, wrong, step: int):
@@ -40,18 +42,17 @@ def batch(work: Job, sources, wrong, step: int):
     for _ in range(r["train"]["batch"]):
         which = int(rng.choice(len(sources), p=weights / weights.sum()))
         if r["samples"] == "whole":
-            picture, label = steel_sample(sources[which], rng, r["input"]["width"])
+            picture, label = steel_sample(sources[which], rng, r["train"]["size"])
         else:
-            mine = [(row, box) for s, row, box in wrong if s == which]
-            picture, label = board_sample(sources[which], mine, rng, r["input"]["width"], len(r["classes"]))
+            picture, label = board_sample(sources[which], wrong, rng, r["input"]["width"], len(r["classes"]))
         out.append(picture)
         labels.append(label)
     return np.stack(out), np.asarray(labels, np.int64)
 
 
 def held_out(work: Job, role: str):
-    """Pictures u8 [N, C, S, S] and labels [N] of validation or test: whole pictures, or every truth's crop and as
-    many clean crops."""
+    """Pictures u8 [N, C, S, S] and labels [N] of validation or test: whole pictures; or every truth's crop, as many
+    clean crops and, in validation, the detector's wrong findings."""
     size, classes = work.recipe["input"]["width"], len(work.recipe["classes"])
     pictures, labels = [], []
     for source in work.recipe["source"]:
@@ -74,6 +75,11 @@ def held_out(work: Job, role: str):
                 if clear is not None:
                     pictures.append(crop(data[row], clear, size))
                     labels.append(classes - 1)
+    if role == "validation":
+        for roomy in false_calls(work, held=True):
+            rim = (roomy.shape[1] - size) // 2
+            pictures.append(roomy[:, rim : rim + size, rim : rim + size])
+            labels.append(classes - 1)
     return np.stack(pictures), np.asarray(labels)
 
 
@@ -109,7 +115,7 @@ def main() -> None:
         optimiser.load_state_dict(state["optimiser"])
         average.state, first = state["average"], state["step"]
         print(f"resumed at step {first}", flush=True)
-    sources, wrong, check = parts(work), false_calls(work), held_out(work, "validation")
+    sources, wrong, check = parts(work), false_calls(work, held=False), held_out(work, "validation")
     batches: queue.Queue = queue.Queue(4)
     threading.Thread(
         target=lambda: [batches.put(batch(work, sources, wrong, s)) for s in range(first, train["steps"])], daemon=True

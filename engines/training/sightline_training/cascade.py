@@ -1,0 +1,98 @@
+"""Chooses how detector and verifier work together, on validation boards, and prints what that gains.
+
+Both take part with the files that ship. Every detector limit is multiplied by a factor; the verifier then looks at what
+is at or above it and dismisses at `dismiss_at`. Recall counts truths that a finding overlaps by more than 0.33, whatever
+it is called, because a part's verdict rests on that; overkill counts boards without a defect on which a finding is left.
+Each pair stands beside the detector alone at the limits where that finds as many truths. Chosen is the pair that spares
+most boards at equal recall, and at least the recall of the detector alone at its own limits.
+"""
+
+import numpy as np
+
+from .boxes import findings
+from .crops import crop
+from .evaluate import parts, session
+from .limits import read_limits
+from .metrics import match
+from .prepared import truth_of
+from .recipe import Job, job, named, parser
+
+FLOOR = 0.02
+FACTORS = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+DISMISS_AT = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
+
+
+def seen(work: Job, detector, verifier, pictures, rows) -> list:
+    """Each board's findings (boxes, scores, labels) and the verifier's word on each [K, classes + 1]."""
+    out, size = [], work.recipe["input"]["width"]
+    for n, row in enumerate(rows):
+        planes = np.asarray(pictures[row])
+        x = planes[None].astype(np.float32) / np.float32(255)
+        boxes, scores, labels = findings(detector.run(None, {"images": x})[0][0], FLOOR)
+        said = np.zeros((0, len(work.recipe["classes"])))
+        if len(boxes):
+            crops = np.stack([crop(planes, box, size) for box in boxes]).astype(np.float32) / np.float32(255)
+            logits = verifier.run(None, {"images": crops})[0]
+            share = np.exp(logits - logits.max(1, keepdims=True))
+            said = share / share.sum(1, keepdims=True)
+        out.append((boxes, scores, labels, said))
+        if n % 20 == 0 or n + 1 == len(rows):
+            print(f"\r{n + 1}/{len(rows)} boards", end="", flush=True)
+    print()
+    return out
+
+
+def left(board, limits: np.ndarray, dismiss_at: float | None):
+    """What counts of a board's findings; the verifier names what it does not dismiss."""
+    boxes, scores, labels, said = board
+    keep = scores >= limits[labels]
+    if dismiss_at is not None:
+        keep &= said[:, -1] < dismiss_at
+        labels = said[:, :-1].argmax(1)
+    return boxes[keep], scores[keep], labels[keep]
+
+
+def figures(boards: list, truth: list, limits: np.ndarray, dismiss_at: float | None) -> tuple[float, float, int]:
+    """Recall whatever the name, recall by the right name, and the number of defect-free boards with a finding."""
+    kept = [left(board, limits, dismiss_at) for board in boards]
+    truths = max(1, sum(len(t[1]) for t in truth))
+    nameless = match([(b, s, l * 0) for b, s, l in kept], [(b, l * 0) for b, l in truth], 0.33)[2].sum() / truths
+    named_right = match(kept, truth, 0.33)[2].sum() / truths
+    return float(nameless), float(named_right), sum(len(k[0]) > 0 and len(t[1]) == 0 for k, t in zip(kept, truth))
+
+
+def main() -> None:
+    p = parser(__doc__)
+    p.add_argument("--detector", default="pcb-detector", help="the recipe whose INT8 file finds")
+    args = p.parse_args()
+    work = job(args)
+    eyes = named(args.detector, work.data, work.work)
+    detector = session(eyes.run / "model-int8.onnx", args.threads)
+    verifier = session(work.run / "model.onnx", args.threads)
+    boards, truth = [], []
+    for _, pictures, images, rows in parts(work, "validation"):
+        boards += seen(work, detector, verifier, pictures, rows)
+        truth += [truth_of(images[row]) for row in rows]
+    limits, clean = read_limits(eyes), sum(len(t[1]) == 0 for t in truth)
+    alone = {factor: figures(boards, truth, limits * factor, None) for factor in FACTORS}
+    print(f"{len(boards)} boards, {clean} without a defect; recall, recall by name, boards wrongly stopped")
+    print(f"{'limits x':>9}{'alone':>24}" + "".join(f"{f'dismiss at {d}':>24}" for d in DISMISS_AT))
+    best, gain = None, 0
+    for factor in FACTORS:
+        line = [alone[factor]]
+        for dismiss_at in DISMISS_AT:
+            line.append(figures(boards, truth, limits * factor, dismiss_at))
+            recall, _, stopped = line[-1]
+            equal = [a[2] for a in alone.values() if a[0] >= recall]
+            if equal and recall >= alone[1.0][0] and min(equal) - stopped > gain:
+                best, gain = (factor, dismiss_at, *line[-1], min(equal)), min(equal) - stopped
+        print(f"{factor:9.2f}" + "".join(f"{f'{r:.4f} {n:.4f} {wrong:4d}':>24}" for r, n, wrong in line), flush=True)
+    if best is None:
+        raise SystemExit("no pair spares a board at the recall that the detector has alone; the verifier is no gain")
+    factor, dismiss_at, recall, by_name, stopped, without = best
+    print(f"chosen: limits x {factor}, dismiss_at = {dismiss_at}: recall {recall:.4f} (by name {by_name:.4f}), "
+          f"{stopped} of {clean} clean boards stopped; the detector alone stops {without} at that recall")
+
+
+if __name__ == "__main__":
+    main()
