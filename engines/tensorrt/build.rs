@@ -52,14 +52,14 @@ mod shim {
             .std("c++17")
             .file("shim/shim.cpp")
             .flag("-isystem")
-            .flag(headers.to_string_lossy())
+            .flag(headers.as_os_str())
             .flag("-Wno-deprecated-declarations")
             .warnings(true);
         // cuda_runtime_api.h: the named places, then CUDA's own
         let cuda = [PathBuf::from("/usr/local/cuda/include")];
         for place in places.iter().filter(|p| *p != headers).chain(&cuda) {
             if place.join("cuda_runtime_api.h").is_file() {
-                build.flag("-isystem").flag(place.to_string_lossy());
+                build.flag("-isystem").flag(place.as_os_str());
                 break;
             }
         }

@@ -85,7 +85,7 @@ impl TensorRtFactory {
         settings: &EngineSettings,
     ) -> Result<TensorRtEngine, EngineError> {
         check_batch(settings.max_batch)?;
-        let gpu = Gpu::open()?;
+        let gpu = Gpu::open().map_err(no_gpu)?;
         let recipe = self.recipe(bundle, settings);
         let file = bundle.model_file(Some(recipe.file))?;
         let key = self.key(bundle, &file, &recipe, settings, gpu.facts());
@@ -271,6 +271,15 @@ impl EngineFactory for TensorRtFactory {
         settings: &EngineSettings,
     ) -> Result<Box<dyn Engine>, EngineError> {
         Ok(Box::new(self.engine(bundle, settings)?))
+    }
+}
+
+/// What is asked for is not there: an error at start, never another engine.
+fn no_gpu(fault: crate::Fault) -> EngineError {
+    EngineError::LibraryUnusable {
+        library: "NVIDIA GPU",
+        path: "libcuda.so.1".into(),
+        reason: fault.to_string(),
     }
 }
 

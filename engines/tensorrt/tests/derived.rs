@@ -188,7 +188,7 @@ fn s8_finds_what_u8_finds() {
         &answers(&bundle, Precision::Int8),
     );
     // u8 activations around 0 lose their last bit in s8; on an integer engine the bound of the GPU's own is 0.02
-    assert!(px <= 2.0 && score <= 0.06, "{px} px, {score}");
+    assert!(px <= 2.0 && score <= 0.03, "{px} px, {score}");
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn without_a_gpu_an_engine_is_an_error_that_says_so() {
     assert_eq!(info.name, "tensorrt/fp16");
     let error = factory.engine(&bundle(), &settings).err().expect("no GPU");
     assert!(
-        matches!(&error, EngineError::Run { reason } if reason.contains(&fault.reason)),
+        matches!(&error, EngineError::LibraryUnusable { reason, .. } if reason.contains(&fault.reason)),
         "{error}"
     );
     // a plan does not run either, and TensorRT says why

@@ -85,7 +85,7 @@ fn line(
     }
     while number < RUNS {
         let done = engine.collect().ok_or("nothing in flight")??;
-        let now = engine.timeline();
+        let now = engine.timeline()?;
         if let Some(before) = before {
             overlapped += usize::from(now.begin_us < before.inferred_us);
         }

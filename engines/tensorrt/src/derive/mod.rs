@@ -8,6 +8,7 @@ mod tensor;
 
 use onnx::{Graph, Model, Node};
 use prost::Message;
+use std::collections::HashSet;
 
 /// Raised when a derivation changes, so that plans of the older one are built again.
 pub const REVISION: u32 = 1;
@@ -73,6 +74,7 @@ pub fn derive(onnx: &[u8], into: Derivation) -> Result<Vec<u8>, DeriveError> {
         Derivation::Half { half_input } => half::convert(graph, half_input)?,
         Derivation::Signed => signed::convert(graph)?,
     }
+    drop_unused(graph);
     Ok(model.encode_to_vec())
 }
 
@@ -98,4 +100,12 @@ fn constants_to_initializers(graph: &mut Graph) {
     }
     graph.node = nodes;
     graph.initializer.append(&mut made);
+}
+
+/// Initializers that nobody reads any more.
+fn drop_unused(graph: &mut Graph) {
+    let inputs = graph.node.iter().flat_map(|n| &n.input);
+    let outputs = graph.output.iter().map(|o| &o.name);
+    let read: HashSet<&String> = inputs.chain(outputs).collect();
+    graph.initializer.retain(|t| read.contains(&t.name));
 }

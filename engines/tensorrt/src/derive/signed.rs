@@ -1,7 +1,8 @@
 //! u8 activations to s8 around zero, biases to floats: what TensorRT takes.
 //!
 //! A u8 pair of scale s and zero point z holds -z·s to (255 - z)·s. Around 128 the same numbers fit s8 around zero without
-//! loss; otherwise the scale grows to max(z, 255 - z)·s/127, which for z = 0 halves the resolution.
+//! loss; otherwise the scale grows to max(z, 255 - z)·s/127, which for z = 0
+//! halves the resolution.
 
 use super::onnx::{Graph, Node, Tensor};
 use super::tensor::{FLOAT, INT8, INT32, UINT8, floats, integers, of_floats, of_signed};
@@ -26,7 +27,12 @@ pub fn convert(graph: &mut Graph) -> Result<(), DeriveError> {
             }
             "QuantizeLinear" | "DequantizeLinear" => {
                 pairs += 1;
-                signed(&initial, &mut node, &mut made)?;
+                let from_zero = signed(&initial, &mut node, &mut made)?;
+                if from_zero && node.op_type == "QuantizeLinear" {
+                    let positive = format!("{}/positive", node.output[0]);
+                    nodes.push(relu(&node.input[0], &positive));
+                    node.input[0] = positive;
+                }
             }
             "QLinearConv" | "QLinearMatMul" | "ConvInteger" | "MatMulInteger" => {
                 return refuse("quantisation as QDQ pairs", node.op_type);
@@ -87,12 +93,23 @@ fn folded(initial: &HashMap<String, Tensor>, node: &Node) -> Result<Tensor, Deri
     Ok(of_floats(&node.output[0], &tensor.dims, &values))
 }
 
-/// The pair's scale and zero point, and what is quantised already.
+/// u8 around 0 cuts off what is negative, and quantisers leave out the ReLU that did so before.
+fn relu(from: &str, to: &str) -> Node {
+    Node {
+        op_type: "Relu".to_owned(),
+        name: to.to_owned(),
+        input: vec![from.to_owned()],
+        output: vec![to.to_owned()],
+        ..Node::default()
+    }
+}
+
+/// The pair's scale and zero point; whether it was u8 around 0.
 fn signed(
     initial: &HashMap<String, Tensor>,
     node: &mut Node,
     made: &mut HashMap<String, Tensor>,
-) -> Result<(), DeriveError> {
+) -> Result<bool, DeriveError> {
     let zero = match node.input.get(2).filter(|n| !n.is_empty()) {
         Some(_) => known(initial, node, 2)?,
         // without one it is u8 around 0
@@ -100,7 +117,7 @@ fn signed(
     };
     let zeros = integers(zero)?;
     match zero.data_type {
-        INT8 if zeros.iter().all(|z| *z == 0) => return Ok(()),
+        INT8 if zeros.iter().all(|z| *z == 0) => return Ok(false),
         UINT8 => {}
         _ => {
             return refuse(
@@ -133,5 +150,5 @@ fn signed(
         .or_insert_with(|| of_signed(&zero_name, &zero.dims, &vec![0; zeros.len()]));
     node.input[1] = scale_name;
     node.input[2] = zero_name;
-    Ok(())
+    Ok(zeros.iter().all(|z| *z == 0))
 }

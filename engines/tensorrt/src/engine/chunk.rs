@@ -60,16 +60,16 @@ impl<D: Device> Enqueue<'_, D> {
 
     fn pictures(&mut self, slot: &mut Slot, flight: &Flight) -> Result<(), Fault> {
         slot.staged.clear();
-        let mut used = 0_u64;
+        slot.cameras = 0;
         for place in 0..flight.count {
             let region = flight.batch.regions[flight.answered + place];
             let view = &flight.batch.views[region.view];
             let camera = view.lease.meta().camera.index() % self.streams.cameras.len();
             let on = self.streams.cameras[camera];
-            if used == 0 {
+            if slot.cameras == 0 {
                 self.device.record(slot.begin, on)?;
             }
-            used |= 1 << camera;
+            slot.cameras |= 1 << camera;
             let staged = match slot.staged.iter().find(|s| s.view == region.view) {
                 Some(staged) => *staged,
                 None => self.stage(slot, region.view, view, on)?,
@@ -92,7 +92,7 @@ impl<D: Device> Enqueue<'_, D> {
             }
         }
         for (camera, &on) in self.streams.cameras.iter().enumerate() {
-            if used >> camera & 1 == 1 {
+            if slot.cameras >> camera & 1 == 1 {
                 self.device.record(slot.prepared[camera], on)?;
                 self.device
                     .wait(self.streams.network, slot.prepared[camera])?;
@@ -235,16 +235,17 @@ impl<D: Device> Enqueue<'_, D> {
     }
 }
 
-/// The last of a chunk's preprocessing: the camera stream's event that happened last.
+/// When the last of the chunk's pictures was a tensor.
 pub(super) fn prepared_us(
     device: &mut impl Device,
     slot: &Slot,
-    cameras: impl Iterator<Item = usize>,
     since: Event,
 ) -> Result<f64, Fault> {
     let mut last = 0.0_f64;
-    for camera in cameras {
-        last = last.max(device.elapsed_us(since, slot.prepared[camera])?);
+    for (camera, event) in slot.prepared.iter().enumerate() {
+        if slot.cameras >> camera & 1 == 1 {
+            last = last.max(device.elapsed_us(since, *event)?);
+        }
     }
     Ok(last)
 }

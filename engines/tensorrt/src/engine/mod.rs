@@ -169,7 +169,8 @@ pub struct GpuEngine<D: Device> {
     order: VecDeque<usize>,
     /// When the engine was built; times count from here.
     origin: Event,
-    timeline: Timeline,
+    /// The slot that was collected last.
+    last: usize,
     /// What broke it.
     broken: Option<Fault>,
     /// Last, so that it outlives what was made by it.
@@ -208,7 +209,7 @@ impl<D: Device> GpuEngine<D> {
         Ok(Self {
             decoder: Decoder::new(manifest),
             order: VecDeque::with_capacity(SLOTS),
-            timeline: Timeline::default(),
+            last: 0,
             broken: None,
             info,
             network,
@@ -220,9 +221,21 @@ impl<D: Device> GpuEngine<D> {
         })
     }
 
-    /// Of the last chunk that was collected.
-    pub fn timeline(&self) -> Timeline {
-        self.timeline
+    /// Of the chunk that was collected last, before the next batch is submitted. For measurements in the first minutes:
+    /// the driver counts in 32-bit milliseconds.
+    ///
+    /// # Errors
+    /// What the device said.
+    pub fn timeline(&mut self) -> Result<Timeline, Fault> {
+        let slot = &self.slots[self.last];
+        let device = &mut self.device;
+        Ok(Timeline {
+            begin_us: device.elapsed_us(self.origin, slot.begin)?,
+            prepared_us: chunk::prepared_us(device, slot, self.origin)?,
+            ready_us: device.elapsed_us(self.origin, slot.ready)?,
+            inferred_us: device.elapsed_us(self.origin, slot.inferred)?,
+            done_us: device.elapsed_us(self.origin, slot.done)?,
+        })
     }
 
     /// The network as it was agreed on.
@@ -327,26 +340,17 @@ impl<D: Device> GpuEngine<D> {
         Ok(())
     }
 
+    /// Each time is of two events that are near: the driver's 32-bit milliseconds are coarse over hours.
     fn read_times(&mut self, at: usize, flight: &mut Flight) -> Result<(), Fault> {
         let slot = &self.slots[at];
-        let device = &mut self.device;
-        let regions = &flight.batch.regions[flight.answered..flight.answered + flight.count];
-        let cameras = regions.iter().map(|r| {
-            let camera = flight.batch.views[r.view].lease.meta().camera;
-            camera.index() % self.streams.cameras.len()
-        });
-        let t = Timeline {
-            begin_us: device.elapsed_us(self.origin, slot.begin)?,
-            prepared_us: chunk::prepared_us(device, slot, cameras, self.origin)?,
-            ready_us: device.elapsed_us(self.origin, slot.ready)?,
-            inferred_us: device.elapsed_us(self.origin, slot.inferred)?,
-            done_us: device.elapsed_us(self.origin, slot.done)?,
-        };
-        self.timeline = t;
+        let prepared = chunk::prepared_us(&mut self.device, slot, slot.begin)?;
+        let inferred = self.device.elapsed_us(slot.ready, slot.inferred)?;
+        let done = self.device.elapsed_us(slot.inferred, slot.done)?;
         let times = &mut flight.batch.times;
-        times.preprocess_us += (t.prepared_us - t.begin_us).max(0.0) as u64;
-        times.infer_us += (t.inferred_us - t.ready_us).max(0.0) as u64;
-        times.postprocess_us += (t.done_us - t.inferred_us).max(0.0) as u64;
+        times.preprocess_us += prepared.max(0.0) as u64;
+        times.infer_us += inferred.max(0.0) as u64;
+        times.postprocess_us += done.max(0.0) as u64;
+        self.last = at;
         Ok(())
     }
 

@@ -76,6 +76,8 @@ pub(crate) struct Slot {
     /// The views of the chunk that are on their way, in the order of `pictures` and `references`: one with several
     /// regions is uploaded once.
     pub staged: Vec<Staged>,
+    /// Streams of the chunk, a bit each.
+    pub cameras: u64,
     pub pictures: Vec<Staging>,
     pub references: Vec<Staging>,
     pub input: Address,
@@ -140,6 +142,7 @@ impl Slot {
             flight: None,
             fits: Vec::with_capacity(max),
             staged: Vec::with_capacity(max),
+            cameras: 0,
             pictures: (0..max).map(|_| Staging::EMPTY).collect(),
             references: (0..max).map(|_| Staging::EMPTY).collect(),
             input,
