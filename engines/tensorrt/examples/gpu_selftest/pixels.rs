@@ -9,24 +9,11 @@ use sightline_tensorrt::TensorRtEngine;
 use sightline_tensorrt::device::{Device, Grid, Kernel};
 use sightline_tensorrt::engine::{Network, picture};
 
-const FORMATS: [PixelFormat; 10] = [
-    PixelFormat::Gray8,
-    PixelFormat::Rgb,
-    PixelFormat::Bgr,
-    PixelFormat::Nv12,
-    PixelFormat::I420,
-    PixelFormat::Yuy2,
-    PixelFormat::BayerRggb,
-    PixelFormat::BayerBggr,
-    PixelFormat::BayerGrbg,
-    PixelFormat::BayerGbrg,
-];
-
 pub fn check(rig: &Rig, report: &mut Report) -> Fallible<()> {
     let mut engine = rig
         .factory
         .engine(&rig.bundle, &rig.settings(Precision::Fp16))?;
-    for format in FORMATS {
+    for format in PixelFormat::ALL {
         let mut worst = 0.0_f32;
         for color in [Color::Gray, Color::Rgb] {
             for resize in [Resize::Letterbox, Resize::Stretch, Resize::Crop] {

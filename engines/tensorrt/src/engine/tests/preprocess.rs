@@ -8,24 +8,11 @@ use proptest::prelude::*;
 use sightline_engine::preprocess::{Preprocessor, plan};
 use sightline_model::{BoxView, PixelFormat};
 
-const FORMATS: [PixelFormat; 10] = [
-    PixelFormat::Gray8,
-    PixelFormat::Rgb,
-    PixelFormat::Bgr,
-    PixelFormat::Nv12,
-    PixelFormat::I420,
-    PixelFormat::Yuy2,
-    PixelFormat::BayerRggb,
-    PixelFormat::BayerBggr,
-    PixelFormat::BayerGrbg,
-    PixelFormat::BayerGbrg,
-];
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn the_kernel_is_within_a_level_of_the_cpu(
-        format in prop::sample::select(&FORMATS[..]),
+        format in prop::sample::select(&PixelFormat::ALL[..]),
         color in prop::sample::select(&["gray", "rgb", "bgr"][..]),
         resize in prop::sample::select(&["letterbox", "stretch", "crop"][..]),
         half in any::<bool>(),
