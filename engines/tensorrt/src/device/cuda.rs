@@ -36,7 +36,10 @@ pub trait Network: Send {
     ///
     /// # Errors
     /// What the library said.
-    fn enqueue(&mut self, context: usize, stream: *mut c_void) -> Result<(), Fault>;
+    ///
+    /// # Safety
+    /// A stream of the current context, alive.
+    unsafe fn enqueue(&mut self, context: usize, stream: *mut c_void) -> Result<(), Fault>;
 }
 
 /// Device 0's primary context, kept: the same that frames were pinned in.
@@ -355,7 +358,8 @@ impl<N: Network> Device for Cuda<N> {
     }
 
     fn enqueue(&mut self, context: Context, on: Stream) -> Result<(), Fault> {
-        self.network.enqueue(context.0, self.streams[on.0].cast())
+        // SAFETY: ours and alive.
+        unsafe { self.network.enqueue(context.0, self.streams[on.0].cast()) }
     }
 
     fn capture(&mut self, context: Context, on: Stream) -> Result<Graph, Fault> {
@@ -364,7 +368,8 @@ impl<N: Network> Device for Cuda<N> {
         // SAFETY: ours and alive, nothing in it.
         unsafe { result::stream::begin_capture(stream, mode) }
             .map_err(said("cuStreamBeginCapture"))?;
-        let enqueued = self.network.enqueue(context.0, stream.cast());
+        // SAFETY: ours and alive.
+        let enqueued = unsafe { self.network.enqueue(context.0, stream.cast()) };
         // SAFETY: the capture began above; it ends also where the network refused, so that the stream is usable.
         let graph =
             unsafe { result::stream::end_capture(stream) }.map_err(said("cuStreamEndCapture"));

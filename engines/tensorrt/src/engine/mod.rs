@@ -274,13 +274,13 @@ impl<D: Device> GpuEngine<D> {
     }
 
     /// Starts the next chunk of the slot's batch.
-    fn start(&mut self, at: usize, mut flight: Flight) -> Result<(), (Batch, EngineError)> {
+    fn start(&mut self, at: usize, mut flight: Flight) -> Result<(), Rejected> {
         let slot = &mut self.slots[at];
         let left = flight.batch.regions.len() - flight.answered;
         flight.count = left.min(self.network.max_batch);
         let (first, count) = (flight.answered, flight.count);
         if let Err(error) = chunk::fit(&self.network, slot, &flight.batch, first, count) {
-            return Err((flight.batch, error));
+            return Err(flight.batch.rejected(error));
         }
         if count > 0 {
             let mut enqueue = Enqueue {
@@ -290,7 +290,8 @@ impl<D: Device> GpuEngine<D> {
                 streams: &self.streams,
             };
             if let Err(fault) = enqueue.chunk(slot, &flight) {
-                return Err((flight.batch, self.break_down(fault)));
+                let error = self.break_down(fault);
+                return Err(flight.batch.rejected(error));
             }
         }
         self.slots[at].flight = Some(flight);
@@ -366,9 +367,7 @@ impl<D: Device> GpuEngine<D> {
             if flight.answered == flight.batch.regions.len() {
                 return Ok(flight.batch);
             }
-            if let Err((batch, error)) = self.start(at, flight) {
-                return Err(batch.rejected(error));
-            }
+            self.start(at, flight)?;
             let Some(next) = self.slots[at].flight.take() else {
                 unreachable!("started above")
             };
@@ -383,9 +382,8 @@ impl<D: Device> GpuEngine<D> {
         if let Err(fault) = self.device.bind() {
             return Err(self.break_down(fault));
         }
-        self.finish(at, flight).map_err(|error| {
+        self.finish(at, flight).inspect_err(|error| {
             self.break_down(Fault::new("collect", error.to_string()));
-            error
         })
     }
 }
@@ -418,13 +416,9 @@ impl<D: Device> Engine for GpuEngine<D> {
             answered: 0,
             count: 0,
         };
-        match self.start(at, flight) {
-            Ok(()) => {
-                self.order.push_back(at);
-                Ok(())
-            }
-            Err((batch, error)) => Err(batch.rejected(error)),
-        }
+        self.start(at, flight)?;
+        self.order.push_back(at);
+        Ok(())
     }
 
     fn collect(&mut self) -> Option<Result<Batch, Rejected>> {

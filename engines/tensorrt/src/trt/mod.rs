@@ -345,8 +345,8 @@ impl cuda::Network for TrtNetwork {
         Ok(self.contexts.len() - 1)
     }
 
-    fn enqueue(&mut self, context: usize, stream: *mut c_void) -> Result<(), Fault> {
-        // SAFETY: the stream is the caller's and alive; memory was given above.
+    unsafe fn enqueue(&mut self, context: usize, stream: *mut c_void) -> Result<(), Fault> {
+        // SAFETY: the stream is alive by the caller's word; memory was given above.
         unsafe { self.contexts[context].enqueue(&self.library.inner.logger, stream) }
     }
 }
