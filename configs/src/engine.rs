@@ -8,9 +8,9 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Engine {
-    /// `onnx` (CPU) or `onnx:PROVIDER`, later `tensorrt`.
+    /// `onnx` (CPU), `onnx:PROVIDER`, `tensorrt` or `tensorrt:dla0`.
     pub name: String,
-    /// `fp32`, `int8`, or absent for what the bundle is fastest with.
+    /// `fp32`, `fp16`, `int8`, or absent for what the engine and the bundle are fastest with.
     pub precision: Option<Precision>,
     /// How the cores are used.
     pub arrangement: Arrangement,
@@ -20,7 +20,7 @@ pub struct Engine {
     pub max_batch: Option<usize>,
     /// Longest time a view waits for others to fill its batch, ms.
     pub batch_wait_ms: f64,
-    /// Path of the ONNX Runtime library; absent: searched for.
+    /// Path of the ONNX Runtime library, or the folder of TensorRT's; absent: searched for.
     pub library: Option<PathBuf>,
 }
 
@@ -44,6 +44,8 @@ impl Default for Engine {
 pub enum Precision {
     /// 32-bit float.
     Fp32,
+    /// 16-bit float; TensorRT makes it of FP32.
+    Fp16,
     /// 8-bit integer, QDQ.
     Int8,
 }

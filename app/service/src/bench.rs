@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sightline_configs::station::{GateAt, GateKind, Simulation, Trigger};
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_flow::{FlowCounters, StageSummary};
-use sightline_onnx::{Measured, measure, tune};
+use sightline_onnx::Measured;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -30,7 +30,10 @@ const NO_HURRY_MS: f64 = 600_000.0;
 
 /// Measures.
 pub fn bench(args: &BenchArgs) -> Outcome {
-    let (config, recipe) = sightline_configs::load(&args.config).wrong_use()?;
+    let (mut config, recipe) = sightline_configs::load(&args.config).wrong_use()?;
+    if let Some(engine) = &args.engine {
+        config.value.engine.name.clone_from(engine);
+    }
     let room = EngineRoom::open(&config.value.engine, &config.base).wrong_use()?;
     let models = Arc::new(room.open_models(&recipe).wrong_use()?);
     let time = Duration::from_secs_f64(args.seconds.max(2.0));
@@ -73,20 +76,16 @@ impl Bench {
     fn measure(&self) -> anyhow::Result<Value> {
         let before = self.ceiling()?;
         let views = self.recipe.value.views.len() as f64;
-        let moderate = self.run(self.at_rate(before.regions_per_s / views * MODERATE, false)?)?;
+        let moderate = self.run(self.at_rate(before / views * MODERATE, false)?)?;
         let peak_rss_mb = cpu::peak_rss_mb();
-        let saturated =
-            self.run(self.at_rate(before.regions_per_s / views * MORE_THAN_IT_TAKES, true)?)?;
+        let saturated = self.run(self.at_rate(before / views * MORE_THAN_IT_TAKES, true)?)?;
         let after = self.ceiling()?;
-        let ceiling = (before.regions_per_s + after.regions_per_s) / 2.0;
+        let ceiling = (before + after) / 2.0;
         let (_, settings) = self.models.first();
-        let tuning = tune(
-            &self.room.factory,
-            self.models.first().0,
-            settings,
-            self.room.cores(),
-            Duration::from_millis(500),
-        )?;
+        let tuning = self
+            .room
+            .backend
+            .tune(self.models.first().0, settings, self.room.cores())?;
         let answer = |m: &Measured| {
             json!({
                 "instances": m.arrangement.instances,
@@ -126,30 +125,17 @@ impl Bench {
             "not_decidable_at_moderate_load": moderate.counters.line.not_decidable,
             "engine": info.first().map(|m| m.model_ref.engine.clone()),
             "threads": {"instances": self.models.chosen.instances, "threads": self.models.chosen.threads},
-            "automatic": {"throughput": answer(&tuning.throughput), "latency": answer(&tuning.latency)},
+            "automatic": tuning.map(|t| json!({"throughput": answer(&t.throughput), "latency": answer(&t.latency)})),
             "cameras": self.config.value.cameras.len(),
             "batch": saturated.counters.line.batch_views as f64 / saturated.counters.line.batches.max(1) as f64,
         }))
     }
 
     /// The model's network alone in a bare loop, in the arrangement that gives most.
-    fn ceiling(&self) -> anyhow::Result<Measured> {
+    fn ceiling(&self) -> anyhow::Result<f64> {
         let (bundle, settings) = self.models.first();
-        let tuning = tune(
-            &self.room.factory,
-            bundle,
-            settings,
-            self.room.cores(),
-            Duration::from_millis(500),
-        )?;
-        let best = tuning.throughput.arrangement;
-        Ok(measure(
-            &self.room.factory,
-            bundle,
-            settings,
-            best,
-            self.time / 2,
-        )?)
+        let (cores, time) = (self.room.cores(), self.time / 2);
+        Ok(self.room.backend.ceiling(bundle, settings, cores, time)?)
     }
 
     /// The station with its simulated belt at `parts_per_s`. Without a simulated line it runs as it is.

@@ -105,11 +105,11 @@ pub struct ReplayArgs {
     /// Limits and regions; absent: the bundle's default limits.
     #[arg(long)]
     pub recipe: Option<PathBuf>,
-    /// `onnx` or `onnx:PROVIDER`.
+    /// `onnx`, `onnx:PROVIDER`, `tensorrt` or `tensorrt:dla0`.
     #[arg(long, default_value = "onnx")]
     pub engine: String,
-    /// `fp32` or `int8`; absent: what the bundle is fastest with.
-    #[arg(long, value_parser = ["fp32", "int8"])]
+    /// `fp32`, `fp16` or `int8`; absent: what the engine and the bundle are fastest with.
+    #[arg(long, value_parser = ["fp32", "fp16", "int8"])]
     pub precision: Option<String>,
     /// Each picture's own golden picture as the part too: templates must give no finding (false alarms).
     #[arg(long)]
@@ -125,6 +125,9 @@ pub struct BenchArgs {
     /// The station's configuration.
     #[arg(long)]
     pub config: PathBuf,
+    /// Another engine than the configuration's, e.g. `tensorrt`.
+    #[arg(long)]
+    pub engine: Option<String>,
     /// Seconds of measuring.
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,

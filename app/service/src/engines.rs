@@ -1,25 +1,22 @@
 //! From a recipe's model bundles to the engines of a generation.
 
+use crate::backend::Backend;
 use crate::picture;
-use crate::tuning::{self, Chosen};
-use anyhow::{Context, bail};
+use crate::tuning::Chosen;
+use anyhow::Context;
 use sightline_configs::Loaded;
 use sightline_configs::{Recipe, Station, station};
-use sightline_engine::{
-    Bundle, EngineError, EngineFactory, EngineSettings, Precision, ReferencePicture,
-};
+use sightline_engine::{Bundle, EngineError, EngineSettings, Precision, ReferencePicture};
 use sightline_flow::{GenerationBuild, ModelEngines, Rebuild, WorkerEngines};
 use sightline_model::Generation;
 use sightline_model::result::ModelRef;
-use sightline_onnx::{LibrarySearch, OnnxFactory};
 use sightline_verdict::{ClassFacts, InspectionPlan, ModelFacts, Task, VerifierFacts};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Makes engines as the station's `[engine]` section says.
 pub struct EngineRoom {
-    pub factory: OnnxFactory,
-    provider: String,
+    pub backend: Backend,
     wanted: station::Engine,
 }
 
@@ -46,25 +43,15 @@ impl Opened {
 pub struct Models {
     opened: Vec<Opened>,
     pub chosen: Chosen,
-    factory: OnnxFactory,
+    backend: Backend,
 }
 
 impl EngineRoom {
     /// Loads the engine's library.
     pub fn open(wanted: &station::Engine, base: &Path) -> anyhow::Result<Self> {
-        let provider = match wanted.name.split_once(':') {
-            None if wanted.name == "onnx" => "cpu",
-            Some(("onnx", provider)) => provider,
-            _ => bail!(
-                "engine.name: expected `onnx` (CPU) or `onnx:PROVIDER`, found `{}`; this build has no other engine",
-                wanted.name
-            ),
-        };
         let library = wanted.library.as_ref().map(|path| base.join(path));
-        let factory = OnnxFactory::new(&LibrarySearch::usual(library))?;
         Ok(Self {
-            factory,
-            provider: provider.to_string(),
+            backend: Backend::open(&wanted.name, library)?,
             wanted: wanted.clone(),
         })
     }
@@ -81,13 +68,14 @@ impl EngineRoom {
     pub fn settings(&self, precision: Option<station::Precision>) -> EngineSettings {
         let precision = precision.or(self.wanted.precision).map(|p| match p {
             station::Precision::Fp32 => Precision::Fp32,
+            station::Precision::Fp16 => Precision::Fp16,
             station::Precision::Int8 => Precision::Int8,
         });
-        let max_batch = self.wanted.max_batch.unwrap_or(1);
+        let max_batch = self.wanted.max_batch;
         EngineSettings {
             precision,
-            max_batch,
-            provider: self.provider.clone(),
+            max_batch: max_batch.unwrap_or(self.backend.usual_batch()),
+            provider: self.backend.provider().to_owned(),
             ..EngineSettings::default()
         }
     }
@@ -109,9 +97,8 @@ impl EngineRoom {
             });
         }
         let first = opened.first().context("the recipe names no model")?;
-        let chosen = tuning::arrange(
+        let chosen = self.backend.arrange(
             self.wanted.arrangement,
-            &self.factory,
             &first.detector,
             &first.settings,
             self.cores(),
@@ -122,7 +109,7 @@ impl EngineRoom {
         Ok(Models {
             opened,
             chosen,
-            factory: self.factory.clone(),
+            backend: self.backend.clone(),
         })
     }
 }
@@ -164,7 +151,7 @@ impl Models {
         bundle: &Bundle,
         settings: &EngineSettings,
     ) -> anyhow::Result<VerifierFacts> {
-        let info = bundle.engine_info(&format!("onnx-{}", settings.provider), settings)?;
+        let info = self.backend.info(bundle, settings)?;
         let classes = info.classes.iter().map(|c| ClassFacts {
             code: c.code.clone(),
             name_en: c.name_en.clone(),
@@ -188,11 +175,11 @@ impl Models {
 
     fn build_one(&self, index: usize) -> Result<ModelEngines, EngineError> {
         let model = &self.opened[index];
-        let detector = self.factory.build(&model.detector, &model.settings)?;
+        let detector = self.backend.build(&model.detector, &model.settings)?;
         let verifier = model
             .verifier
             .as_ref()
-            .map(|v| self.factory.build(v, &model.for_verifier(v)))
+            .map(|v| self.backend.build(v, &model.for_verifier(v)))
             .transpose()?;
         Ok(ModelEngines { detector, verifier })
     }

@@ -5,6 +5,7 @@
 //! object a line and nothing else. Exit codes: 0 done, 1 ran and failed, 2 wrong use or configuration.
 //! Where to start: `station.rs`, then `run.rs`.
 
+mod backend;
 mod bench;
 mod check;
 mod cli;

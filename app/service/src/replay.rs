@@ -201,6 +201,7 @@ fn compose(
     };
     let precision = args.precision.as_deref().map(|p| match p {
         "int8" => settings::Precision::Int8,
+        "fp16" => settings::Precision::Fp16,
         _ => settings::Precision::Fp32,
     });
     let camera = settings::Camera {

@@ -57,15 +57,18 @@ pub enum Task {
 pub enum Precision {
     /// 32-bit floats.
     Fp32,
+    /// 16-bit floats; inputs and outputs stay 32-bit ones.
+    Fp16,
     /// 8-bit integers (QDQ).
     Int8,
 }
 
 impl Precision {
-    /// `fp32` or `int8`.
+    /// `fp32`, `fp16` or `int8`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
             Self::Int8 => "int8",
         }
     }

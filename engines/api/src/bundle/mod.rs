@@ -100,7 +100,11 @@ impl Bundle {
                 })
             })
             .collect();
-        models.sort_by_key(|m| m.precision != Precision::Int8);
+        models.sort_by_key(|m| match m.precision {
+            Precision::Int8 => 0,
+            Precision::Fp32 => 1,
+            Precision::Fp16 => 2,
+        });
         let have = models.iter().map(|m| m.precision.name()).collect();
         models
             .into_iter()

@@ -13,10 +13,14 @@ const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// What chroma adds to red, green and blue, per unit above 128.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Matrix {
+pub struct Matrix {
+    /// V in red.
     pub r_v: f32,
+    /// U in green.
     pub g_u: f32,
+    /// V in green.
     pub g_v: f32,
+    /// U in blue.
     pub b_u: f32,
 }
 
@@ -34,7 +38,7 @@ impl Matrix {
     }
 
     /// By the picture's height.
-    pub(super) fn for_height(height: u32) -> Self {
+    pub fn for_height(height: u32) -> Self {
         if height < 720 {
             Self::of(0.299, 0.114)
         } else {

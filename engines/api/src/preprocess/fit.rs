@@ -16,9 +16,9 @@ pub struct Placement {
 
 /// The source rectangle in view pixels and the rectangle of the tensor that it fills.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Fit {
-    /// The region, whole pixels.
-    region: [usize; 4],
+pub struct Fit {
+    /// The region: left, top, width, height, whole view pixels.
+    pub region: [usize; 4],
     /// Left and top of what is shown, view pixels; differs from the region's for [`Resize::Crop`].
     pub from: (f64, f64),
     /// View pixels per tensor pixel.
@@ -69,7 +69,8 @@ impl Fit {
         })
     }
 
-    pub(super) fn placement(&self) -> Placement {
+    /// Where the region lands.
+    pub fn placement(&self) -> Placement {
         let (sx, sy) = (1.0 / self.step.0, 1.0 / self.step.1);
         let [x, y, w, h] = self.region.map(|n| n as f32);
         Placement {

@@ -22,20 +22,54 @@ mod strips;
 mod tests;
 
 pub use check::PictureError;
-pub use fit::Placement;
+pub use color::Matrix;
+pub use fit::{Fit, Placement};
 
 use crate::bundle::{Channel, Color, InputSpec};
-use color::Matrix;
 use columns::{Columns, tap};
-use fit::Fit;
 use sightline_model::{BoxView, PictureRef, PixelFormat};
 use strips::Strips;
 
 /// `tensor = pixel * mul + add` for one plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Affine {
-    mul: f32,
-    add: f32,
+pub struct Affine {
+    /// Factor of a level in 0..=255.
+    pub mul: f32,
+    /// Added last.
+    pub add: f32,
+}
+
+impl Affine {
+    /// One for each colour channel of `spec`.
+    pub fn of(spec: &InputSpec) -> Vec<Self> {
+        let pairs = spec.mean.iter().zip(&spec.std);
+        let affine = pairs.map(|(mean, std)| Self {
+            mul: spec.scale / std,
+            add: -mean / std,
+        });
+        affine.collect()
+    }
+}
+
+/// Checks that a view, and its reference where the model takes one, can be read, and says how a region of it is fitted;
+/// for engines that resample elsewhere than here.
+///
+/// # Errors
+/// As [`Preprocessor::run`].
+pub fn plan(
+    spec: &InputSpec,
+    view: &PictureRef<'_>,
+    reference: Option<&PictureRef<'_>>,
+    crop: Option<BoxView>,
+) -> Result<Fit, PictureError> {
+    check::picture(view)?;
+    let fit = Fit::new(spec, view.width, view.height, crop)?;
+    if spec.wants_reference() {
+        let reference = reference.ok_or(PictureError::NoReference)?;
+        check::picture(reference)?;
+        check::same_size(view, reference)?;
+    }
+    Ok(fit)
 }
 
 /// Makes tensors of views for one input specification. It owns its scratch rows; one a thread.
@@ -51,12 +85,8 @@ pub struct Preprocessor {
 impl Preprocessor {
     /// For a checked manifest's input.
     pub fn new(spec: &InputSpec) -> Self {
-        let affine = spec.mean.iter().zip(&spec.std).map(|(mean, std)| Affine {
-            mul: spec.scale / std,
-            add: -mean / std,
-        });
         Self {
-            affine: affine.collect(),
+            affine: Affine::of(spec),
             strips: Strips::default(),
             columns: Columns::default(),
             sampled: Default::default(),
@@ -90,18 +120,12 @@ impl Preprocessor {
             self.elements(),
             "a tensor of the input's size"
         );
-        check::picture(&view)?;
-        let fit = Fit::new(&self.spec, view.width, view.height, crop)?;
+        let fit = plan(&self.spec, &view, reference.as_ref(), crop)?;
         let per_picture = tensor.len() / self.spec.channels.len();
         for (index, planes) in tensor.chunks_exact_mut(per_picture).enumerate() {
             let picture = match self.spec.channels[index] {
                 Channel::Image => view,
-                Channel::Reference => {
-                    let reference = reference.ok_or(PictureError::NoReference)?;
-                    check::picture(&reference)?;
-                    check::same_size(&view, &reference)?;
-                    reference
-                }
+                Channel::Reference => reference.ok_or(PictureError::NoReference)?,
             };
             self.picture(&picture, &fit, planes);
         }

@@ -1,0 +1,164 @@
+//! What only a GPU can show, as a table of passes and failures:
+//! `scripts/tensorrt selftest [BUNDLE] [--max-batch N]`, or, where TensorRT and CUDA are installed,
+//! `cargo run --release -p sightline-tensorrt --features tensorrt --example gpu_selftest -- [BUNDLE] [--max-batch N]`.
+//!
+//! Ends with 0 if everything passed. The bounds are those of docs/jetson.md.
+
+mod boxes;
+mod pixels;
+mod speed;
+
+use sightline_engine::{Bundle, EngineSettings, Precision};
+use sightline_frames::{FramePool, Lease, MemoryWish, PoolConfig};
+use sightline_model::{CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, UtcMicros};
+use sightline_tensorrt::{TensorRtFactory, library::Search, store::Store};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+type Fallible<T> = Result<T, Box<dyn Error>>;
+
+/// The table.
+#[derive(Default)]
+struct Report {
+    failed: usize,
+}
+
+impl Report {
+    fn row(&mut self, what: &str, passed: bool, words: &str) {
+        self.failed += usize::from(!passed);
+        println!(
+            "{}  {what:<44} {words}",
+            if passed { "pass" } else { "FAIL" }
+        );
+    }
+
+    fn say(&self, what: &str, words: &str) {
+        println!("      {what:<44} {words}");
+    }
+
+    /// A part that could not even run fails, and the rest goes on.
+    fn part(&mut self, what: &str, part: impl FnOnce(&mut Self) -> Fallible<()>) {
+        if let Err(error) = part(self) {
+            self.row(what, false, &error.to_string());
+        }
+    }
+}
+
+/// What every part works with.
+struct Rig {
+    factory: TensorRtFactory,
+    bundle: Bundle,
+    max_batch: usize,
+}
+
+impl Rig {
+    fn settings(&self, precision: Precision) -> EngineSettings {
+        EngineSettings {
+            precision: Some(precision),
+            max_batch: self.max_batch,
+            provider: "tensorrt".to_owned(),
+            ..EngineSettings::default()
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut report = Report::default();
+    match run(&mut report) {
+        Ok(()) if report.failed == 0 => ExitCode::SUCCESS,
+        Ok(()) => {
+            println!("{} failed", report.failed);
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            println!("FAIL  {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(report: &mut Report) -> Fallible<()> {
+    let mut bundle = PathBuf::from("models/pcb-detector");
+    let mut max_batch = 8;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match &*argument {
+            "--max-batch" => max_batch = arguments.next().ok_or("--max-batch N")?.parse()?,
+            path => bundle = path.into(),
+        }
+    }
+    let store = Store::usual();
+    let rig = Rig {
+        factory: TensorRtFactory::new(Search::usual(None), store)?,
+        bundle: Bundle::load(&bundle)?,
+        max_batch,
+    };
+    let library = rig.factory.library();
+    report.say(
+        "library",
+        &format!("{} at {}", library.version(), library.path().display()),
+    );
+    report.part("plan cache", |report| plans(&rig, report));
+    report.part("preprocessing", |report| pixels::check(&rig, report));
+    for precision in [Precision::Fp32, Precision::Fp16, Precision::Int8] {
+        let what = format!("boxes, {}", precision.name());
+        report.part(&what, |report| boxes::check(&rig, precision, report));
+    }
+    report.part("speed", |report| speed::check(&rig, report));
+    Ok(())
+}
+
+/// An engine is built once, then taken from the store.
+fn plans(rig: &Rig, report: &mut Report) -> Fallible<()> {
+    let settings = rig.settings(Precision::Fp16);
+    let start = Instant::now();
+    let mut engine = rig.factory.engine(&rig.bundle, &settings)?;
+    let first = start.elapsed();
+    report.say("GPU", &format!("{:?}", engine.device().gpu().facts()));
+    drop(engine);
+    let start = Instant::now();
+    drop(rig.factory.engine(&rig.bundle, &settings)?);
+    let second = start.elapsed();
+    let words = format!("first {first:.1?}, then {second:.1?}");
+    report.row(
+        "plan cache: the second start is no slower",
+        second <= first,
+        &words,
+    );
+    Ok(())
+}
+
+fn pool(slots: usize, slot_bytes: usize) -> Fallible<FramePool> {
+    Ok(FramePool::new(PoolConfig {
+        name: "self-test".into(),
+        slots,
+        slot_bytes,
+        memory: MemoryWish::CudaPinned,
+    })?)
+}
+
+/// A picture of these bytes, in the format's default layout.
+fn lease(
+    pool: &FramePool,
+    camera: u16,
+    (width, height, format): (u32, u32, PixelFormat),
+    bytes: &[u8],
+) -> Fallible<Lease> {
+    let mut slot = pool.open().ok_or("no free slot")?;
+    slot.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+    let meta = FrameMeta {
+        camera: CameraId(camera),
+        frame_id: FrameId(0),
+        captured: MonoTime(0),
+        captured_utc: UtcMicros(0),
+        width,
+        height,
+        format,
+        layout: format.default_layout(width, height),
+        health: Health::Ok,
+        host_copies: 0,
+    };
+    Ok(slot.seal(meta)?)
+}
