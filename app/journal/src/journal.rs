@@ -123,7 +123,7 @@ impl Journal {
     pub fn open(settings: JournalSettings) -> Result<Self, JournalError> {
         let files = open::open(&settings)?;
         let shared = Arc::new(Shared::default());
-        let state = files.store.state;
+        let state = files.state;
         shared
             .acknowledged_to
             .store(state.acknowledged_to, Ordering::Relaxed);
@@ -161,19 +161,30 @@ impl Journal {
     /// # Errors
     /// The queue is full: the result is lost, which the journal notes under its number. Or its time is not one.
     pub fn submit(&self, result: &InspectionResult, json: Bytes) -> Result<(), JournalError> {
-        let entry = ResultEntry::new(result, json)?;
-        self.put(Entry::Result(Box::new(entry))).inspect_err(|_| {
-            let mut desk = self.0.shared.desk();
-            desk.progress.lost += 1;
-            match desk.gaps.last_mut().filter(|g| g.last + 1 == result.seq) {
-                Some(gap) => gap.last = result.seq,
-                None => desk.gaps.push(Gap {
-                    first: result.seq,
-                    last: result.seq,
-                    why: "the journal's queue was full",
-                }),
-            }
+        let entry = ResultEntry::new(result, json);
+        let put = entry.and_then(|entry| self.put(Entry::Result(Box::new(entry))));
+        put.inspect_err(|error| {
+            let why = match error {
+                JournalError::Time { .. } => "its time could not be read",
+                _ => "the journal's queue was full",
+            };
+            self.lost(result.seq, why);
         })
+    }
+
+    /// Notes a number that will have no row.
+    fn lost(&self, seq: u64, why: &'static str) {
+        let mut desk = self.0.shared.desk();
+        desk.progress.lost += 1;
+        let last = desk.gaps.last_mut();
+        match last.filter(|g| g.last + 1 == seq && g.why == why) {
+            Some(gap) => gap.last = seq,
+            None => desk.gaps.push(Gap {
+                first: seq,
+                last: seq,
+                why,
+            }),
+        }
     }
 
     /// Adds a link to the audit trail: who did what, from what to what, and why. Never waits.
@@ -277,6 +288,15 @@ impl Journal {
     /// The file cannot be opened.
     pub fn reader(&self) -> Result<Reader, JournalError> {
         Reader::open_file(&self.0.settings.folder.join(schema::FILE))
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let folder = &self.0.settings.folder;
+        f.debug_struct("Journal")
+            .field("folder", folder)
+            .finish_non_exhaustive()
     }
 }
 

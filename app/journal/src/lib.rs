@@ -32,6 +32,7 @@ mod retention;
 mod schema;
 mod store;
 mod tally;
+mod verify;
 mod writer;
 
 pub use audit::ChainReport;
@@ -40,3 +41,4 @@ pub use journal::{Journal, JournalSettings, Progress};
 pub use reader::Reader;
 pub use records::{AlarmChange, AlarmRecord, AuditEntry, Query, Review, StoredResult};
 pub use schema::VERSION;
+pub use verify::VerifyReport;

@@ -3,7 +3,7 @@
 use crate::entry::{AuditNote, Entry};
 use crate::journal::JournalSettings;
 use crate::lease::Lease;
-use crate::store::{Batch, Store};
+use crate::store::{Batch, State, Store};
 use crate::{JournalError, schema};
 use rusqlite::Connection;
 use sightline_model::UtcMicros;
@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// An open journal's files.
 pub(crate) struct Files {
-    pub store: Store,
+    /// Absent between a damaged file and the next.
+    pub store: Option<Store>,
+    /// As of the last commit.
+    pub state: State,
     pub lease: Lease,
     /// Why and where a damaged one was set aside.
     pub set_aside: Option<String>,
@@ -42,7 +45,8 @@ pub(crate) fn open(settings: &JournalSettings) -> Result<Files, JournalError> {
         Ok(store) => (store, None),
         Err(error) if error.is_damage() => {
             let next_seq = salvage(&path, &lease);
-            let (mut store, said) = afresh(folder, now, &error.to_string())?;
+            let aside = set_aside(folder, now)?;
+            let (mut store, said) = afresh(folder, now, &error.to_string(), &aside)?;
             store.state.next_seq = next_seq;
             (store, Some(said))
         }
@@ -54,7 +58,8 @@ pub(crate) fn open(settings: &JournalSettings) -> Result<Files, JournalError> {
     };
     store.begin_run(settings.boot_id, now, next_seq)?;
     Ok(Files {
-        store,
+        state: store.state,
+        store: Some(store),
         lease,
         set_aside,
         _lock: lock,
@@ -79,19 +84,18 @@ fn salvage(path: &Path, lease: &Lease) -> u64 {
         .unwrap_or(lease.below())
 }
 
-/// Sets the file aside under the date, begins a fresh one, and says so in its audit trail.
+/// Begins a fresh file after one was set aside as `aside`, and says so in its audit trail.
 pub(crate) fn afresh(
     folder: &Path,
     now: UtcMicros,
     why: &str,
+    aside: &Path,
 ) -> Result<(Store, String), JournalError> {
-    let aside = set_aside(folder, now)?;
     let mut store = Store::open(&folder.join(schema::FILE))?;
     let said = format!(
         "expected a sound journal, found {why}; it was set aside as {}, a fresh one was begun; results in it that the broker does not have are not sent: export them with `sightline journal export`",
         aside.display()
     );
-    tracing::error!("{said}");
     let note = AuditNote {
         at: now,
         actor: "station".into(),
@@ -106,10 +110,13 @@ pub(crate) fn afresh(
         acknowledged_to: 0,
         now,
     })?;
+    tracing::error!("{said}");
     Ok((store, said))
 }
 
-fn set_aside(folder: &Path, now: UtcMicros) -> Result<PathBuf, JournalError> {
+/// Renames the file and its log under the date. A connection that has it open must go before a fresh one is begun: on
+/// closing, SQLite deletes the log by its name, which would then be the fresh file's.
+pub(crate) fn set_aside(folder: &Path, now: UtcMicros) -> Result<PathBuf, JournalError> {
     let date: String = now
         .to_rfc3339()
         .chars()

@@ -1,6 +1,7 @@
 //! Opening the file: settings of SQLite, and the steps from each layout version to the next.
 
 use crate::JournalError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -49,8 +50,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
     Ok(conn)
 }
 
-/// Opens the file for reading beside a writer. Every statement ends by itself after `at_most`: a reader that stays
-/// in the file keeps the writer's log growing.
+/// Opens the file for reading beside a writer; waits `at_most` for one that changes the file's layout.
 pub(crate) fn open_to_read(path: &Path, at_most: Duration) -> Result<Connection, JournalError> {
     if !path.is_file() {
         return Err(JournalError::Absent {
@@ -60,7 +60,9 @@ pub(crate) fn open_to_read(path: &Path, at_most: Duration) -> Result<Connection,
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)
         .map_err(JournalError::sqlite("opening the file to read"))?;
-    conn.busy_timeout(at_most)
+    // A reader that is the last to go must not tidy up what may be another file's by then.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .and_then(|_| conn.busy_timeout(at_most))
         .map_err(JournalError::sqlite("opening the file to read"))?;
     conn.set_prepared_statement_cache_capacity(64);
     let found = version(&conn)?;

@@ -7,6 +7,7 @@ use crate::open::{self, Files};
 use crate::retention::{self, Limits};
 use crate::store::Batch;
 use sightline_queue::{Receiver, RecvTimeout};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     batch: Vec<Entry>,
     last_commit: Instant,
+    /// A damaged file that was put out of the way, and what was wrong with it; the next is not begun yet.
+    damaged: Option<(PathBuf, String)>,
 }
 
 impl Writer {
@@ -44,6 +47,7 @@ impl Writer {
             shared,
             batch: Vec::new(),
             last_commit: Instant::now(),
+            damaged: None,
         }
     }
 
@@ -85,14 +89,10 @@ impl Writer {
     /// Commits, however long the disk takes nothing; gives up only when the station ends.
     fn commit_at_last(&mut self) {
         while let Err(error) = self.commit() {
-            if error.is_damage() {
-                match self.begin_afresh(&error) {
-                    Ok(()) => continue,
-                    Err(error) => self.stuck(&error),
-                }
-            } else {
-                self.stuck(&error);
+            if error.is_damage() && self.set_aside(&error) {
+                continue;
             }
+            self.stuck(&error);
             let desk = self.shared.desk();
             if desk.closing {
                 drop(desk);
@@ -111,19 +111,26 @@ impl Writer {
             false => u64::MAX,
         };
         let gaps = self.shared.desk().gaps.clone();
-        let before = self.files.store.state;
+        let before = self.files.state;
         let nothing = self.batch.is_empty() && gaps.is_empty();
         if nothing && acknowledged_to.min(before.next_seq - 1) <= before.acknowledged_to {
             return Ok(());
         }
         self.last_commit = Instant::now();
         self.files.lease.cover(self.highest())?;
-        self.files.store.write(&Batch {
+        if self.files.store.is_none() {
+            self.begin_afresh()?;
+        }
+        let Some(store) = &mut self.files.store else {
+            return Ok(());
+        };
+        store.write(&Batch {
             entries: &self.batch,
             gaps: &gaps,
             acknowledged_to,
             now: self.settings.clock.utc(),
         })?;
+        self.files.state = store.state;
         let results = self
             .batch
             .iter()
@@ -131,10 +138,14 @@ impl Writer {
             .count();
         let mut desk = self.shared.desk();
         desk.handled += self.batch.len() as u64;
-        desk.gaps.drain(..gaps.len());
+        // A gap that has grown since goes on after what is written of it.
+        for (gap, written) in desk.gaps.iter_mut().zip(&gaps) {
+            gap.first = written.last + 1;
+        }
+        desk.gaps.retain(|gap| gap.first <= gap.last);
         desk.progress.committed += results as u64;
         desk.progress.stuck = None;
-        desk.follow(&self.files.store.state);
+        desk.follow(&self.files.state);
         drop(desk);
         self.shared.changed.notify_all();
         self.batch.clear();
@@ -150,18 +161,34 @@ impl Writer {
         self.batch.iter().filter_map(seq).max().unwrap_or(0)
     }
 
-    /// The file is damaged: goes on with a fresh one. The batch is still in hand and goes into that.
-    fn begin_afresh(&mut self, error: &JournalError) -> Result<(), JournalError> {
+    /// The file is damaged: puts it out of the way. The batch is still in hand and goes into the next.
+    fn set_aside(&mut self, error: &JournalError) -> bool {
+        match open::set_aside(&self.settings.folder, self.settings.clock.utc()) {
+            Ok(path) => {
+                self.files.store = None;
+                self.damaged = Some((path, error.to_string()));
+                true
+            }
+            Err(error) => {
+                self.stuck(&error);
+                false
+            }
+        }
+    }
+
+    fn begin_afresh(&mut self) -> Result<(), JournalError> {
+        let Some((path, why)) = &self.damaged else {
+            return Ok(());
+        };
         let now = self.settings.clock.utc();
-        let next_seq = self.files.store.state.next_seq;
-        let (store, said) = open::afresh(&self.settings.folder, now, &error.to_string())?;
-        self.files.store = store;
-        self.files
-            .store
-            .begin_run(self.settings.boot_id, now, next_seq)?;
+        let (mut store, said) = open::afresh(&self.settings.folder, now, why, path)?;
+        store.begin_run(self.settings.boot_id, now, self.files.state.next_seq)?;
+        self.files.state = store.state;
+        self.files.store = Some(store);
+        self.damaged = None;
         let mut desk = self.shared.desk();
         desk.progress.set_aside = Some(said);
-        desk.follow(&self.files.store.state);
+        desk.follow(&self.files.state);
         Ok(())
     }
 
@@ -178,12 +205,17 @@ impl Writer {
             keep: self.settings.keep,
             max_bytes: self.settings.max_bytes,
         };
-        match retention::sweep(&mut self.files.store, &limits, self.settings.clock.utc()) {
+        let Some(store) = &mut self.files.store else {
+            return;
+        };
+        let swept = retention::sweep(store, &limits, self.settings.clock.utc());
+        self.files.state = store.state;
+        match swept {
             Ok(0) => {}
             Ok(removed_unacknowledged) => {
                 let mut desk = self.shared.desk();
                 desk.progress.removed_unacknowledged += removed_unacknowledged;
-                desk.follow(&self.files.store.state);
+                desk.follow(&self.files.state);
             }
             Err(error) => tracing::warn!(%error, "old results could not be removed"),
         }

@@ -105,6 +105,7 @@ pub fn good(seq: u64) -> InspectionResult {
                 infer: 40_000 + seq * 31 % 5_000,
                 postprocess: 100 + seq % 50,
                 judge: seq % 30,
+                ..StagesUs::default()
             },
         },
         evidence: Vec::new(),
