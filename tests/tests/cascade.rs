@@ -44,13 +44,13 @@ fn anxious(folder: &Path, verified: bool) -> std::path::PathBuf {
     model.insert("bundle".into(), path(&models.join("pcb-detector")));
     if verified {
         model["verifier"]["bundle"] = path(&models.join("pcb-verifier"));
-        model["verifier"]["dismiss_at"] = 0.5.into();
+        model["verifier"]["dismiss_at"] = 0.5_f64.into();
     } else {
         model.remove("verifier");
     }
     let limits = recipe["limits"].as_table_mut().expect("limits");
     for (_, limit) in limits {
-        limit["score"] = 0.011.into();
+        limit["score"] = 0.011_f64.into();
     }
     let file = folder.join(format!("anxious-{verified}.toml"));
     std::fs::write(&file, recipe.to_string()).expect("written");
