@@ -10,17 +10,22 @@ use crate::{Problem, nearest};
 use std::collections::HashSet;
 
 /// Collects problems of one file.
-struct Report<'a> {
+pub(crate) struct Report<'a> {
     source: &'a Source,
     problems: Vec<Problem>,
 }
 
 impl Report<'_> {
-    fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.problems.push(self.source.problem(field, message));
     }
 
-    fn require(&mut self, good: bool, field: impl Into<String>, message: impl FnOnce() -> String) {
+    pub(crate) fn require(
+        &mut self,
+        good: bool,
+        field: impl Into<String>,
+        message: impl FnOnce() -> String,
+    ) {
         if !good {
             self.add(field, message());
         }
@@ -59,7 +64,13 @@ impl Report<'_> {
         }
     }
 
-    fn finite_above(&mut self, field: impl Into<String>, value: f64, floor: f64, including: bool) {
+    pub(crate) fn finite_above(
+        &mut self,
+        field: impl Into<String>,
+        value: f64,
+        floor: f64,
+        including: bool,
+    ) {
         let good = value.is_finite() && (value > floor || including && value == floor);
         let than = if including { "at least" } else { "more than" };
         self.require(good, field, || {
@@ -103,6 +114,9 @@ pub fn check_station(station: &Station, source: &Source) -> Vec<Problem> {
     check_gate(&mut r, station, &station.gate);
     if let Some(mqtt) = &station.mqtt {
         check_mqtt(&mut r, mqtt);
+    }
+    if let Some(journal) = &station.journal {
+        crate::journal::check(&mut r, journal);
     }
     if let Some(simulation) = &station.simulation {
         check_simulation(&mut r, station, simulation);

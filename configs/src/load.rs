@@ -116,7 +116,7 @@ mod tests {
             check_station(&bad, &source)
         };
         type Break = fn(&mut Station);
-        let cases: [(Break, &str); 14] = [
+        let cases: [(Break, &str); 15] = [
             (|s| s.station.line = "a b".into(), "station.line"),
             (|s| s.station.name = "a/b".into(), "station.name"),
             (|s| s.cameras[1].name = "cam1".into(), "cameras[1].name"),
@@ -155,6 +155,14 @@ mod tests {
             (
                 |s| s.mqtt.as_mut().unwrap().listen = "nowhere".into(),
                 "mqtt.listen",
+            ),
+            (
+                |s| {
+                    let mut journal = crate::journal::Journal::at("journal".into());
+                    journal.max_mb = 1;
+                    s.journal = Some(journal);
+                },
+                "journal.max_mb",
             ),
             (
                 |s| s.simulation.as_mut().unwrap().spacing_max_mm = 1.0,

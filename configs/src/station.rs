@@ -1,6 +1,7 @@
 //! The configuration of one box: cameras, trigger, engine, gate, MQTT, simulated line.
 
 pub use crate::engine::{Arrangement, Automatic, Engine, Precision, Priority, Threads};
+use crate::journal::Journal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sightline_model::PixelFormat;
@@ -29,6 +30,9 @@ pub struct Station {
     /// Where results go. Absent: nowhere, and `sightline check` says so.
     #[serde(default)]
     pub mqtt: Option<Mqtt>,
+    /// Where results are kept on disk. Absent: in memory only, and `sightline check` says so.
+    #[serde(default)]
+    pub journal: Option<Journal>,
     /// The simulated line, needed by `simulated` cameras, triggers and gates.
     #[serde(default)]
     pub simulation: Option<Simulation>,
@@ -326,7 +330,7 @@ pub struct Mqtt {
     /// File that holds the password.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// Results in memory waiting for an acknowledgement before an alarm is raised.
+    /// Without `[journal]`: results in memory that may wait for the broker; then an alarm, and results are lost to it.
     #[serde(default = "default_outbox")]
     pub outbox: usize,
     /// Publishes in flight at once.

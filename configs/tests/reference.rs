@@ -63,6 +63,11 @@ fn the_reference_shows_the_defaults() {
         station.engine,
         sightline_configs::station::Engine::default()
     );
+    let journal = station.journal.unwrap();
+    assert_eq!(
+        journal,
+        sightline_configs::journal::Journal::at(journal.folder.clone())
+    );
     let simulation = sightline_configs::station::Simulation {
         faults: Vec::new(),
         ..station.simulation.unwrap()

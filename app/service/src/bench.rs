@@ -146,6 +146,7 @@ impl Bench {
     ) -> anyhow::Result<(Loaded<Station>, Loaded<Recipe>)> {
         let (mut config, mut recipe) = (self.config.clone(), self.recipe.clone());
         config.value.mqtt = None;
+        config.value.journal = None;
         if let (Some(simulation), Trigger::Simulated {}) =
             (&mut config.value.simulation, &config.value.trigger)
         {

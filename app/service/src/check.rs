@@ -44,6 +44,12 @@ fn warnings(station: &Station) -> Vec<String> {
     if station.mqtt.is_none() {
         warnings.push("no [mqtt] section: results go nowhere but to the terminal".to_string());
     }
+    if station.journal.is_none() {
+        warnings.push(
+            "no [journal] section: results that the broker has not acknowledged are lost with the process"
+                .to_string(),
+        );
+    }
     if station.gate.kind == GateKind::None {
         warnings.push(
             "gate.kind = \"none\": nothing rejects a part; dispositions are only reported"

@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use sightline_model::UtcMicros;
 use std::path::PathBuf;
 
 /// Visual inspection station: every part gets exactly one verdict, on time, or it is rejected.
@@ -28,6 +29,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Measure the pipeline against the engine's own ceiling on this box.
     Bench(BenchArgs),
+    /// Look at, check and export what is stored.
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Look at, check and pack model bundles.
     #[command(subcommand)]
     Model(ModelCommand),
@@ -160,4 +164,73 @@ pub enum ModelCommand {
         #[arg(long, short)]
         output: PathBuf,
     },
+}
+
+/// Which journal.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct Place {
+    /// The station's configuration.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// The journal's folder, or a file that was set aside.
+    #[arg(long)]
+    pub journal: Option<PathBuf>,
+}
+
+/// `journal`.
+#[derive(Subcommand)]
+pub enum JournalCommand {
+    /// What is stored, what is pending.
+    Stat {
+        /// Which.
+        #[command(flatten)]
+        place: Place,
+        /// One JSON object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write results to a file or stdout, oldest first.
+    Export {
+        /// Which.
+        #[command(flatten)]
+        place: Place,
+        /// `jsonl`: each result as it was published. `csv`, `parquet`: one row a result, findings in words.
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+        /// The file to write; absent: stdout.
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+        /// From this moment, UTC: 2026-01-31 or 2026-01-31T08:00:00Z.
+        #[arg(long, value_parser = moment)]
+        from: Option<UtcMicros>,
+        /// Up to this moment.
+        #[arg(long, value_parser = moment)]
+        to: Option<UtcMicros>,
+    },
+    /// Check the file's structure, every result, every number and the audit trail's chain.
+    Verify {
+        /// Which.
+        #[command(flatten)]
+        place: Place,
+        /// The findings as one JSON object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Formats of `journal export`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One row a result.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+    /// One row a result, for analysis.
+    Parquet,
+}
+
+fn moment(text: &str) -> Result<UtcMicros, String> {
+    UtcMicros::from_rfc3339(text)
+        .ok_or_else(|| "expected a date or time in UTC, e.g. 2026-01-31T08:00:00Z".into())
 }

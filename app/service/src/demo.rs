@@ -8,6 +8,7 @@ use crate::stop::Stop;
 use crate::watch;
 use anyhow::{Context, anyhow};
 use serde_json::json;
+use sightline_configs::journal::Journal;
 use sightline_configs::station::{Fault, FaultKind};
 use sightline_configs::{Loaded, Station};
 use sightline_ingest::{ImageEntry, ImagesIndex};
@@ -34,7 +35,7 @@ pub fn demo(args: &DemoArgs) -> Outcome {
         .map_or_else(find_config, Ok)
         .wrong_use()?;
     let (mut config, recipe) = sightline_configs::load(&path).wrong_use()?;
-    // Kept until the line has ended: it may hold the list of a folder's pictures.
+    // Kept until the line has ended: it holds the journal, and may hold the list of a folder's pictures.
     let scratch = tempfile::tempdir()
         .context("cannot make a scratch folder")
         .failed()?;
@@ -115,6 +116,8 @@ fn adapt(args: &DemoArgs, config: &mut Loaded<Station>, scratch: &Path) -> anyho
             images
         });
     }
+    let journal = || Journal::at(scratch.join("journal"));
+    config.value.journal.get_or_insert_with(journal);
     if args.faults {
         simulation.faults = every_fault(&cameras);
     }

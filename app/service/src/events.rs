@@ -1,6 +1,7 @@
 //! What people must know: alarms go to the log, to the MES, and stay in a list as long as they are active.
 
 use sightline_flow::FlowEvents;
+use sightline_journal::{AlarmChange, AlarmRecord, Journal};
 use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock, Generation};
 use sightline_uplink::Uplink;
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ pub struct Events {
     uplink: Option<Arc<Uplink>>,
     clock: Arc<dyn Clock>,
     list: Mutex<BTreeMap<AlarmId, Alarm>>,
+    journal: Option<Journal>,
 }
 
 impl Events {
@@ -19,6 +21,33 @@ impl Events {
             uplink,
             clock,
             list: Mutex::new(BTreeMap::new()),
+            journal: None,
+        }
+    }
+
+    /// The same, with every change kept in the journal.
+    pub fn keeping(self, journal: Option<Journal>) -> Self {
+        Self { journal, ..self }
+    }
+
+    fn keep(&self, alarm: &Alarm) {
+        let Some(journal) = &self.journal else {
+            return;
+        };
+        let change = match alarm.active {
+            true => AlarmChange::Raised,
+            false => AlarmChange::Cleared,
+        };
+        let kept = journal.alarm(AlarmRecord {
+            at: alarm.since,
+            alarm: alarm.id.0.to_string(),
+            change,
+            severity: alarm.severity,
+            by: None,
+            message: alarm.message.clone(),
+        });
+        if let Err(error) = kept {
+            tracing::error!(%error, id = %alarm.id.0, "an alarm is missing from the history");
         }
     }
 
@@ -67,6 +96,7 @@ impl FlowEvents for Events {
         } else {
             tracing::warn!(id = %alarm.id.0, "alarm over");
         }
+        self.keep(&alarm);
         if let Some(uplink) = &self.uplink {
             uplink.alarm(&alarm);
         }

@@ -13,8 +13,12 @@ mod cpu;
 mod demo;
 mod engines;
 mod events;
+mod export;
 mod gate;
+mod journal;
+mod keeping;
 mod model;
+mod parquet;
 mod picture;
 mod recording;
 mod replay;
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Journal(command) => journal::journal(&command),
         Command::Model(command) => model::model(&command),
     };
     match done {

@@ -83,6 +83,7 @@ pub fn replay(file: &Path, config: &Path, json: bool) -> Outcome {
     let events = Arc::new(Events::new(None, clock.clone()));
     let mailbox = Arc::new(Mailbox::new(usize::MAX));
     let results = Results {
+        journal: None,
         uplink: None,
         events: events.clone(),
         line: None,

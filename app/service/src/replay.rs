@@ -246,6 +246,7 @@ fn compose(
             confirm_within_ms: None,
         },
         mqtt: None,
+        journal: None,
         simulation: None,
     };
     let view = given.as_ref().and_then(|r| r.views.first()).cloned();

@@ -1,8 +1,9 @@
-//! Where results go from the flow: first to the uplink, then to whoever watches (terminal, truth book, replay).
+//! Where results go from the flow: first to the journal (or, without one, to the uplink), then to whoever watches (terminal, truth book, replay).
 
 use crate::events::Events;
 use sightline_flow::ResultSink;
 use sightline_ingest::SimulatedLine;
+use sightline_journal::Journal;
 use sightline_model::{AlarmSeverity, Health, InspectionResult, TrackId};
 use sightline_uplink::Uplink;
 use std::collections::VecDeque;
@@ -33,6 +34,8 @@ pub type OnResult = Box<dyn FnMut(&InspectionResult) + Send>;
 
 /// The flow's sink.
 pub struct Results {
+    pub journal: Option<Journal>,
+    /// Hears of results from the journal, where there is one.
     pub uplink: Option<Arc<Uplink>>,
     pub events: Arc<Events>,
     /// Its truth book learns what was decided.
@@ -44,13 +47,18 @@ pub struct Results {
 impl ResultSink for Results {
     fn submit(&mut self, result: InspectionResult, bytes: Box<[u8]>) {
         let json = bytes::Bytes::from(bytes);
-        if let Some(uplink) = &self.uplink {
-            let refused = uplink
-                .submit(result.seq, json.clone())
-                .err()
-                .map(|e| e.to_string());
-            self.events
-                .set("outbox-full".into(), AlarmSeverity::Urgent, refused);
+        if let Some(journal) = &self.journal {
+            // The journal counts what it cannot take, and the watch raises the alarm.
+            if let Err(error) = journal.submit(&result, json.clone()) {
+                tracing::error!(seq = result.seq, %error, "a result is lost");
+            }
+        } else if let Some(uplink) = &self.uplink {
+            let refused = uplink.submit(result.seq, json.clone()).err();
+            self.events.set(
+                "outbox-full".into(),
+                AlarmSeverity::Urgent,
+                refused.map(|e| e.to_string()),
+            );
         }
         if let Some(line) = &self.line {
             let healthy = result

@@ -3,6 +3,7 @@
 use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
 use crate::gate::{self, SimulatedGate};
+use crate::keeping;
 use crate::recording;
 use crate::results::{Mailbox, OnResult, Results};
 use crate::threads;
@@ -15,6 +16,7 @@ use sightline_configs::{Loaded, Recipe, Station};
 use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
 use sightline_ingest::{CameraContext, CameraHandle, SimulatedLine};
+use sightline_journal::Journal;
 use sightline_model::{CameraId, Clock, Generation, SystemClock};
 use sightline_uplink::{Counters, Uplink, UplinkSettings};
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
@@ -51,6 +53,7 @@ pub struct Running {
     pub flow: FlowHandle,
     pub cameras: Vec<CameraHandle>,
     pub line: Option<Arc<SimulatedLine>>,
+    pub journal: Option<Journal>,
     pub uplink: Option<Arc<Uplink>>,
     pub events: Arc<Events>,
     pub models: Arc<Models>,
@@ -83,8 +86,9 @@ pub fn start(
     let first = engines::build(Generation(1), config, recipe, models.clone())?;
     let plan = first.plan.clone();
     let trigger_door = Arc::new(trigger::Door::default());
-    let uplink = start_uplink(station, boot_id, &clock, &trigger_door)?;
-    let events = Arc::new(Events::new(uplink.clone(), clock.clone()));
+    let journal = keeping::open(station, boot_id, &clock)?;
+    let uplink = start_uplink(station, boot_id, &clock, &trigger_door, journal.as_ref())?;
+    let events = Arc::new(Events::new(uplink.clone(), clock.clone()).keeping(journal.clone()));
 
     let line = gate::simulated_line(config, &plan, &clock, &station.base, &trigger_door)?;
     let gate = match (config.gate.kind, &line) {
@@ -98,6 +102,7 @@ pub fn start(
         }
     };
     let results = Results {
+        journal: journal.clone(),
         uplink: uplink.clone(),
         line: line.clone(),
         events: events.clone(),
@@ -111,7 +116,7 @@ pub fn start(
             configuration_hash: station.hash.clone(),
             is_simulated: line.is_some(),
             with_findings_below_limit: wishes.findings_below_limit,
-            first_seq: 1,
+            first_seq: journal.as_ref().map_or(1, Journal::first_seq),
         },
         Box::new(SeededIds::from_seed(seed())),
     );
@@ -141,6 +146,7 @@ pub fn start(
         flow,
         cameras: Vec::new(),
         line,
+        journal,
         uplink,
         events,
         models,
@@ -168,6 +174,7 @@ fn start_uplink(
     boot_id: Uuid,
     clock: &Arc<dyn Clock>,
     door: &Arc<trigger::Door>,
+    journal: Option<&Journal>,
 ) -> anyhow::Result<Option<Arc<Uplink>>> {
     let Some(mqtt) = &station.value.mqtt else {
         return Ok(None);
@@ -181,7 +188,10 @@ fn start_uplink(
         clock: clock.clone(),
         commands: by_command.then(|| trigger::by_command(door.clone(), clock.clone())),
     };
-    Ok(Some(Arc::new(Uplink::start(settings)?)))
+    Ok(Some(Arc::new(match journal {
+        Some(journal) => Uplink::start_over(settings, journal.clone())?,
+        None => Uplink::start(settings)?,
+    })))
 }
 
 fn flow_settings(
@@ -293,7 +303,7 @@ impl Running {
         self.cameras.iter().all(CameraHandle::done) && self.flow.idle()
     }
 
-    /// Ends in order: trigger and line, cameras, flow (engines, judge, gate), uplink.
+    /// Ends in order: trigger and line, cameras, flow (engines, judge, gate), journal, uplink.
     pub fn stop(self) -> Ended {
         drop(self.rate);
         if let Some(line) = &self.line {
@@ -309,6 +319,9 @@ impl Running {
         }
         self.flow.stop();
         let flow = self.flow.counters();
+        if let Some(journal) = &self.journal {
+            keeping::settle(journal, &self.events);
+        }
         let uplink = self.uplink.as_ref().map(|uplink| {
             uplink.settle(LAST_ACKNOWLEDGEMENTS);
             uplink.counters()

@@ -1,6 +1,7 @@
 //! What changes slowly and is looked at a few times a second: cameras, conservation, key figures.
 
 use crate::events::Events;
+use crate::keeping;
 use crate::station::Running;
 use serde_json::json;
 use sightline_flow::FlowCounters;
@@ -34,6 +35,9 @@ pub fn look(running: &Running) {
     running
         .events
         .set("conservation-gap".into(), AlarmSeverity::Urgent, lost);
+    if let Some(journal) = &running.journal {
+        keeping::look(journal, &running.events);
+    }
     if let Some(uplink) = &running.uplink {
         uplink.kpi(kpi(&counters, &uplink.counters(), running.clock.utc()));
     }
@@ -71,7 +75,12 @@ impl Losses {
 pub fn check_conservation(events: &Events, flow: &FlowCounters, uplink: Option<&Counters>) -> bool {
     let mut all = flow.line.conservation();
     match uplink {
-        Some(uplink) => (all.acknowledged, all.pending) = (uplink.acknowledged, uplink.pending),
+        Some(uplink) => {
+            // Those of earlier runs are acknowledged first, and are not this run's.
+            let old = uplink.carried.min(uplink.acknowledged);
+            all.acknowledged = uplink.acknowledged - old;
+            all.pending = uplink.pending.saturating_sub(uplink.carried - old);
+        }
         None => all.acknowledged = all.published,
     }
     let gap = all.check(&InFlight::default()).err();

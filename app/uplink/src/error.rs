@@ -38,6 +38,9 @@ pub enum UplinkError {
         /// How long was waited.
         waited_ms: u64,
     },
+    /// The journal cannot be read.
+    #[error("the outbox: {0}")]
+    Journal(#[from] sightline_journal::JournalError),
     /// A thread could not be started.
     #[error("the thread `{name}` could not be started: {source}")]
     Thread {

@@ -9,6 +9,7 @@
 mod client;
 pub mod embedded;
 mod error;
+mod feed;
 mod outbox;
 mod payload;
 pub mod uplink;

@@ -1,5 +1,8 @@
-//! Results waiting for their acknowledgement, in order. This is the seam where the durable journal goes.
+//! Results waiting for their acknowledgement, in order: all of them in memory, or a window onto the journal.
+//!
+//! Over a journal, `feed.rs` fills the window with what is committed, and what leaves at the front is retired there.
 
+use crate::feed::Tap;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -7,6 +10,9 @@ use std::collections::VecDeque;
 const FRESH: &[u8] = b"\"replayed\":false}";
 /// The same for one that is sent after an outage.
 const REPLAYED: &[u8] = b"\"replayed\":true}";
+
+/// Results in memory when a journal keeps them: enough for the disk's next answer at any rate a broker takes.
+const WINDOW: usize = 1_024;
 
 /// A result on its way out.
 #[derive(Clone, Debug)]
@@ -30,6 +36,10 @@ pub(crate) struct Outbox {
     entries: VecDeque<Entry>,
     sent: usize,
     bound: usize,
+    /// The journal behind it.
+    tap: Option<Tap>,
+    /// Results up to here were made before this connection.
+    pub(crate) late_to: u64,
     pub(crate) connected: bool,
     pub(crate) published: u64,
     pub(crate) acknowledged: u64,
@@ -42,6 +52,8 @@ impl Outbox {
             entries: VecDeque::new(),
             sent: 0,
             bound,
+            tap: None,
+            late_to: 0,
             connected: false,
             published: 0,
             acknowledged: 0,
@@ -56,11 +68,33 @@ impl Outbox {
             return Err(item);
         }
         self.entries.push_back(Entry {
+            late: !self.connected || item.seq <= self.late_to,
             item,
-            late: !self.connected,
             acknowledged: false,
         });
         Ok(())
+    }
+
+    /// From now on it is a window onto the journal, and acknowledgements go there.
+    pub(crate) fn over(&mut self, tap: Tap) {
+        self.tap = Some(tap);
+        self.bound = WINDOW;
+    }
+
+    /// Lets the journal go.
+    pub(crate) fn release(&mut self) {
+        self.tap = None;
+    }
+
+    /// Results up to `seq` exist. Those that come while there is no connection are late.
+    pub(crate) fn made(&mut self, seq: u64) {
+        if !self.connected {
+            self.late_to = seq;
+        }
+    }
+
+    pub(crate) fn room(&self) -> usize {
+        self.bound.saturating_sub(self.entries.len())
     }
 
     pub(crate) fn pending(&self) -> usize {
@@ -85,20 +119,21 @@ impl Outbox {
 
     /// The broker has `seq`. Entries leave only from the front, so the order survives acknowledgements out of order.
     pub(crate) fn acknowledge(&mut self, seq: u64) {
-        let Some(entry) = self
-            .entries
-            .iter_mut()
-            .take(self.sent)
-            .find(|e| e.item.seq == seq)
-        else {
+        let place = self.entries.partition_point(|e| e.item.seq < seq);
+        let sent = self.entries.range_mut(..self.sent).nth(place);
+        let Some(entry) = sent.filter(|e| e.item.seq == seq) else {
             return;
         };
         if !std::mem::replace(&mut entry.acknowledged, true) {
             self.acknowledged += 1;
         }
-        while self.entries.front().is_some_and(|e| e.acknowledged) {
-            self.entries.pop_front();
+        let mut retired = None;
+        while let Some(entry) = self.entries.pop_front_if(|e| e.acknowledged) {
             self.sent -= 1;
+            retired = Some(entry.item.seq);
+        }
+        if let (Some(tap), Some(seq)) = (&self.tap, retired) {
+            tap.retire(seq, self.room());
         }
     }
 
@@ -163,6 +198,19 @@ mod tests {
         let mut outbox = outbox(2);
         outbox.acknowledge(1);
         assert_eq!((outbox.pending(), outbox.acknowledged), (2, 0));
+    }
+
+    #[test]
+    fn what_was_made_before_the_connection_is_late_even_if_it_is_read_after() {
+        let mut outbox = Outbox::new(100);
+        outbox.made(3);
+        outbox.connected = true;
+        outbox.made(5);
+        for seq in 2..=4 {
+            let json = Bytes::from(format!("{{\"seq\":{seq},\"replayed\":false}}"));
+            outbox.push(Outgoing { seq, json }).unwrap();
+        }
+        assert_eq!(send_all(&mut outbox), [(2, true), (3, true), (4, false)]);
     }
 
     #[test]

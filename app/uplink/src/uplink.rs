@@ -1,9 +1,11 @@
 //! What the station calls: hand over results, alarms and state; read counters; stop.
 
 use crate::client::{self, Link};
+use crate::feed::Feed;
 use crate::outbox::{Outbox, Outgoing};
 use crate::{EmbeddedBroker, UplinkError};
 use sightline_configs::station::{Identity, Mqtt};
+use sightline_journal::Journal;
 use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -40,6 +42,8 @@ pub struct Counters {
     pub acknowledged: u64,
     /// Results waiting for their acknowledgement.
     pub pending: u64,
+    /// Of those acknowledged or waiting, so many are from earlier runs.
+    pub carried: u64,
     /// Results that found no room.
     pub refused: u64,
     /// Connected now.
@@ -74,6 +78,7 @@ impl Shared {
 pub struct Uplink {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    feed: Option<Feed>,
     broker: Option<EmbeddedBroker>,
 }
 
@@ -119,8 +124,19 @@ impl Uplink {
         Ok(Self {
             shared,
             thread: Some(thread),
+            feed: None,
             broker,
         })
+    }
+
+    /// The same, sending what is committed to `journal` instead of what is submitted here, and retiring it there.
+    ///
+    /// # Errors
+    /// As [`Uplink::start`]; the journal cannot be read.
+    pub fn start_over(settings: UplinkSettings, journal: Journal) -> Result<Self, UplinkError> {
+        let mut uplink = Self::start(settings)?;
+        uplink.feed = Some(Feed::start(journal, uplink.shared.clone())?);
+        Ok(uplink)
     }
 
     /// Hands a result over. Takes a short lock, never waits for the network.
@@ -171,22 +187,30 @@ impl Uplink {
 
     /// Counters as they are now.
     pub fn counters(&self) -> Counters {
+        let stored = self.feed.as_ref().map(Feed::stored);
         let desk = self.shared.desk();
+        let in_memory = (desk.outbox.pending() as u64, 0);
+        let (pending, carried) = stored.map_or(in_memory, |s| {
+            (s.total.saturating_sub(desk.outbox.acknowledged), s.carried)
+        });
         Counters {
             published: desk.outbox.published,
             acknowledged: desk.outbox.acknowledged,
-            pending: desk.outbox.pending() as u64,
+            pending,
+            carried,
             refused: desk.outbox.refused,
             connected: desk.outbox.connected,
             connections: desk.connections,
         }
     }
 
-    /// Waits up to `patience` for the acknowledgements of everything submitted.
+    /// Waits up to `patience` for the acknowledgements of everything submitted; not for a broker that is away if a
+    /// journal keeps the results.
     pub fn settle(&self, patience: Duration) {
         let step = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
-        while waited < patience && self.shared.desk().outbox.pending() > 0 {
+        let waits = |c: Counters| c.pending > 0 && (c.connected || self.feed.is_none());
+        while waited < patience && waits(self.counters()) {
             std::thread::sleep(step);
             waited += step;
         }
@@ -205,6 +229,7 @@ impl Uplink {
         if self.thread.take().is_some_and(|t| t.join().is_err()) {
             tracing::error!("the uplink thread panicked; results after that were not sent");
         }
+        self.feed = None;
         self.broker = None;
     }
 }

@@ -1,0 +1,151 @@
+//! `sightline journal export`: results as JSON lines, or one row each as CSV or Parquet.
+
+use crate::cli::ExportFormat;
+use crate::parquet::Table;
+use anyhow::Context;
+use serde::Serialize;
+use sightline_journal::{Reader, StoredResult};
+use sightline_model::{Health, InspectionResult, UtcMicros};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// Results read in one statement, so that a running station's log is never held.
+const CHUNK: usize = 1_000;
+
+/// A result in a row.
+#[derive(Serialize)]
+pub struct Row {
+    pub seq: u64,
+    pub event_id: String,
+    pub boot_id: String,
+    pub decided: String,
+    pub evaluation: String,
+    pub disposition: String,
+    pub disposition_reason: String,
+    pub recipe: String,
+    pub recipe_version: String,
+    pub part_id: Option<String>,
+    pub job_id: Option<String>,
+    pub product_id: Option<String>,
+    pub margin_ms: f64,
+    /// `camera: class score; …` of everything that counted, and what was missed or unhealthy.
+    pub findings: String,
+    #[serde(skip)]
+    pub decided_us: i64,
+}
+
+/// Writes the results of a span of time. Returns how many.
+pub fn export(
+    reader: &Reader,
+    format: ExportFormat,
+    output: Option<&Path>,
+    span: (Option<UtcMicros>, Option<UtcMicros>),
+) -> anyhow::Result<u64> {
+    let file = |path: &Path| {
+        File::create(path).with_context(|| format!("cannot write {}", path.display()))
+    };
+    let to: Box<dyn Write + Send> = match output {
+        Some(path) => Box::new(BufWriter::new(file(path)?)),
+        None => Box::new(BufWriter::new(io::stdout())),
+    };
+    match format {
+        ExportFormat::Jsonl => jsonl(reader, to, span),
+        ExportFormat::Csv => {
+            let mut rows = csv::Writer::from_writer(to);
+            let written = each(reader, span, |stored| Ok(rows.serialize(row(stored)?)?))?;
+            rows.flush()?;
+            Ok(written)
+        }
+        ExportFormat::Parquet => {
+            let mut table = Table::new(to)?;
+            let written = each(reader, span, |stored| table.push(row(stored)?))?;
+            table.finish()?;
+            Ok(written)
+        }
+    }
+}
+
+fn jsonl(
+    reader: &Reader,
+    mut to: impl Write,
+    span: (Option<UtcMicros>, Option<UtcMicros>),
+) -> anyhow::Result<u64> {
+    let written = each(reader, span, |stored| {
+        to.write_all(&stored.json)?;
+        Ok(to.write_all(b"\n")?)
+    })?;
+    to.flush()?;
+    Ok(written)
+}
+
+/// Every result of the span, oldest first.
+fn each(
+    reader: &Reader,
+    (from, to): (Option<UtcMicros>, Option<UtcMicros>),
+    mut take: impl FnMut(&StoredResult) -> anyhow::Result<()>,
+) -> anyhow::Result<u64> {
+    let (mut last, mut taken) = (0, 0);
+    loop {
+        let results = reader.results_after(last, CHUNK)?;
+        let Some(newest) = results.last() else {
+            return Ok(taken);
+        };
+        last = newest.seq;
+        for stored in &results {
+            if from.is_none_or(|from| stored.decided >= from)
+                && to.is_none_or(|to| stored.decided < to)
+            {
+                take(stored)?;
+                taken += 1;
+            }
+        }
+    }
+}
+
+fn row(stored: &StoredResult) -> anyhow::Result<Row> {
+    let result: InspectionResult = serde_json::from_slice(&stored.json)
+        .with_context(|| format!("result {} is not of this version", stored.seq))?;
+    Ok(Row {
+        seq: stored.seq,
+        event_id: stored.event_id.to_string(),
+        boot_id: result.boot_id.to_string(),
+        findings: findings(&result),
+        decided: result.times.decided,
+        evaluation: word(&stored.evaluation),
+        disposition: word(&stored.disposition),
+        disposition_reason: word(&stored.reason),
+        recipe: result.recipe.external_id,
+        recipe_version: result.recipe.version,
+        part_id: result.part_id,
+        job_id: result.job_id,
+        product_id: result.product_id,
+        margin_ms: result.times.margin_ms,
+        decided_us: stored.decided.0,
+    })
+}
+
+fn findings(result: &InspectionResult) -> String {
+    let mut all = Vec::new();
+    for view in &result.views {
+        if let Some(missed) = &view.missed {
+            all.push(format!("{}: missed {}", view.camera, word(missed)));
+        }
+        if let Some(health) = view.health.filter(|h| *h != Health::Ok) {
+            all.push(format!("{}: {}", view.camera, word(&health)));
+        }
+        for found in view.detections.iter().filter(|d| d.counted) {
+            all.push(format!(
+                "{}: {} {:.2}",
+                view.camera, found.class, found.score
+            ));
+        }
+    }
+    all.join("; ")
+}
+
+/// An enumeration's value as JSON says it.
+fn word(value: &impl Serialize) -> String {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    json.as_str().unwrap_or_default().to_string()
+}

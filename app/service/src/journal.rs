@@ -1,0 +1,137 @@
+//! `sightline journal`: what is stored, beside a running station or without one.
+
+use crate::cli::{ExportFormat, JournalCommand, Place};
+use crate::export;
+use crate::report::{self, Blame, Failure, Outcome};
+use anyhow::{Context, anyhow};
+use indicatif::ProgressBar;
+use sightline_journal::Reader;
+use sightline_journal::records::Stat;
+use std::path::PathBuf;
+
+/// Looks at, exports or checks the journal.
+pub fn journal(command: &JournalCommand) -> Outcome {
+    match command {
+        JournalCommand::Stat { place, json } => stat(place, *json),
+        JournalCommand::Export {
+            place,
+            format,
+            output,
+            from,
+            to,
+        } => {
+            let reader = open(place)?;
+            if *format == ExportFormat::Parquet && output.is_none() {
+                return Err(Failure::Use(anyhow!(
+                    "parquet is a file, not a stream; say --output FILE"
+                )));
+            }
+            let written =
+                export::export(&reader, *format, output.as_deref(), (*from, *to)).failed()?;
+            eprintln!("{written} results");
+            Ok(())
+        }
+        JournalCommand::Verify { place, json } => verify(place, *json),
+    }
+}
+
+fn open(place: &Place) -> Outcome<Reader> {
+    let path = match (&place.journal, &place.config) {
+        (Some(path), _) => path.clone(),
+        (None, Some(config)) => configured(config).wrong_use()?,
+        (None, None) => return Err(Failure::Use(anyhow!("say --config FILE or --journal DIR"))),
+    };
+    Reader::open(&path).wrong_use()
+}
+
+fn configured(config: &std::path::Path) -> anyhow::Result<PathBuf> {
+    let (station, _) = sightline_configs::load(config)?;
+    let journal = station.value.journal.as_ref();
+    let journal = journal.with_context(|| {
+        format!(
+            "{}: expected a [journal] section, found none",
+            config.display()
+        )
+    })?;
+    Ok(station.base.join(&journal.folder))
+}
+
+fn stat(place: &Place, json: bool) -> Outcome {
+    let stat = open(place)?.stat().failed()?;
+    if json {
+        report::json_line(&stat);
+        return Ok(());
+    }
+    let Stat {
+        next_seq,
+        acknowledged_to,
+        pending,
+        lost,
+        removed_unacknowledged,
+        runs,
+        alarms,
+        reviews,
+        audit,
+        bytes,
+        ..
+    } = stat;
+    let results = match (stat.first_seq, stat.last_seq) {
+        (Some(first), Some(last)) => format!("{first} to {last}"),
+        _ => "none".to_string(),
+    };
+    report::say(&format!(
+        "results              {results}; the next is {next_seq}"
+    ));
+    report::say(&format!("with the broker      up to {acknowledged_to}"));
+    report::say(&format!("waiting for it       {pending}"));
+    report::say(&format!(
+        "lost                 {lost} before they were stored, {removed_unacknowledged} for lack of room"
+    ));
+    report::say(&format!("starts               {runs}"));
+    report::say(&format!(
+        "alarm changes        {alarms}, reviews {reviews}, audit trail {audit} links"
+    ));
+    report::say(&format!(
+        "size                 {:.1} MB, layout {}",
+        bytes as f64 / 1e6,
+        stat.version
+    ));
+    Ok(())
+}
+
+fn verify(place: &Place, json: bool) -> Outcome {
+    let reader = open(place)?;
+    let progress = ProgressBar::new_spinner();
+    progress.set_message("results looked at");
+    let found = reader.verify(|n| progress.set_position(n)).failed()?;
+    progress.finish_and_clear();
+    if json {
+        report::json_line(&found);
+    } else {
+        report::say(&format!(
+            "structure    {}",
+            found.structure.as_deref().unwrap_or("sound")
+        ));
+        report::say(&format!(
+            "results      {} sound, {} damaged",
+            found.results,
+            found.damaged.len()
+        ));
+        for (seq, why) in &found.damaged {
+            report::say(&format!("  {seq}: {why}"));
+        }
+        for (first, last) in &found.missing {
+            report::say(&format!(
+                "  {first} to {last}: neither stored nor noted as lost"
+            ));
+        }
+        match &found.audit.broken {
+            None => report::say(&format!("audit trail  {} links, whole", found.audit.links)),
+            Some((id, why)) => report::say(&format!("audit trail  BROKEN at link {id}: {why}")),
+        }
+    }
+    match found.is_sound() {
+        true => Ok(()),
+        false => Err(Failure::Ran(anyhow!("the journal is not sound; see above"))),
+    }
+}
