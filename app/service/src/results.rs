@@ -47,6 +47,9 @@ pub struct Results {
 impl ResultSink for Results {
     fn submit(&mut self, result: InspectionResult, bytes: Box<[u8]>) {
         let json = bytes::Bytes::from(bytes);
+        if let Some(uplink) = &self.uplink {
+            uplink.observe(&result);
+        }
         if let Some(journal) = &self.journal {
             // The journal counts what it cannot take, and the watch raises the alarm.
             if let Err(error) = journal.submit(&result, json.clone()) {
