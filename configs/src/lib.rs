@@ -6,6 +6,7 @@
 
 mod check;
 mod engine;
+pub mod console;
 mod load;
 mod problem;
 mod read;

@@ -29,6 +29,9 @@ pub struct Station {
     /// Where results go. Absent: nowhere, and `sightline check` says so.
     #[serde(default)]
     pub mqtt: Option<Mqtt>,
+    /// Consoles. Absent: none can connect.
+    #[serde(default)]
+    pub console: Option<crate::console::Console>,
     /// The simulated line, needed by `simulated` cameras, triggers and gates.
     #[serde(default)]
     pub simulation: Option<Simulation>,

@@ -63,6 +63,10 @@ fn the_reference_shows_the_defaults() {
         station.engine,
         sightline_configs::station::Engine::default()
     );
+    assert_eq!(
+        station.console,
+        Some(sightline_configs::console::Console::default())
+    );
     let simulation = sightline_configs::station::Simulation {
         faults: Vec::new(),
         ..station.simulation.unwrap()

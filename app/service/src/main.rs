@@ -7,8 +7,10 @@
 
 mod backend;
 mod bench;
+mod changeover;
 mod check;
 mod cli;
+mod console;
 mod cpu;
 mod demo;
 mod engines;
@@ -26,6 +28,7 @@ mod stop;
 mod threads;
 mod trigger;
 mod tuning;
+mod user;
 mod watch;
 
 use clap::Parser;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Model(command) => model::model(&command),
+        Command::User(command) => user::user(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

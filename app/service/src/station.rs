@@ -1,16 +1,17 @@
 //! Composes a running station: engines, uplink, flow, gate, cameras, trigger, in this order, and ends it in reverse.
 
+use crate::changeover::Changeover;
+use crate::console::{self, Console, Deeds};
 use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
-use crate::gate::{self, SimulatedGate};
+use crate::gate::{self, LineHold, SimulatedGate};
 use crate::recording;
 use crate::results::{Mailbox, OnResult, Results};
 use crate::threads;
 use crate::trigger::{self, RateTrigger};
-use crate::tuning::Chosen;
 use crate::watch;
 use anyhow::{Context, anyhow};
-use sightline_configs::station::{Arrangement, Engine, GateKind, Trigger as TriggerKind};
+use sightline_configs::station::{GateKind, Trigger as TriggerKind};
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
@@ -48,7 +49,10 @@ pub struct Wishes {
 /// A station at work.
 pub struct Running {
     pub clock: Arc<dyn Clock>,
-    pub flow: FlowHandle,
+    pub flow: Arc<FlowHandle>,
+    pub changeover: Arc<Changeover>,
+    pub hold: Option<LineHold>,
+    pub console: Option<Console>,
     pub cameras: Vec<CameraHandle>,
     pub line: Option<Arc<SimulatedLine>>,
     pub uplink: Option<Arc<Uplink>>,
@@ -85,15 +89,17 @@ pub fn start(
     let trigger_door = Arc::new(trigger::Door::default());
     let uplink = start_uplink(station, boot_id, &clock, &trigger_door)?;
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()));
+    let consoles = console::Begun::new(station, &clock, &events)?;
 
     let line = gate::simulated_line(config, &plan, &clock, &station.base, &trigger_door)?;
-    let gate = match (config.gate.kind, &line) {
-        (GateKind::None, _) => None,
-        (GateKind::Simulated, Some(line)) => Some(GateSetup {
+    let hold = line.clone().map(LineHold::new);
+    let gate = match (config.gate.kind, &line, &hold) {
+        (GateKind::None, ..) => None,
+        (GateKind::Simulated, Some(line), Some(hold)) => Some(GateSetup {
             schedule: GateSchedule::new(&config.gate, MAX_OPEN_PARTS)?,
-            driver: Box::new(SimulatedGate::new(line.clone())),
+            driver: Box::new(SimulatedGate::new(line.clone(), hold.clone())),
         }),
-        (GateKind::Simulated, None) => {
+        (GateKind::Simulated, ..) => {
             return Err(anyhow!("a simulated gate needs the simulated line"));
         }
     };
@@ -103,6 +109,7 @@ pub fn start(
         events: events.clone(),
         mailbox: wishes.mailbox,
         on_result: wishes.on_result,
+        house: consoles.as_ref().map(console::Begun::house),
     };
     let maker = ResultMaker::new(
         ResultConfig {
@@ -116,14 +123,14 @@ pub fn start(
         Box::new(SeededIds::from_seed(seed())),
     );
     let settings = flow_settings(config, &clock, raised)?;
-    let flow = Flow::start(
+    let flow = Arc::new(Flow::start(
         settings,
         first,
         gate,
         maker,
         Box::new(results),
         events.clone(),
-    )?;
+    )?);
     let recorder = wishes
         .record
         .map(|path| recording::begin(&path, config, &flow, &clock, &events))
@@ -133,12 +140,31 @@ pub fn start(
         None => (Arc::new(flow.tap()), Arc::new(flow.trigger())),
     };
     trigger_door.open(triggers.clone());
-    if let Some(uplink) = &uplink {
-        watch::tell_recipe(uplink, &plan, clock.utc());
-    }
+    let sink = match &consoles {
+        Some(consoles) => consoles.before(sink),
+        None => sink,
+    };
+    let changeover = Arc::new(Changeover::new(
+        flow.clone(),
+        uplink.clone(),
+        clock.clone(),
+        station.clone(),
+        recipe.clone(),
+        plan.clone(),
+        &models,
+    ));
+    let deeds = Deeds {
+        flow: flow.clone(),
+        changeover: changeover.clone(),
+        hold: hold.clone(),
+    };
+    let console = consoles.map(|c| c.open(station, deeds)).transpose()?;
     let mut running = Running {
         clock: clock.clone(),
         flow,
+        changeover,
+        hold,
+        console,
         cameras: Vec::new(),
         line,
         uplink,
@@ -231,14 +257,10 @@ impl Running {
         sink: &Arc<dyn TapSink>,
         raised: bool,
     ) -> anyhow::Result<()> {
+        let cameras = station.value.cameras.len();
+        let with_reference = crate::changeover::with_reference(plan, &self.models, cameras);
         for (index, config) in station.value.cameras.iter().enumerate() {
             let id = CameraId(index as u16);
-            // A golden picture of the recipe's own makes the source's needless.
-            let needs = |v: &&sightline_verdict::PlannedView| {
-                v.camera == id
-                    && self.models.wants_reference(v.model)
-                    && v.reference.as_ref().is_none_or(|r| r.picture.is_none())
-            };
             let context = CameraContext {
                 id,
                 config: config.clone(),
@@ -247,7 +269,7 @@ impl Running {
                 clock: self.clock.clone(),
                 line: self.line.clone(),
                 base_dir: station.base.clone(),
-                wants_reference: plan.views.iter().any(|v| needs(&v)),
+                wants_reference: with_reference[index],
                 raised,
             };
             self.cameras.push(sightline_ingest::start(context)?);
@@ -257,35 +279,19 @@ impl Running {
 
     /// Looks after what changes slowly: camera alarms, conservation, key figures. To be called a few times a second.
     pub fn watch(&self) {
-        watch::look(self);
+        let counters = watch::look(self);
+        if let Some(console) = &self.console {
+            console.look(self, &counters);
+        }
     }
 
-    /// Reads the recipe file again and lets it take over between parts. With anything wrong the old one goes on.
-    pub fn change_recipe(&self, station: &Loaded<Station>) {
-        match self.try_change_recipe(station) {
+    /// Reads the active recipe's file again and lets it take over between parts. With anything wrong the old one goes on.
+    pub fn reload_recipe(&self) {
+        let file = self.changeover.active().file;
+        match self.changeover.to_recipe(&file, "SIGHUP") {
             Ok(generation) => tracing::info!(%generation, "the recipe was changed"),
             Err(error) => tracing::error!("the recipe stays as it is: {error:#}"),
         }
-    }
-
-    fn try_change_recipe(&self, station: &Loaded<Station>) -> anyhow::Result<Generation> {
-        let path = station.base.join(&station.value.recipe);
-        let recipe = sightline_configs::load_recipe(&path, &station.value)?;
-        // The workers are there already, so the arrangement stays.
-        let Chosen { instances, threads } = self.models.chosen;
-        let wanted = Engine {
-            arrangement: Arrangement::Fixed { instances, threads },
-            ..station.value.engine.clone()
-        };
-        let models = Arc::new(EngineRoom::open(&wanted, &station.base)?.open_models(&recipe)?);
-        let next = Generation(self.flow.counters().generation.0 + 1);
-        let build = engines::build(next, &station.value, &recipe, models)?;
-        let plan = build.plan.clone();
-        let active = self.flow.activate(build)?;
-        if let Some(uplink) = &self.uplink {
-            watch::tell_recipe(uplink, &plan, self.clock.utc());
-        }
-        Ok(active)
     }
 
     /// True when every camera has given its last frame and nothing is in flight.
@@ -296,6 +302,7 @@ impl Running {
     /// Ends in order: trigger and line, cameras, flow (engines, judge, gate), uplink.
     pub fn stop(self) -> Ended {
         drop(self.rate);
+        drop(self.console);
         if let Some(line) = &self.line {
             empty_belt(line);
         }

@@ -10,8 +10,8 @@ use sightline_uplink::{Counters, Uplink};
 use sightline_verdict::{InFlight, InspectionPlan};
 use std::sync::{Mutex, PoisonError};
 
-/// Looks once.
-pub fn look(running: &Running) {
+/// Looks once, and gives back the counters it saw.
+pub fn look(running: &Running) -> FlowCounters {
     for camera in &running.cameras {
         let status = camera.status();
         let down = match status.state {
@@ -37,6 +37,7 @@ pub fn look(running: &Running) {
     if let Some(uplink) = &running.uplink {
         uplink.kpi(kpi(&counters, &uplink.counters(), running.clock.utc()));
     }
+    counters
 }
 
 /// Looks for parts that have neither a result nor are on their way.
@@ -108,7 +109,7 @@ fn kpi(flow: &FlowCounters, uplink: &Counters, at: UtcMicros) -> Vec<u8> {
 }
 
 /// `recipe/active` and `model/active`.
-pub fn tell_recipe(uplink: &Uplink, plan: &InspectionPlan, since: UtcMicros) {
+pub fn tell_recipe(uplink: &Uplink, plan: &InspectionPlan, since: UtcMicros, by: &str) {
     let since = since.to_rfc3339();
     let recipe = json!({
         "schema": "sightline.active.v1",
@@ -118,10 +119,10 @@ pub fn tell_recipe(uplink: &Uplink, plan: &InspectionPlan, since: UtcMicros) {
         "digest": plan.recipe.hash,
         "generation": plan.generation,
         "since": since,
-        "by": "configuration",
+        "by": by,
     });
     uplink.retain("recipe/active", recipe.to_string().into_bytes());
     let models: Vec<_> = plan.models.iter().flat_map(|m| &m.refs).collect();
-    let body = json!({"schema": "sightline.active.v1", "models": models, "since": since, "by": "configuration"});
+    let body = json!({"schema": "sightline.active.v1", "models": models, "since": since, "by": by});
     uplink.retain("model/active", body.to_string().into_bytes());
 }
