@@ -144,9 +144,11 @@ fn check_console(r: &mut Report<'_>, console: &Console) {
         format!("expected three octal digits such as \"660\", found \"{mode}\"")
     });
     let rate = console.previews_per_s;
-    r.require((1.0..=30.0).contains(&rate), "console.previews_per_s", || {
-        format!("expected 1 to 30, found {rate}")
-    });
+    r.require(
+        (1.0..=30.0).contains(&rate),
+        "console.previews_per_s",
+        || format!("expected 1 to 30, found {rate}"),
+    );
     let px = console.preview_px;
     r.require((64..=1_280).contains(&px), "console.preview_px", || {
         format!("expected 64 to 1280, found {px}")

@@ -61,6 +61,11 @@ impl<S: Station> Console<S> {
         }
     }
 
+    /// The station it talks to.
+    pub fn station(&self) -> &S {
+        &self.station
+    }
+
     /// Takes in what came since the last time.
     pub fn take_in(&mut self, ctx: &Context) {
         let view = &mut self.view;
@@ -75,7 +80,8 @@ impl<S: Station> Console<S> {
             screens::enter(view);
         }
         let cameras = view.snapshot.cameras.len();
-        view.pictures.retain(|&camera, _| usize::from(camera) < cameras);
+        view.pictures
+            .retain(|&camera, _| usize::from(camera) < cameras);
         for (camera, preview) in self.station.take_previews() {
             let before = view.pictures.remove(&camera);
             let name = format!("camera {camera}");

@@ -62,7 +62,10 @@ pub fn confirm(view: &mut View, ask: Ask, meaning: String) {
 /// The PIN pad, for someone who may.
 pub fn log_in(view: &View, role: Role) -> Dialog {
     let users = &view.snapshot.station.users;
-    let user = users.iter().filter(|u| u.role >= role).min_by_key(|u| u.role);
+    let user = users
+        .iter()
+        .filter(|u| u.role >= role)
+        .min_by_key(|u| u.role);
     Dialog::LogIn {
         user: user.map(|u| u.name.clone()),
         pin: String::new(),
@@ -163,37 +166,41 @@ fn pin_pad(ui: &mut Ui, view: &mut View, user: &mut Option<String>, pin: &mut St
     let dots = format!("{:<width$}", "• ".repeat(pin.len()), width = 2);
     ui.label(RichText::new(dots).font(tokens.title()));
     let side = tokens.touch() * 1.25;
-    egui::Grid::new("pad").spacing(vec2(tokens.gap(), tokens.gap())).show(ui, |ui| {
-        for digit in ["1", "2", "3", "4", "5", "6", "7", "8", "9", "back", "0", "ok"] {
-            let name = match digit {
-                "back" => view.t("dialog.back"),
-                "ok" => view.t("dialog.ok"),
-                digit => digit.to_owned(),
-            };
-            let key = egui::Button::new(RichText::new(&name).font(tokens.body()));
-            if ui.add(key.min_size(vec2(side * 1.3, side))).clicked() {
-                match digit {
-                    "back" => {
-                        pin.pop();
-                    }
-                    "ok" => {
-                        if let Some(user) = user.clone() {
-                            view.asks.push(Ask::LogIn {
-                                user,
-                                pin: std::mem::take(pin),
-                            });
-                            open = false;
+    egui::Grid::new("pad")
+        .spacing(vec2(tokens.gap(), tokens.gap()))
+        .show(ui, |ui| {
+            for digit in [
+                "1", "2", "3", "4", "5", "6", "7", "8", "9", "back", "0", "ok",
+            ] {
+                let name = match digit {
+                    "back" => view.t("dialog.back"),
+                    "ok" => view.t("dialog.ok"),
+                    digit => digit.to_owned(),
+                };
+                let key = egui::Button::new(RichText::new(&name).font(tokens.body()));
+                if ui.add(key.min_size(vec2(side * 1.3, side))).clicked() {
+                    match digit {
+                        "back" => {
+                            pin.pop();
                         }
+                        "ok" => {
+                            if let Some(user) = user.clone() {
+                                view.asks.push(Ask::LogIn {
+                                    user,
+                                    pin: std::mem::take(pin),
+                                });
+                                open = false;
+                            }
+                        }
+                        digit if pin.len() < PIN => pin.push_str(digit),
+                        _ => {}
                     }
-                    digit if pin.len() < PIN => pin.push_str(digit),
-                    _ => {}
+                }
+                if matches!(digit, "3" | "6" | "9") {
+                    ui.end_row();
                 }
             }
-            if matches!(digit, "3" | "6" | "9") {
-                ui.end_row();
-            }
-        }
-    });
+        });
     if button(ui, &tokens, view.texts.t("dialog.cancel")).clicked() {
         open = false;
     }

@@ -43,7 +43,8 @@ fn header(ui: &mut Ui, view: &mut View, rect: Rect) {
     let tokens = view.tokens;
     let c = tokens.colors;
     ui.painter().rect_filled(rect, 0.0, c.panel);
-    ui.painter().hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, c.line));
+    ui.painter()
+        .hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, c.line));
     let (login, rest) = {
         let width = tokens.mm(52.0);
         let (rest, login) = pieces::split_left(rect, rect.width() - width, 0.0);
@@ -54,23 +55,61 @@ fn header(ui: &mut Ui, view: &mut View, rect: Rect) {
     let station = &view.snapshot.station;
     let at = |i: f32| pos2(rest.left() + pad + third * i, rest.center().y);
     let line = |i: f32, upper: &str, lower: &str| {
-        let (up, down) = (vec2(0.0, -rect.height() * 0.2), vec2(0.0, rect.height() * 0.22));
+        let (up, down) = (
+            vec2(0.0, -rect.height() * 0.2),
+            vec2(0.0, rect.height() * 0.22),
+        );
         let room = third - pad;
-        fitting(ui, at(i) + up, Align2::LEFT_CENTER, upper, tokens.body(), c.text, room);
-        fitting(ui, at(i) + down, Align2::LEFT_CENTER, lower, tokens.small(), c.weak, room);
+        fitting(
+            ui,
+            at(i) + up,
+            Align2::LEFT_CENTER,
+            upper,
+            tokens.body(),
+            c.text,
+            room,
+        );
+        fitting(
+            ui,
+            at(i) + down,
+            Align2::LEFT_CENTER,
+            lower,
+            tokens.small(),
+            c.weak,
+            room,
+        );
     };
-    let simulated = if station.simulated { view.texts.t("frame.simulated") } else { "" };
-    line(0.0, &station.name, &format!("{}  {simulated}", station.place));
+    let simulated = if station.simulated {
+        view.texts.t("frame.simulated")
+    } else {
+        ""
+    };
+    line(
+        0.0,
+        &station.name,
+        &format!("{}  {simulated}", station.place),
+    );
     let recipe = &view.snapshot.recipes.active;
-    line(1.0, &recipe.external_id, &view.texts.with("frame.version", &[&recipe.version]));
+    line(
+        1.0,
+        &recipe.external_id,
+        &view.texts.with("frame.version", &[&recipe.version]),
+    );
     let state = match view.snapshot.line.state {
         LineState::Running => view.texts.t("line.running"),
         LineState::Held => view.texts.t("line.held"),
         LineState::Stopped => view.texts.t("line.stopped"),
     };
     line(2.0, state, &View::clock(view.snapshot.pulse.at));
-    let role = view.t(&format!("role.{}", format!("{:?}", view.session.role).to_lowercase()));
-    let name = view.session.user.clone().unwrap_or_else(|| view.t("frame.log_in"));
+    let role = view.t(&format!(
+        "role.{}",
+        format!("{:?}", view.session.role).to_lowercase()
+    ));
+    let name = view
+        .session
+        .user
+        .clone()
+        .unwrap_or_else(|| view.t("frame.log_in"));
     let text = RichText::new(format!("{name}\n{role}")).font(tokens.small());
     let place = login.shrink(2.0);
     if ui.put(place, Button::new(text)).clicked() {
@@ -86,7 +125,9 @@ fn side(ui: &mut Ui, view: &mut View, rect: Rect) {
     let tokens = view.tokens;
     let unseen = |view: &View| {
         let alarms = view.snapshot.alarms.iter();
-        alarms.filter(|a| a.state == AlarmState::Unacknowledged).count()
+        alarms
+            .filter(|a| a.state == AlarmState::Unacknowledged)
+            .count()
     };
     let builder = UiBuilder::new().max_rect(rect);
     ui.scope_builder(builder, |ui| {
@@ -98,7 +139,11 @@ fn side(ui: &mut Ui, view: &mut View, rect: Rect) {
                 if screen == Screen::Alarms && unseen(view) > 0 {
                     text = format!("{text} ({})", unseen(view));
                 }
-                let fill = if chosen { tokens.colors.chosen } else { tokens.colors.panel };
+                let fill = if chosen {
+                    tokens.colors.chosen
+                } else {
+                    tokens.colors.panel
+                };
                 let text = RichText::new(text).font(tokens.body());
                 let entry = Button::new(text)
                     .fill(fill)
@@ -120,13 +165,18 @@ fn banner(ui: &mut Ui, view: &mut View, rect: Rect) {
     let tokens = view.tokens;
     let c = tokens.colors;
     ui.painter().rect_filled(rect, 0.0, c.panel);
-    ui.painter().hline(rect.x_range(), rect.top(), Stroke::new(1.0, c.line));
+    ui.painter()
+        .hline(rect.x_range(), rect.top(), Stroke::new(1.0, c.line));
     let pad = tokens.gap();
     if let Some((text, done)) = view.notice.clone() {
         let builder = UiBuilder::new().max_rect(rect.shrink2(vec2(pad, 0.0)));
         ui.scope_builder(builder, |ui| {
             ui.horizontal_centered(|ui| {
-                let condition = if done { Condition::Good } else { Condition::Warning };
+                let condition = if done {
+                    Condition::Good
+                } else {
+                    Condition::Warning
+                };
                 pieces::lamp(ui, &tokens, condition, &text);
             });
         });
@@ -137,11 +187,22 @@ fn banner(ui: &mut Ui, view: &mut View, rect: Rect) {
         return;
     }
     let alarms = &view.snapshot.alarms;
-    let worst = alarms.iter().find(|a| a.state == AlarmState::Unacknowledged).cloned();
+    let worst = alarms
+        .iter()
+        .find(|a| a.state == AlarmState::Unacknowledged)
+        .cloned();
     let Some(alarm) = worst else {
         let text = view.t("frame.no_alarm");
         let at = rect.left_center() + vec2(pad, 0.0);
-        fitting(ui, at, Align2::LEFT_CENTER, &text, tokens.body(), c.weak, rect.width());
+        fitting(
+            ui,
+            at,
+            Align2::LEFT_CENTER,
+            &text,
+            tokens.body(),
+            c.weak,
+            rect.width(),
+        );
         return;
     };
     let sign = Rect::from_center_size(
@@ -155,8 +216,24 @@ fn banner(ui: &mut Ui, view: &mut View, rect: Rect) {
     let title = screens::alarms::title(view, &alarm.id);
     let up = pos2(left, rect.center().y - rect.height() * 0.2);
     let down = pos2(left, rect.center().y + rect.height() * 0.22);
-    fitting(ui, up, Align2::LEFT_CENTER, &title, tokens.body(), c.text, room);
-    fitting(ui, down, Align2::LEFT_CENTER, &alarm.message, tokens.small(), c.weak, room);
+    fitting(
+        ui,
+        up,
+        Align2::LEFT_CENTER,
+        &title,
+        tokens.body(),
+        c.text,
+        room,
+    );
+    fitting(
+        ui,
+        down,
+        Align2::LEFT_CENTER,
+        &alarm.message,
+        tokens.small(),
+        c.weak,
+        room,
+    );
     let place = Rect::from_min_max(pos2(rect.right() - button, rect.top()), rect.max).shrink(2.0);
     let text = RichText::new(view.t("frame.show_alarm")).font(tokens.body());
     if ui.put(place, Button::new(text)).clicked() {
@@ -177,7 +254,10 @@ fn stale(ui: &mut Ui, view: &View, rect: Rect) {
     let mut x = rect.left() - rect.height();
     while x < rect.right() {
         let stroke = Stroke::new(tokens.mm(1.0), c.high);
-        painter.line_segment([pos2(x, rect.bottom()), pos2(x + rect.height(), rect.top())], stroke);
+        painter.line_segment(
+            [pos2(x, rect.bottom()), pos2(x + rect.height(), rect.top())],
+            stroke,
+        );
         x += step;
     }
     let seconds = view.age.unwrap_or_default().as_secs();
@@ -185,7 +265,15 @@ fn stale(ui: &mut Ui, view: &View, rect: Rect) {
     let plate = Rect::from_center_size(rect.center(), vec2(rect.width() * 0.7, tokens.mm(24.0)));
     painter.rect_filled(plate, 4.0, c.high);
     let font = tokens.number();
-    fitting(ui, plate.center(), Align2::CENTER_CENTER, &text, font, c.on_color, plate.width());
+    fitting(
+        ui,
+        plate.center(),
+        Align2::CENTER_CENTER,
+        &text,
+        font,
+        c.on_color,
+        plate.width(),
+    );
 }
 
 /// Instead of everything: the station cannot be seen.
@@ -199,7 +287,8 @@ fn unreachable_station(ui: &mut Ui, view: &View, rect: Rect) {
         let (title, reason) = match &view.link {
             Link::OtherVersion { station } => (
                 view.t("frame.other_version"),
-                view.texts.with("frame.their_version", &[station, &sightline_wire::VERSION]),
+                view.texts
+                    .with("frame.their_version", &[station, &sightline_wire::VERSION]),
             ),
             Link::Down { reason } => (view.t("frame.unreachable"), reason.clone()),
             Link::Up => (view.t("frame.waiting"), String::new()),

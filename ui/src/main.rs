@@ -69,8 +69,13 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     );
     let known = || Screen::ALL.map(Screen::name).join(", ");
     let screen = Screen::ALL.into_iter().find(|s| s.name() == cli.screen);
-    let screen = screen
-        .with_context(|| format!("--screen: expected one of {}, found `{}`", known(), cli.screen))?;
+    let screen = screen.with_context(|| {
+        format!(
+            "--screen: expected one of {}, found `{}`",
+            known(),
+            cli.screen
+        )
+    })?;
     let settings = Settings {
         language: match cli.language {
             Lang::En => Language::English,

@@ -33,7 +33,14 @@ pub fn choice(ui: &mut Ui, tokens: &Tokens, chosen: bool, text: &str) -> Respons
         tokens.colors.button
     };
     let width = if chosen { 3.0 } else { 1.0 };
-    let stroke = Stroke::new(width, if chosen { tokens.colors.text } else { tokens.colors.line });
+    let stroke = Stroke::new(
+        width,
+        if chosen {
+            tokens.colors.text
+        } else {
+            tokens.colors.line
+        },
+    );
     ui.add(
         Button::new(text)
             .fill(fill)
@@ -68,9 +75,21 @@ pub fn lamp(ui: &mut Ui, tokens: &Tokens, condition: Condition, text: &str) {
         Condition::Bad => cross(ui, sign, c.urgent, c.on_color),
     }
     let at = pos2(sign.right() + tokens.mm(1.5), rect.center().y);
-    let color = if condition == Condition::Good { c.weak } else { c.text };
+    let color = if condition == Condition::Good {
+        c.weak
+    } else {
+        c.text
+    };
     let room = rect.right() - at.x;
-    fitting(ui, at, Align2::LEFT_CENTER, text, tokens.body(), color, room);
+    fitting(
+        ui,
+        at,
+        Align2::LEFT_CENTER,
+        text,
+        tokens.body(),
+        color,
+        room,
+    );
 }
 
 trait IntoNothing: Sized {
@@ -136,8 +155,13 @@ pub fn fitting(
 /// A panel's ground.
 pub fn card(ui: &Ui, tokens: &Tokens, rect: Rect) {
     let c = &tokens.colors;
-    ui.painter()
-        .rect(rect, 2.0, c.panel, Stroke::new(1.0, c.line), StrokeKind::Inside);
+    ui.painter().rect(
+        rect,
+        2.0,
+        c.panel,
+        Stroke::new(1.0, c.line),
+        StrokeKind::Inside,
+    );
 }
 
 /// Draws into a rectangle, with a margin.
@@ -179,9 +203,25 @@ pub fn fact(ui: &mut Ui, tokens: &Tokens, label: &str, value: &str) {
             .x
     });
     let wide = wide.min(rect.width() * 0.7);
-    fitting(ui, rect.right_center() - vec2(wide, 0.0), Align2::LEFT_CENTER, value, font.clone(), c.text, wide + 1.0);
+    fitting(
+        ui,
+        rect.right_center() - vec2(wide, 0.0),
+        Align2::LEFT_CENTER,
+        value,
+        font.clone(),
+        c.text,
+        wide + 1.0,
+    );
     let room = rect.width() - wide - tokens.gap();
-    fitting(ui, rect.left_center(), Align2::LEFT_CENTER, label, font, c.weak, room);
+    fitting(
+        ui,
+        rect.left_center(),
+        Align2::LEFT_CENTER,
+        label,
+        font,
+        c.weak,
+        room,
+    );
 }
 
 /// Rows of cells, each column a share of the width; the first row is the heading. Returns the row that was touched.
@@ -197,9 +237,17 @@ pub fn table(
     let touchable = chosen.is_some();
     for (i, cells) in rows.iter().enumerate() {
         let heading = i == 0;
-        let height = if touchable && !heading { tokens.touch() } else { tokens.mm(8.0) };
+        let height = if touchable && !heading {
+            tokens.touch()
+        } else {
+            tokens.mm(8.0)
+        };
         let size = vec2(ui.available_width(), height);
-        let sense = if touchable && !heading { Sense::click() } else { Sense::hover() };
+        let sense = if touchable && !heading {
+            Sense::click()
+        } else {
+            Sense::hover()
+        };
         let (rect, response) = ui.allocate_exact_size(size, sense);
         let c = &tokens.colors;
         if chosen == Some(i) {
@@ -210,9 +258,21 @@ pub fn table(
         let mut left = rect.left() + tokens.mm(1.0);
         for (cell, share) in cells.iter().zip(shares) {
             let width = rect.width() * share / all;
-            let (font, color) = if heading { (tokens.small(), c.weak) } else { (tokens.body(), c.text) };
+            let (font, color) = if heading {
+                (tokens.small(), c.weak)
+            } else {
+                (tokens.body(), c.text)
+            };
             let at = pos2(left, rect.center().y);
-            fitting(ui, at, Align2::LEFT_CENTER, cell, font, color, width - tokens.mm(2.0));
+            fitting(
+                ui,
+                at,
+                Align2::LEFT_CENTER,
+                cell,
+                font,
+                color,
+                width - tokens.mm(2.0),
+            );
             left += width;
         }
         let name = cells.join(" ");
@@ -239,7 +299,10 @@ pub fn verdict_color(tokens: &Tokens, evaluation: Evaluation) -> Color32 {
 pub fn picture(ui: &Ui, view: &View, shown: &Shown, rect: Rect, zoom: f32, overlay: bool) -> Rect {
     let tokens = &view.tokens;
     let head = &shown.head;
-    let (w, h) = (head.view_width.max(1) as f32, head.view_height.max(1) as f32);
+    let (w, h) = (
+        head.view_width.max(1) as f32,
+        head.view_height.max(1) as f32,
+    );
     let scale = (rect.width() / w).min(rect.height() / h);
     let place = Rect::from_center_size(rect.center(), vec2(w, h) * scale * zoom);
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
@@ -255,7 +318,12 @@ pub fn picture(ui: &Ui, view: &View, shown: &Shown, rect: Rect, zoom: f32, overl
                 Severity::Minor => tokens.colors.high,
                 Severity::Major | Severity::Critical => tokens.colors.urgent,
             };
-            painter.rect_stroke(found, 0.0, Stroke::new(4.0, Color32::WHITE), StrokeKind::Middle);
+            painter.rect_stroke(
+                found,
+                0.0,
+                Stroke::new(4.0, Color32::WHITE),
+                StrokeKind::Middle,
+            );
             painter.rect_stroke(found, 0.0, Stroke::new(2.0, color), StrokeKind::Middle);
         }
     }
@@ -275,10 +343,26 @@ pub fn bars(ui: &mut Ui, tokens: &Tokens, values: &[(String, f32, String)]) {
             pos2(rect.left() + names, rect.top() + tokens.mm(1.0)),
             vec2(room * value / most, rect.height() - tokens.mm(2.0)),
         );
-        fitting(ui, rect.left_center(), Align2::LEFT_CENTER, label, tokens.body(), c.text, names - tokens.mm(2.0));
+        fitting(
+            ui,
+            rect.left_center(),
+            Align2::LEFT_CENTER,
+            label,
+            tokens.body(),
+            c.text,
+            names - tokens.mm(2.0),
+        );
         ui.painter().rect_filled(bar, 0.0, c.data);
         let at = pos2(bar.right() + tokens.mm(1.5), rect.center().y);
-        fitting(ui, at, Align2::LEFT_CENTER, text, tokens.body(), c.text, rect.right() - at.x);
+        fitting(
+            ui,
+            at,
+            Align2::LEFT_CENTER,
+            text,
+            tokens.body(),
+            c.text,
+            rect.right() - at.x,
+        );
     }
 }
 
@@ -292,24 +376,49 @@ pub fn columns(ui: &Ui, tokens: &Tokens, rect: Rect, values: &[f32], ends: [&str
     for (i, value) in values.iter().enumerate() {
         let left = plot.left() + step * i as f32;
         let top = plot.bottom() - plot.height() * value / most;
-        let bar = Rect::from_min_max(pos2(left + 1.0, top), pos2(left + step - 1.0, plot.bottom()));
+        let bar = Rect::from_min_max(
+            pos2(left + 1.0, top),
+            pos2(left + step - 1.0, plot.bottom()),
+        );
         ui.painter().rect_filled(bar, 0.0, c.data);
     }
     ui.painter()
         .hline(plot.x_range(), plot.bottom(), Stroke::new(1.0, c.weak));
     let y = rect.bottom() - foot / 2.0;
     let half = rect.width() / 2.0;
-    fitting(ui, pos2(rect.left(), y), Align2::LEFT_CENTER, ends[0], tokens.small(), c.weak, half);
-    fitting(ui, pos2(rect.right(), y), Align2::RIGHT_CENTER, ends[1], tokens.small(), c.weak, half);
+    fitting(
+        ui,
+        pos2(rect.left(), y),
+        Align2::LEFT_CENTER,
+        ends[0],
+        tokens.small(),
+        c.weak,
+        half,
+    );
+    fitting(
+        ui,
+        pos2(rect.right(), y),
+        Align2::RIGHT_CENTER,
+        ends[1],
+        tokens.small(),
+        c.weak,
+        half,
+    );
 }
 
 /// Cuts a rectangle into `columns` by `rows` with gaps between.
 pub fn grid(rect: Rect, columns: usize, rows: usize, gap: f32) -> Vec<Rect> {
     let (c, r) = (columns.max(1) as f32, rows.max(1) as f32);
-    let size = vec2((rect.width() - gap * (c - 1.0)) / c, (rect.height() - gap * (r - 1.0)) / r);
+    let size = vec2(
+        (rect.width() - gap * (c - 1.0)) / c,
+        (rect.height() - gap * (r - 1.0)) / r,
+    );
     let cell = |i: usize| {
         let (x, y) = ((i % columns.max(1)) as f32, (i / columns.max(1)) as f32);
-        Rect::from_min_size(rect.min + vec2(x * (size.x + gap), y * (size.y + gap)), size)
+        Rect::from_min_size(
+            rect.min + vec2(x * (size.x + gap), y * (size.y + gap)),
+            size,
+        )
     };
     (0..columns * rows).map(cell).collect()
 }

@@ -132,7 +132,10 @@ mod tests {
         for key in texts.by_key.keys() {
             let group = key.split('.').next().unwrap();
             let made = sources.contains(&format!("\"{group}.{{"));
-            assert!(made || sources.contains(&format!("\"{key}\"")), "{key} is never shown");
+            assert!(
+                made || sources.contains(&format!("\"{key}\"")),
+                "{key} is never shown"
+            );
         }
     }
 

@@ -236,7 +236,12 @@ impl View {
     }
 
     /// Takes an answer in; `asked` is what it answers.
-    pub fn take(&mut self, asked: &Ask, reply: Reply, picture: impl FnOnce(Reply) -> Option<Shown>) {
+    pub fn take(
+        &mut self,
+        asked: &Ask,
+        reply: Reply,
+        picture: impl FnOnce(Reply) -> Option<Shown>,
+    ) {
         if let Ask::Picture { seq, view } = *asked {
             self.answers.pictures.insert((seq, view), picture(reply));
             return;

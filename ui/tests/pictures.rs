@@ -27,10 +27,30 @@ struct Look {
 
 /// 10.1 and 15.6 inches wide enough that nothing is easy: small and large, two languages, two themes.
 const LOOKS: [Look; 4] = [
-    Look { name: "1280-en-light", size: [1280, 800], language: Language::English, dark: false },
-    Look { name: "1280-zh-dark", size: [1280, 800], language: Language::Chinese, dark: true },
-    Look { name: "1920-zh-light", size: [1920, 1080], language: Language::Chinese, dark: false },
-    Look { name: "1920-en-dark", size: [1920, 1080], language: Language::English, dark: true },
+    Look {
+        name: "1280-en-light",
+        size: [1280, 800],
+        language: Language::English,
+        dark: false,
+    },
+    Look {
+        name: "1280-zh-dark",
+        size: [1280, 800],
+        language: Language::Chinese,
+        dark: true,
+    },
+    Look {
+        name: "1920-zh-light",
+        size: [1920, 1080],
+        language: Language::Chinese,
+        dark: false,
+    },
+    Look {
+        name: "1920-en-dark",
+        size: [1920, 1080],
+        language: Language::English,
+        dark: true,
+    },
 ];
 
 fn folder() -> PathBuf {
@@ -38,7 +58,12 @@ fn folder() -> PathBuf {
 }
 
 /// Draws a console until it has settled.
-fn draw(look: &Look, screen: Screen, station: Still, prepare: impl Fn(&mut Console<Still>)) -> Vec<u8> {
+fn draw(
+    look: &Look,
+    screen: Screen,
+    station: Still,
+    prepare: impl Fn(&mut Console<Still>),
+) -> Vec<u8> {
     let mut painter = Painter::new(look.size);
     let settings = Settings {
         language: look.language,
@@ -62,11 +87,22 @@ fn compare(name: &str, size: [usize; 2], made: &[u8]) {
     let path = folder().join(format!("{name}.png"));
     if std::env::var_os("SIGHTLINE_UPDATE_GOLDENS").is_some() {
         fs::create_dir_all(folder()).unwrap();
-        let mut encoder = png::Encoder::new(BufWriter::new(File::create(&path).unwrap()), size[0] as u32, size[1] as u32);
+        let mut encoder = png::Encoder::new(
+            BufWriter::new(File::create(&path).unwrap()),
+            size[0] as u32,
+            size[1] as u32,
+        );
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_compression(png::Compression::High);
-        let rgb: Vec<u8> = made.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
-        encoder.write_header().unwrap().write_image_data(&rgb).unwrap();
+        let rgb: Vec<u8> = made
+            .chunks_exact(4)
+            .flat_map(|p| [p[0], p[1], p[2]])
+            .collect();
+        encoder
+            .write_header()
+            .unwrap()
+            .write_image_data(&rgb)
+            .unwrap();
     }
     let file = File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut reader = png::Decoder::new(BufReader::new(file)).read_info().unwrap();
@@ -74,14 +110,28 @@ fn compare(name: &str, size: [usize; 2], made: &[u8]) {
     reader.next_frame(&mut kept).unwrap();
     let far = |(a, b): &(&[u8], &[u8])| a.iter().zip(*b).any(|(a, b)| a.abs_diff(*b) > NEAR);
     assert_eq!(kept.len() / 3, made.len() / 4, "{name}: another size");
-    let different = made.chunks_exact(4).map(|p| &p[..3]).zip(kept.chunks_exact(3)).filter(far).count();
-    assert_eq!(different, 0, "{name}: so many pixels differ from {}; bless it with SIGHTLINE_UPDATE_GOLDENS=1 if that is meant, and look at it", path.display());
+    let different = made
+        .chunks_exact(4)
+        .map(|p| &p[..3])
+        .zip(kept.chunks_exact(3))
+        .filter(far)
+        .count();
+    assert_eq!(
+        different,
+        0,
+        "{name}: so many pixels differ from {}; bless it with SIGHTLINE_UPDATE_GOLDENS=1 if that is meant, and look at it",
+        path.display()
+    );
 }
 
 fn every_look(screen: Screen, prepare: impl Fn(&mut Console<Still>)) {
     for look in &LOOKS {
         let made = draw(look, screen, Still::new(), &prepare);
-        compare(&format!("{}-{}", screen.name(), look.name), look.size, &made);
+        compare(
+            &format!("{}-{}", screen.name(), look.name),
+            look.size,
+            &made,
+        );
     }
 }
 
@@ -118,8 +168,13 @@ fn what_lies_over_a_screen() {
     };
     over("confirm", Still::new(), &|c| {
         c.view.dialog = Some(Dialog::Confirm {
-            ask: Ask::RollBackModel { reason: String::new() },
-            meaning: c.view.texts.with("models.roll_back_means", &[&"pcb-detector 0.1.0"]),
+            ask: Ask::RollBackModel {
+                reason: String::new(),
+            },
+            meaning: c
+                .view
+                .texts
+                .with("models.roll_back_means", &[&"pcb-detector 0.1.0"]),
             reason: None,
         });
     });
@@ -134,7 +189,9 @@ fn what_lies_over_a_screen() {
     over("stale", old, &|_| {});
     let mut gone = Still::new();
     gone.link = Link::Down {
-        reason: "/run/sightline/console.sock: the connection broke: Connection refused (os error 111)".into(),
+        reason:
+            "/run/sightline/console.sock: the connection broke: Connection refused (os error 111)"
+                .into(),
     };
     over("unreachable", gone, &|_| {});
 }
@@ -143,11 +200,19 @@ fn what_lies_over_a_screen() {
 #[test]
 fn the_font_has_every_sign_of_every_text() {
     let painter = Painter::new([64, 64]);
-    let settings = Settings { language: Language::Chinese, dark: false, px_per_mm: 3.8, screen: Screen::Line };
+    let settings = Settings {
+        language: Language::Chinese,
+        dark: false,
+        px_per_mm: 3.8,
+        screen: Screen::Line,
+    };
     let _console = Console::new(painter.ctx(), Still::new(), &settings);
     let files = ["strings/en.toml", "strings/zh.toml"];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut text: String = files.iter().map(|f| fs::read_to_string(root.join(f)).unwrap()).collect();
+    let mut text: String = files
+        .iter()
+        .map(|f| fs::read_to_string(root.join(f)).unwrap())
+        .collect();
     text.push_str("•°…简体中文断路短路鼠咬毛刺针孔缺口");
     let mut painter = painter;
     painter.frame(|ui| {

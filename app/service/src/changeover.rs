@@ -118,7 +118,9 @@ impl Changeover {
     pub fn to_model(&self, folder: &Path, by: &str) -> anyhow::Result<Generation> {
         let folder = std::path::absolute(folder)?;
         let wanted = Bundle::load(&folder)?.manifest().name.clone();
-        let Active { mut recipe, file, .. } = self.active();
+        let Active {
+            mut recipe, file, ..
+        } = self.active();
         let base = recipe.base.clone();
         let is_it = |bundle: &Path| {
             Bundle::load(&base.join(bundle)).is_ok_and(|b| b.manifest().name == wanted)

@@ -96,7 +96,10 @@ impl LineHold {
 
     /// Whether a person holds it.
     pub fn is_by_person(&self) -> bool {
-        self.by.lock().unwrap_or_else(PoisonError::into_inner).person
+        self.by
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .person
     }
 
     /// What a person does at the gate before they acknowledge: frees the flap.

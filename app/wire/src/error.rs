@@ -7,7 +7,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// The socket cannot be made.
-    #[error("expected to listen for consoles at {path}, found: {source}; the folder must exist and be ours to write")]
+    #[error(
+        "expected to listen for consoles at {path}, found: {source}; the folder must exist and be ours to write"
+    )]
     Listen {
         /// The socket.
         path: PathBuf,
@@ -16,7 +18,9 @@ pub enum WireError {
         source: io::Error,
     },
     /// Somebody listens there.
-    #[error("another station already listens for consoles at {path}; give this one another console.socket")]
+    #[error(
+        "another station already listens for consoles at {path}; give this one another console.socket"
+    )]
     Taken {
         /// The socket.
         path: PathBuf,
@@ -51,7 +55,9 @@ pub enum WireError {
         source: postcard::Error,
     },
     /// The first frame is no hello, or one of another version.
-    #[error("expected a hello of version {expected}, found {found}; update station and console together")]
+    #[error(
+        "expected a hello of version {expected}, found {found}; update station and console together"
+    )]
     Version {
         /// Ours.
         expected: u16,

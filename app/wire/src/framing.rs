@@ -131,7 +131,9 @@ mod tests {
         let mut buffer = Vec::new();
         let bytes = [u32::MAX.to_le_bytes().as_slice(), b"x"].concat();
         let refused = read::<ToStation>(&mut bytes.as_slice(), TO_STATION, &mut buffer);
-        assert!(matches!(refused, Err(WireError::TooLong { found, .. }) if found == u32::MAX as usize));
+        assert!(
+            matches!(refused, Err(WireError::TooLong { found, .. }) if found == u32::MAX as usize)
+        );
         assert_eq!(buffer.capacity(), 0);
     }
 

@@ -150,11 +150,13 @@ pub(crate) fn serve(
 ) {
     let settings = settings.clone();
     let reader = std::thread::Builder::new().name("sl-console-in".into());
-    let started = reader.spawn(move || match talk(&stream, seat, &settings, &board, &host) {
-        // Hanging up is how consoles end.
-        Ok(()) | Err(WireError::Io(_)) => {}
-        Err(error) => tracing::warn!(%error, "a console was sent away"),
-    });
+    let started = reader.spawn(
+        move || match talk(&stream, seat, &settings, &board, &host) {
+            // Hanging up is how consoles end.
+            Ok(()) | Err(WireError::Io(_)) => {}
+            Err(error) => tracing::warn!(%error, "a console was sent away"),
+        },
+    );
     if let Err(error) = started {
         tracing::warn!(%error, "no thread for a console");
     }
@@ -326,7 +328,11 @@ impl Writer {
     }
 
     /// Until there is an answer or the next look is due. An error ends the thread.
-    fn wait(&self, due: Instant, wishes: &mut Vec<Wish>) -> Result<Option<(u64, Reply)>, WireError> {
+    fn wait(
+        &self,
+        due: Instant,
+        wishes: &mut Vec<Wish>,
+    ) -> Result<Option<(u64, Reply)>, WireError> {
         let mut desk = self.shared.desk();
         loop {
             if desk.closed {

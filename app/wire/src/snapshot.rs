@@ -369,7 +369,10 @@ pub struct StageFacts {
 
 /// Stages on the way of a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "they are what sightline_flow::StageTimes explains")]
+#[allow(
+    missing_docs,
+    reason = "they are what sightline_flow::StageTimes explains"
+)]
 pub enum Stage {
     Capture,
     BatchWait,

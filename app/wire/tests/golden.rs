@@ -18,9 +18,18 @@ fn version_1_looks_like_this() {
         minutes: 300,
         reason: "r".into(),
     };
-    assert_eq!(hex(&ToStation::Ask { id: 5, ask: shelve }), "0205040161ac020172");
+    assert_eq!(
+        hex(&ToStation::Ask { id: 5, ask: shelve }),
+        "0205040161ac020172"
+    );
     let picture = Ask::Picture { seq: 9, view: 1 };
-    assert_eq!(hex(&ToStation::Ask { id: 1, ask: picture }), "02010d0901");
+    assert_eq!(
+        hex(&ToStation::Ask {
+            id: 1,
+            ask: picture
+        }),
+        "02010d0901"
+    );
     let line = LineFacts {
         state: LineState::Held,
         ok: 200,
@@ -31,7 +40,7 @@ fn version_1_looks_like_this() {
     };
     assert_eq!(
         hex(&ToConsole::Section(Section::Line(line))),
-        "02010100" .to_owned() + "0000c80100000000" + "0000c03f" + "03000202"
+        "02010100".to_owned() + "0000c80100000000" + "0000c03f" + "03000202"
     );
     let alarm = AlarmCard {
         id: "a".into(),
@@ -46,9 +55,15 @@ fn version_1_looks_like_this() {
     };
     assert_eq!(
         hex(&ToConsole::Section(Section::Alarms(vec![alarm]))),
-        "02040101610203020104" .to_owned() + "0000"
+        "02040101610203020104".to_owned() + "0000"
     );
     assert_eq!(hex(&Severity::Critical), "02");
     let refused = Answer::Refused(Refusal::Locked { wait_s: 30 });
-    assert_eq!(hex(&ToConsole::Answer { id: 1, answer: refused }), "0401" .to_owned() + "01021e");
+    assert_eq!(
+        hex(&ToConsole::Answer {
+            id: 1,
+            answer: refused
+        }),
+        "0401".to_owned() + "01021e"
+    );
 }

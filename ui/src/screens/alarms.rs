@@ -59,7 +59,15 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     if alarms.is_empty() {
         pieces::card(ui, &tokens, list);
         let (text, c) = (view.t("frame.no_alarm"), tokens.colors);
-        fitting(ui, list.center(), Align2::CENTER_CENTER, &text, tokens.title(), c.weak, list.width());
+        fitting(
+            ui,
+            list.center(),
+            Align2::CENTER_CENTER,
+            &text,
+            tokens.title(),
+            c.weak,
+            list.width(),
+        );
         return;
     }
     let builder = eframe::egui::UiBuilder::new().max_rect(list);
@@ -78,7 +86,10 @@ fn one(ui: &mut Ui, view: &mut View, alarm: &AlarmCard) {
     let size = vec2(ui.available_width(), height);
     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
     pieces::card(ui, &tokens, rect);
-    let sign = Rect::from_min_size(rect.min + vec2(gap, gap), vec2(tokens.mm(9.0), tokens.mm(9.0)));
+    let sign = Rect::from_min_size(
+        rect.min + vec2(gap, gap),
+        vec2(tokens.mm(9.0), tokens.mm(9.0)),
+    );
     pieces::severity_sign(ui, &tokens, sign, alarm.severity);
     let acts = tokens.mm(72.0);
     let mut words = rect.shrink(gap);
@@ -93,12 +104,20 @@ fn one(ui: &mut Ui, view: &mut View, alarm: &AlarmCard) {
     let key = kind(&alarm.id);
     let about = |what: &str| {
         let key = format!("alarm.{key}_{what}");
-        if view.texts.has(&key) { view.t(&key) } else { String::new() }
+        if view.texts.has(&key) {
+            view.t(&key)
+        } else {
+            String::new()
+        }
     };
     let by = alarm.by.clone().unwrap_or_default();
     let lines = [
         (title(view, &alarm.id), tokens.title(), c.text),
-        (format!("{state}  {}  {by}", View::clock(alarm.since)), tokens.small(), c.weak),
+        (
+            format!("{state}  {}  {by}", View::clock(alarm.since)),
+            tokens.small(),
+            c.weak,
+        ),
         (about("means"), tokens.body(), c.text),
         (about("do"), tokens.body(), c.text),
         (alarm.message.clone(), tokens.small(), c.weak),
@@ -106,7 +125,15 @@ fn one(ui: &mut Ui, view: &mut View, alarm: &AlarmCard) {
     let step = words.height() / lines.len() as f32;
     for (i, (text, font, color)) in lines.into_iter().enumerate() {
         let at = words.left_top() + vec2(0.0, step * (i as f32 + 0.5));
-        fitting(ui, at, Align2::LEFT_CENTER, &text, font, color, words.width());
+        fitting(
+            ui,
+            at,
+            Align2::LEFT_CENTER,
+            &text,
+            font,
+            color,
+            words.width(),
+        );
     }
     let mut right = rect;
     right.min.x = rect.right() - acts;
@@ -117,25 +144,46 @@ fn buttons(ui: &mut Ui, view: &mut View, alarm: &AlarmCard, rect: Rect) {
     let tokens = view.tokens;
     pieces::inside(ui, &tokens, rect, |ui| {
         ui.horizontal_centered(|ui| {
-            let unseen = matches!(alarm.state, AlarmState::Unacknowledged | AlarmState::Returned);
-            if unseen && pieces::big_button(ui, &tokens, view.texts.t("alarms.acknowledge")).clicked() {
-                let meaning = format!("{}\n{}", title(view, &alarm.id), view.t("alarms.acknowledge_means"));
-                let ask = Ask::Acknowledge { alarm: alarm.id.clone() };
+            let unseen = matches!(
+                alarm.state,
+                AlarmState::Unacknowledged | AlarmState::Returned
+            );
+            if unseen
+                && pieces::big_button(ui, &tokens, view.texts.t("alarms.acknowledge")).clicked()
+            {
+                let meaning = format!(
+                    "{}\n{}",
+                    title(view, &alarm.id),
+                    view.t("alarms.acknowledge_means")
+                );
+                let ask = Ask::Acknowledge {
+                    alarm: alarm.id.clone(),
+                };
                 dialogs::confirm(view, ask, meaning);
             }
             let shelved = matches!(alarm.state, AlarmState::Shelved { .. });
-            let key = if shelved { "alarms.unshelve" } else { "alarms.shelve" };
+            let key = if shelved {
+                "alarms.unshelve"
+            } else {
+                "alarms.shelve"
+            };
             if pieces::button(ui, &tokens, view.texts.t(key)).clicked() {
                 let name = alarm.id.clone();
                 let (ask, meaning) = if shelved {
-                    (Ask::Unshelve { alarm: name }, view.t("alarms.unshelve_means"))
+                    (
+                        Ask::Unshelve { alarm: name },
+                        view.t("alarms.unshelve_means"),
+                    )
                 } else {
                     let shelve = Ask::Shelve {
                         alarm: name,
                         minutes: SHELF_MINUTES,
                         reason: String::new(),
                     };
-                    (shelve, view.texts.with("alarms.shelve_means", &[&SHELF_MINUTES]))
+                    (
+                        shelve,
+                        view.texts.with("alarms.shelve_means", &[&SHELF_MINUTES]),
+                    )
                 };
                 let meaning = format!("{}\n{meaning}", title(view, &alarm.id));
                 dialogs::confirm(view, ask, meaning);
@@ -152,7 +200,8 @@ fn history(ui: &mut Ui, view: &View) {
             let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
             let c = &tokens.colors;
             let side = tokens.mm(6.0);
-            let sign = Rect::from_center_size(rect.left_center() + vec2(side, 0.0), vec2(side, side));
+            let sign =
+                Rect::from_center_size(rect.left_center() + vec2(side, 0.0), vec2(side, side));
             pieces::severity_sign(ui, tokens, sign, alarm.severity);
             let state = match alarm.state {
                 AlarmState::Unacknowledged => view.texts.t("alarms.unacknowledged"),
@@ -168,7 +217,15 @@ fn history(ui: &mut Ui, view: &View) {
                 (alarm.by.clone().unwrap_or_default(), 0.12),
             ] {
                 let width = rect.width() * share;
-                fitting(ui, left, Align2::LEFT_CENTER, &text, tokens.body(), c.text, width);
+                fitting(
+                    ui,
+                    left,
+                    Align2::LEFT_CENTER,
+                    &text,
+                    tokens.body(),
+                    c.text,
+                    width,
+                );
                 left.x += width;
             }
             let line = Stroke::new(1.0, c.line);

@@ -21,11 +21,29 @@ pub fn show(ui: &mut Ui, view: &mut View) {
         return;
     }
     let t = |key: &str| view.texts.t(key).to_owned();
-    let heads = ["audit.at", "audit.who", "audit.what", "audit.old", "audit.new", "audit.why"];
+    let heads = [
+        "audit.at",
+        "audit.who",
+        "audit.what",
+        "audit.old",
+        "audit.new",
+        "audit.why",
+    ];
     let mut rows = vec![heads.map(t).to_vec()];
     for row in view.answers.audit.iter().flatten() {
-        let key = format!("act.{}", row.action.split(' ').next().unwrap_or_default().replace('-', "_"));
-        let what = if view.texts.has(&key) { view.t(&key) } else { row.action.clone() };
+        let key = format!(
+            "act.{}",
+            row.action
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .replace('-', "_")
+        );
+        let what = if view.texts.has(&key) {
+            view.t(&key)
+        } else {
+            row.action.clone()
+        };
         let cells = [&row.actor, &what, &row.old, &row.new, &row.reason];
         let cells = cells.into_iter().cloned().collect::<Vec<_>>();
         rows.push([vec![View::clock(row.at)], cells].concat());

@@ -30,7 +30,14 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     }
     if let Some(shown) = view.pictures.get(&i) {
         let overlay = !view.chosen.no_overlay;
-        pieces::picture(ui, view, shown, place.shrink(2.0), view.chosen.zoom, overlay);
+        pieces::picture(
+            ui,
+            view,
+            shown,
+            place.shrink(2.0),
+            view.chosen.zoom,
+            overlay,
+        );
     }
     buttons(ui, view, tools);
     let (histogram, facts) = pieces::split_top(right, right.height() * 0.34, gap);
@@ -100,14 +107,25 @@ fn counters(ui: &mut Ui, view: &View, rect: Rect) {
         ui.spacing_mut().item_spacing.y = tokens.mm(0.6);
         let state = view.t(&format!("camera_state.{}", state_name(camera.state)));
         pieces::fact(ui, tokens, t("camera.state"), &state);
-        if !camera.reason.is_empty() && camera.state != sightline_wire::snapshot::CameraState::Live {
+        if !camera.reason.is_empty() && camera.state != sightline_wire::snapshot::CameraState::Live
+        {
             ui.label(eframe::egui::RichText::new(&camera.reason).font(tokens.small()));
         }
-        pieces::fact(ui, tokens, t("camera.rate"), &format!("{:.1} / s", camera.fps));
+        pieces::fact(
+            ui,
+            tokens,
+            t("camera.rate"),
+            &format!("{:.1} / s", camera.fps),
+        );
         pieces::fact(ui, tokens, t("camera.frames"), &camera.frames.to_string());
         pieces::fact(ui, tokens, t("camera.lost"), &camera.lost.to_string());
         pieces::fact(ui, tokens, t("camera.dropped"), &camera.dropped.to_string());
-        pieces::fact(ui, tokens, t("camera.missed"), &camera.missed_views.to_string());
+        pieces::fact(
+            ui,
+            tokens,
+            t("camera.missed"),
+            &camera.missed_views.to_string(),
+        );
         let keys = ["frozen", "toodark", "toobright", "outoffocus", "corrupt"];
         for (key, count) in keys.iter().zip(camera.unhealthy) {
             let name = view.t(&format!("health.{key}"));

@@ -29,7 +29,10 @@ pub fn show(ui: &mut Ui, view: &mut View) {
 fn columns(count: usize, rect: Rect, head: f32) -> usize {
     let size = |columns: usize| {
         let rows = count.div_ceil(columns);
-        let (w, h) = (rect.width() / columns as f32, rect.height() / rows as f32 - head);
+        let (w, h) = (
+            rect.width() / columns as f32,
+            rect.height() / rows as f32 - head,
+        );
         w.min(h * TILE_SHAPE)
     };
     let better = |a: &usize, b: &usize| size(*a).total_cmp(&size(*b));
@@ -76,9 +79,28 @@ fn tile_title(ui: &Ui, view: &View, i: usize, rect: Rect) {
     };
     let color = if live { c.weak } else { c.text };
     let half = rect.width() / 2.0;
-    let (left, right) = (rect.left_center() + vec2(pad, 0.0), rect.right_center() - vec2(pad, 0.0));
-    fitting(ui, left, Align2::LEFT_CENTER, &camera.name, tokens.body(), c.text, half);
-    fitting(ui, right, Align2::RIGHT_CENTER, &text, tokens.small(), color, half);
+    let (left, right) = (
+        rect.left_center() + vec2(pad, 0.0),
+        rect.right_center() - vec2(pad, 0.0),
+    );
+    fitting(
+        ui,
+        left,
+        Align2::LEFT_CENTER,
+        &camera.name,
+        tokens.body(),
+        c.text,
+        half,
+    );
+    fitting(
+        ui,
+        right,
+        Align2::RIGHT_CENTER,
+        &text,
+        tokens.small(),
+        color,
+        half,
+    );
 }
 
 /// The key of a camera's state.
@@ -92,7 +114,15 @@ fn tile(ui: &Ui, view: &View, i: usize, rect: Rect) {
     let camera = &view.snapshot.cameras[i];
     let Some(shown) = view.pictures.get(&(i as u16)) else {
         let text = view.t("line.no_picture");
-        fitting(ui, rect.center(), Align2::CENTER_CENTER, &text, tokens.body(), c.weak, rect.width());
+        fitting(
+            ui,
+            rect.center(),
+            Align2::CENTER_CENTER,
+            &text,
+            tokens.body(),
+            c.weak,
+            rect.width(),
+        );
         return;
     };
     let place = pieces::picture(ui, view, shown, rect, 1.0, true);
@@ -100,20 +130,30 @@ fn tile(ui: &Ui, view: &View, i: usize, rect: Rect) {
     let bad = judged.is_some_and(|j| j.findings.iter().any(|f| f.counted));
     if bad {
         let stroke = Stroke::new(tokens.mm(0.8), c.urgent);
-        ui.painter().rect_stroke(place, 0.0, stroke, StrokeKind::Inside);
+        ui.painter()
+            .rect_stroke(place, 0.0, stroke, StrokeKind::Inside);
     }
     // A camera that gives no pictures shows its last one only behind the word for it.
     let unfit = shown.head.health != sightline_model::Health::Ok;
     let words = match camera.state {
         CameraState::Live | CameraState::Ended if !unfit => return,
-        CameraState::Live | CameraState::Ended => {
-            view.t(&format!("health.{}", format!("{:?}", shown.head.health).to_lowercase()))
-        }
+        CameraState::Live | CameraState::Ended => view.t(&format!(
+            "health.{}",
+            format!("{:?}", shown.head.health).to_lowercase()
+        )),
         state => view.t(&format!("camera_state.{}", state_name(state))),
     };
     let strip = Rect::from_center_size(rect.center(), vec2(rect.width(), tokens.mm(10.0)));
     ui.painter().rect_filled(strip, 0.0, c.high);
-    fitting(ui, strip.center(), Align2::CENTER_CENTER, &words, tokens.title(), c.on_color, strip.width());
+    fitting(
+        ui,
+        strip.center(),
+        Align2::CENTER_CENTER,
+        &words,
+        tokens.title(),
+        c.on_color,
+        strip.width(),
+    );
 }
 
 /// The word for a part: what the gate did is what matters to the line.
@@ -131,7 +171,15 @@ fn verdict(ui: &mut Ui, view: &View, rect: Rect) {
     pieces::card(ui, tokens, rect);
     let Some(part) = view.snapshot.parts.first() else {
         let text = view.t("line.no_part");
-        fitting(ui, rect.center(), Align2::CENTER_CENTER, &text, tokens.title(), c.weak, rect.width());
+        fitting(
+            ui,
+            rect.center(),
+            Align2::CENTER_CENTER,
+            &text,
+            tokens.title(),
+            c.weak,
+            rect.width(),
+        );
         return;
     };
     let (plate, rest) = pieces::split_top(rect, rect.height() * 0.46, 0.0);
@@ -143,10 +191,23 @@ fn verdict(ui: &mut Ui, view: &View, rect: Rect) {
     let mut font = tokens.verdict();
     font.size = font.size.min(plate.height() * 0.8);
     let text = view.t(word(part));
-    fitting(ui, plate.center(), Align2::CENTER_CENTER, &text, font, c.on_color, plate.width());
+    fitting(
+        ui,
+        plate.center(),
+        Align2::CENTER_CENTER,
+        &text,
+        font,
+        c.on_color,
+        plate.width(),
+    );
     pieces::inside(ui, tokens, rest, |ui| {
-        let name = part.part_id.clone().unwrap_or_else(|| part.track.to_string());
-        let took = view.texts.with("line.part", &[&name, &format!("{:.0}", part.took_ms)]);
+        let name = part
+            .part_id
+            .clone()
+            .unwrap_or_else(|| part.track.to_string());
+        let took = view
+            .texts
+            .with("line.part", &[&name, &format!("{:.0}", part.took_ms)]);
         ui.label(took);
         for text in why(view, part).into_iter().take(4) {
             pieces::fact(ui, tokens, &text.0, &text.1);
@@ -159,7 +220,10 @@ pub fn why(view: &View, part: &PartCard) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (place, finding) in part.causes() {
         let name = view.class(&finding.class).to_owned();
-        all.push((name, format!("{} {:.0} %", place.view, finding.score * 100.0)));
+        all.push((
+            name,
+            format!("{} {:.0} %", place.view, finding.score * 100.0),
+        ));
     }
     for place in &part.views {
         if let Some(missed) = place.missed {
@@ -185,12 +249,32 @@ fn facts(ui: &mut Ui, view: &View, rect: Rect) {
     pieces::section(ui, tokens, rect, "", |ui| {
         ui.spacing_mut().item_spacing.y = tokens.mm(0.8);
         let percent = 100.0 * line.ok as f64 / decided;
-        pieces::fact(ui, tokens, view.texts.t("line.good"), &format!("{}", line.ok));
-        pieces::fact(ui, tokens, view.texts.t("line.rejected"), &format!("{}", line.rejected));
-        pieces::fact(ui, tokens, view.texts.t("line.yield"), &format!("{percent:.1} %"));
+        pieces::fact(
+            ui,
+            tokens,
+            view.texts.t("line.good"),
+            &format!("{}", line.ok),
+        );
+        pieces::fact(
+            ui,
+            tokens,
+            view.texts.t("line.rejected"),
+            &format!("{}", line.rejected),
+        );
+        pieces::fact(
+            ui,
+            tokens,
+            view.texts.t("line.yield"),
+            &format!("{percent:.1} %"),
+        );
         let rate = format!("{:.0} / min", line.per_minute);
         pieces::fact(ui, tokens, view.texts.t("line.rate"), &rate);
-        pieces::fact(ui, tokens, view.texts.t("line.streak"), &line.reject_streak.to_string());
+        pieces::fact(
+            ui,
+            tokens,
+            view.texts.t("line.streak"),
+            &line.reject_streak.to_string(),
+        );
         ui.add_space(tokens.mm(1.0));
         let cells = pieces::grid(ui.available_rect_before_wrap(), 2, 2, tokens.gap());
         for ((condition, text), cell) in lamps(view).into_iter().zip(cells) {
@@ -233,8 +317,19 @@ fn act(ui: &mut Ui, view: &mut View, rect: Rect) {
     let state = view.snapshot.line.state;
     if !view.snapshot.line.can_stop {
         let text = view.t("line.cannot_stop");
-        let (c, at) = (tokens.colors, pos2(rect.left() + tokens.gap(), rect.center().y));
-        fitting(ui, at, Align2::LEFT_CENTER, &text, tokens.small(), c.weak, rect.width());
+        let (c, at) = (
+            tokens.colors,
+            pos2(rect.left() + tokens.gap(), rect.center().y),
+        );
+        fitting(
+            ui,
+            at,
+            Align2::LEFT_CENTER,
+            &text,
+            tokens.small(),
+            c.weak,
+            rect.width(),
+        );
         return;
     }
     let stopped = state == LineState::Stopped;

@@ -15,7 +15,11 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     looking(ui, view, active);
     let models = view.snapshot.models.installed.clone();
     let t = |key: &str| view.texts.t(key).to_owned();
-    let mut rows = vec![vec![t("models.name"), t("models.version"), t("models.task")]];
+    let mut rows = vec![vec![
+        t("models.name"),
+        t("models.version"),
+        t("models.task"),
+    ]];
     for m in &models {
         let task = t(&format!("models.{}", m.task));
         rows.push(vec![m.name.clone(), m.version.clone(), task]);
@@ -51,11 +55,18 @@ fn looking(ui: &mut Ui, view: &mut View, rect: Rect) {
             ui.label(RichText::new(view.t("models.no_previous")).color(tokens.colors.weak));
             return false;
         }
-        pieces::fact(ui, &tokens, view.texts.t("models.previous"), &models.previous.join(", "));
+        pieces::fact(
+            ui,
+            &tokens,
+            view.texts.t("models.previous"),
+            &models.previous.join(", "),
+        );
         pieces::button(ui, &tokens, view.texts.t("models.roll_back")).clicked()
     });
     if pressed {
-        let meaning = view.texts.with("models.roll_back_means", &[&models.previous.join(", ")]);
+        let meaning = view
+            .texts
+            .with("models.roll_back_means", &[&models.previous.join(", ")]);
         let reason = String::new();
         dialogs::confirm(view, Ask::RollBackModel { reason }, meaning);
     }
@@ -80,12 +91,18 @@ fn one(ui: &mut Ui, view: &mut View, rect: Rect, card: Option<ModelCard>) {
             for (name, value) in &card.metrics {
                 pieces::fact(ui, &tokens, name, value);
             }
-            ui.label(RichText::new(&card.license).font(tokens.small()).color(tokens.colors.weak));
+            ui.label(
+                RichText::new(&card.license)
+                    .font(tokens.small())
+                    .color(tokens.colors.weak),
+            );
         });
         pieces::button(ui, &tokens, view.texts.t("models.activate")).clicked()
     });
     if let (Some(card), true) = (card, pressed) {
-        let meaning = view.texts.with("models.activate_means", &[&card.name, &card.version]);
+        let meaning = view
+            .texts
+            .with("models.activate_means", &[&card.name, &card.version]);
         let ask = Ask::ActivateModel {
             name: card.name,
             version: card.version,

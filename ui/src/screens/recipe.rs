@@ -18,14 +18,23 @@ pub fn show(ui: &mut Ui, view: &mut View) {
         let name = format!("{}  {}", recipes.active.external_id, recipes.active.version);
         pieces::fact(ui, &tokens, &t("recipe.name"), &name);
         pieces::fact(ui, &tokens, &t("recipe.file"), &recipes.active.file);
-        pieces::fact(ui, &tokens, &t("recipe.generation"), &recipes.generation.to_string());
+        pieces::fact(
+            ui,
+            &tokens,
+            &t("recipe.generation"),
+            &recipes.generation.to_string(),
+        );
         let deadline = format!("{:.0} ms", recipes.deadline_ms);
         pieces::fact(ui, &tokens, &t("recipe.deadline"), &deadline);
         for (name, camera, model) in &recipes.views {
             pieces::fact(ui, &tokens, name, &format!("{camera}  {model}"));
         }
     });
-    let mut rows = vec![vec![t("recipe.file"), t("recipe.name"), t("recipe.version")]];
+    let mut rows = vec![vec![
+        t("recipe.file"),
+        t("recipe.name"),
+        t("recipe.version"),
+    ]];
     for card in &recipes.known {
         let name = match &card.problem {
             Some(_) => t("recipe.wrong"),
@@ -34,7 +43,12 @@ pub fn show(ui: &mut Ui, view: &mut View) {
         rows.push(vec![card.file.clone(), name, card.version.clone()]);
     }
     let at = |file: &str| recipes.known.iter().position(|k| k.file == file);
-    let chosen = view.chosen.recipe.as_deref().and_then(at).map_or(0, |i| i + 1);
+    let chosen = view
+        .chosen
+        .recipe
+        .as_deref()
+        .and_then(at)
+        .map_or(0, |i| i + 1);
     let touched = pieces::section(ui, &tokens, known, &t("recipe.known"), |ui| {
         let scroll = ScrollArea::vertical().id_salt("recipes");
         let table = |ui: &mut Ui| pieces::table(ui, &tokens, &[3.0, 3.0, 1.2], &rows, Some(chosen));
@@ -43,7 +57,9 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     if let Some(card) = touched.and_then(|i| recipes.known.get(i - 1)) {
         view.chosen.recipe = Some(card.file.clone());
         view.answers.difference = None;
-        view.asks.push(Ask::CompareRecipe { file: card.file.clone() });
+        view.asks.push(Ask::CompareRecipe {
+            file: card.file.clone(),
+        });
     }
     other(ui, view, right, chosen);
 }
@@ -64,7 +80,9 @@ fn other(ui: &mut Ui, view: &mut View, rect: eframe::egui::Rect, chosen: usize) 
             return false;
         }
         let room = ui.available_height() - tokens.touch() - tokens.gap();
-        let scroll = ScrollArea::vertical().id_salt("difference").max_height(room);
+        let scroll = ScrollArea::vertical()
+            .id_salt("difference")
+            .max_height(room);
         scroll.auto_shrink([false, false]).show(ui, |ui| {
             let lines = view.answers.difference.clone().unwrap_or_default();
             if lines.is_empty() {
@@ -77,7 +95,9 @@ fn other(ui: &mut Ui, view: &mut View, rect: eframe::egui::Rect, chosen: usize) 
         pieces::button(ui, &tokens, view.texts.t("recipe.change")).clicked()
     });
     if let (Some(card), true) = (card, pressed) {
-        let meaning = view.texts.with("recipe.change_means", &[&card.external_id, &card.version]);
+        let meaning = view
+            .texts
+            .with("recipe.change_means", &[&card.external_id, &card.version]);
         let ask = Ask::ChangeRecipe {
             file: card.file,
             reason: String::new(),

@@ -18,12 +18,23 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     pieces::card(ui, &tokens, list);
     if parts.is_empty() {
         let (text, c) = (view.t("rejects.none"), tokens.colors);
-        fitting(ui, list.center(), Align2::CENTER_CENTER, &text, tokens.body(), c.weak, list.width());
+        fitting(
+            ui,
+            list.center(),
+            Align2::CENTER_CENTER,
+            &text,
+            tokens.body(),
+            c.weak,
+            list.width(),
+        );
         return;
     }
     rows(ui, view, &parts, list);
     let chosen = view.chosen.reject;
-    let part = parts.iter().find(|p| Some(p.seq) == chosen).unwrap_or(&parts[0]);
+    let part = parts
+        .iter()
+        .find(|p| Some(p.seq) == chosen)
+        .unwrap_or(&parts[0]);
     one(ui, view, part, detail);
 }
 
@@ -81,20 +92,46 @@ fn rows(ui: &mut Ui, view: &mut View, parts: &[PartCard], rect: Rect) {
                 if chosen {
                     ui.painter().rect_filled(row, 0.0, c.chosen);
                 }
-                let cause = why(view, part).first().map(|w| w.0.clone()).unwrap_or_default();
-                let name = part.part_id.clone().unwrap_or_else(|| part.track.to_string());
+                let cause = why(view, part)
+                    .first()
+                    .map(|w| w.0.clone())
+                    .unwrap_or_default();
+                let name = part
+                    .part_id
+                    .clone()
+                    .unwrap_or_else(|| part.track.to_string());
                 let review = match part.overruled {
                     None => "",
                     Some(true) => view.texts.t("rejects.was_good"),
                     Some(false) => view.texts.t("rejects.was_bad"),
                 };
-                let (up, down) = (vec2(tokens.gap(), -row.height() * 0.2), vec2(tokens.gap(), row.height() * 0.22));
+                let (up, down) = (
+                    vec2(tokens.gap(), -row.height() * 0.2),
+                    vec2(tokens.gap(), row.height() * 0.22),
+                );
                 let at = row.left_center();
                 let room = row.width() - 2.0 * tokens.gap();
-                fitting(ui, at + up, Align2::LEFT_CENTER, &cause, tokens.body(), c.text, room);
+                fitting(
+                    ui,
+                    at + up,
+                    Align2::LEFT_CENTER,
+                    &cause,
+                    tokens.body(),
+                    c.text,
+                    room,
+                );
                 let lower = format!("{}  #{name}  {review}", View::clock(part.decided));
-                fitting(ui, at + down, Align2::LEFT_CENTER, &lower, tokens.small(), c.weak, room);
-                ui.painter().hline(row.x_range(), row.bottom(), Stroke::new(1.0, c.line));
+                fitting(
+                    ui,
+                    at + down,
+                    Align2::LEFT_CENTER,
+                    &lower,
+                    tokens.small(),
+                    c.weak,
+                    room,
+                );
+                ui.painter()
+                    .hline(row.x_range(), row.bottom(), Stroke::new(1.0, c.line));
                 if response.clicked() {
                     view.chosen.reject = Some(part.seq);
                 }
@@ -145,7 +182,15 @@ fn pictures(ui: &mut Ui, view: &mut View, part: &PartCard, rect: Rect) {
     let kept: Vec<u16> = kept.map(|(i, _)| i as u16).collect();
     if kept.is_empty() {
         let (text, c) = (view.t("rejects.no_picture"), tokens.colors);
-        fitting(ui, rect.center(), Align2::CENTER_CENTER, &text, tokens.body(), c.weak, rect.width());
+        fitting(
+            ui,
+            rect.center(),
+            Align2::CENTER_CENTER,
+            &text,
+            tokens.body(),
+            c.weak,
+            rect.width(),
+        );
         return;
     }
     let columns = if kept.len() > 1 { 2 } else { 1 };
@@ -153,7 +198,10 @@ fn pictures(ui: &mut Ui, view: &mut View, part: &PartCard, rect: Rect) {
     for (i, cell) in kept.into_iter().zip(cells) {
         match view.answers.pictures.get(&(part.seq, i)) {
             None => {
-                let picture = Ask::Picture { seq: part.seq, view: i };
+                let picture = Ask::Picture {
+                    seq: part.seq,
+                    view: i,
+                };
                 if !view.asks.contains(&picture) {
                     view.asks.push(picture);
                 }
@@ -162,11 +210,20 @@ fn pictures(ui: &mut Ui, view: &mut View, part: &PartCard, rect: Rect) {
             Some(Some(shown)) => {
                 pieces::picture(ui, view, shown, cell, 1.0, true);
                 let c = &tokens.colors;
-                ui.painter().rect_stroke(cell, 0.0, Stroke::new(1.0, c.line), StrokeKind::Inside);
+                ui.painter()
+                    .rect_stroke(cell, 0.0, Stroke::new(1.0, c.line), StrokeKind::Inside);
                 let label = &part.views[usize::from(i)].view;
                 let strip = Rect::from_min_size(cell.min, vec2(tokens.mm(24.0), tokens.mm(6.5)));
                 ui.painter().rect_filled(strip, 0.0, c.panel);
-                fitting(ui, strip.center(), Align2::CENTER_CENTER, label, tokens.small(), c.text, strip.width());
+                fitting(
+                    ui,
+                    strip.center(),
+                    Align2::CENTER_CENTER,
+                    label,
+                    tokens.small(),
+                    c.text,
+                    strip.width(),
+                );
             }
         }
     }

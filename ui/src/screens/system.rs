@@ -41,6 +41,11 @@ pub fn show(ui: &mut Ui, view: &mut View) {
         pieces::fact(ui, &tokens, &t("system.cpu"), &cpu);
         let memory = format!("{:.0} MiB", system.memory as f64 / f64::from(1 << 20));
         pieces::fact(ui, &tokens, &t("system.own_memory"), &memory);
-        pieces::fact(ui, &tokens, &t("system.consoles"), &system.consoles.to_string());
+        pieces::fact(
+            ui,
+            &tokens,
+            &t("system.consoles"),
+            &system.consoles.to_string(),
+        );
     });
 }

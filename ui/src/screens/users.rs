@@ -12,7 +12,9 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     let cells = pieces::grid(ui.max_rect(), 2, 1, tokens.gap());
     let title = view.t("users.users");
     pieces::section(ui, &tokens, cells[0], &title, |ui| {
-        ScrollArea::vertical().id_salt("users").show(ui, |ui| who(ui, view));
+        ScrollArea::vertical()
+            .id_salt("users")
+            .show(ui, |ui| who(ui, view));
     });
     let title = view.t("users.screen");
     pieces::section(ui, &tokens, cells[1], &title, |ui| {
@@ -41,9 +43,15 @@ pub fn show(ui: &mut Ui, view: &mut View) {
 fn who(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;
     let role = |view: &View, role| view.t(&format!("role.{}", format!("{role:?}").to_lowercase()));
-    let now = view.session.user.clone().unwrap_or_else(|| view.t("users.nobody"));
+    let now = view
+        .session
+        .user
+        .clone()
+        .unwrap_or_else(|| view.t("users.nobody"));
     pieces::fact(ui, &tokens, &now, &role(view, view.session.role));
-    if view.session.user.is_some() && pieces::button(ui, &tokens, view.texts.t("users.log_out")).clicked() {
+    if view.session.user.is_some()
+        && pieces::button(ui, &tokens, view.texts.t("users.log_out")).clicked()
+    {
         view.asks.push(Ask::LogOut);
     }
     for user in view.snapshot.station.users.clone() {
@@ -56,5 +64,9 @@ fn who(ui: &mut Ui, view: &mut View) {
             });
         }
     }
-    ui.label(RichText::new(view.t("users.how")).font(tokens.small()).color(tokens.colors.weak));
+    ui.label(
+        RichText::new(view.t("users.how"))
+            .font(tokens.small())
+            .color(tokens.colors.weak),
+    );
 }

@@ -46,7 +46,8 @@ impl Screen {
                 let ImageData::Color(image) = &delta.image;
                 match delta.pos {
                     None => {
-                        self.textures.insert(*id, ((**image).clone(), delta.options));
+                        self.textures
+                            .insert(*id, ((**image).clone(), delta.options));
                     }
                     Some([x, y]) => {
                         let (whole, _) = self.textures.get_mut(id).expect("known");
@@ -71,14 +72,18 @@ impl Screen {
                 continue;
             };
             let (texture, options) = &self.textures[&mesh.texture_id];
-            let linear = *options == TextureOptions::LINEAR && mesh.texture_id != TextureId::default();
+            let linear =
+                *options == TextureOptions::LINEAR && mesh.texture_id != TextureId::default();
             for triangle in mesh.indices.chunks_exact(3) {
                 let corners = [0, 1, 2].map(|i| mesh.vertices[triangle[i] as usize]);
                 let sample = |uv: [f32; 2]| sample(texture, uv, linear);
                 fill(&mut pixels, self.size, clipped.clip_rect, corners, sample);
             }
         }
-        pixels.into_iter().flat_map(|p| [p.r(), p.g(), p.b(), 255]).collect()
+        pixels
+            .into_iter()
+            .flat_map(|p| [p.r(), p.g(), p.b(), 255])
+            .collect()
     }
 }
 
@@ -123,12 +128,19 @@ fn fill(
     let whole = whole.abs();
     let [a, b, c] = [0, 1, 2].map(|i| place(&corners[i]));
     // An edge belongs to one of its two triangles: top and left ones only, so that no pixel is painted twice.
-    let is_own = |from: [f32; 2], to: [f32; 2]| to[1] < from[1] || (to[1] == from[1] && to[0] > from[0]);
+    let is_own =
+        |from: [f32; 2], to: [f32; 2]| to[1] < from[1] || (to[1] == from[1] && to[0] > from[0]);
     let own = [is_own(b, c), is_own(c, a), is_own(a, b)];
     let least = |i: usize| a[i].min(b[i]).min(c[i]);
     let most = |i: usize| a[i].max(b[i]).max(c[i]);
-    let (x0, x1) = (least(0).max(clip.min.x), most(0).min(clip.max.x).min(size[0] as f32));
-    let (y0, y1) = (least(1).max(clip.min.y), most(1).min(clip.max.y).min(size[1] as f32));
+    let (x0, x1) = (
+        least(0).max(clip.min.x),
+        most(0).min(clip.max.x).min(size[0] as f32),
+    );
+    let (y0, y1) = (
+        least(1).max(clip.min.y),
+        most(1).min(clip.max.y).min(size[1] as f32),
+    );
     let first = |low: f32| (low - 0.5).ceil().max(0.0) as usize;
     for y in first(y0)..(y1 + 0.5).floor().max(0.0) as usize {
         for x in first(x0)..(x1 + 0.5).floor().max(0.0) as usize {

@@ -80,7 +80,12 @@ impl Station for Still {
     }
     fn take_previews(&self) -> BTreeMap<u16, Preview> {
         let wishes = self.wishes.borrow();
-        let one = |w: &Wish| (w.camera, preview(w.camera, w.width.min(w.height), w.camera == 2));
+        let one = |w: &Wish| {
+            (
+                w.camera,
+                preview(w.camera, w.width.min(w.height), w.camera == 2),
+            )
+        };
         wishes.iter().map(one).collect()
     }
     fn take_answers(&self) -> Vec<(u64, Reply)> {
@@ -105,7 +110,11 @@ pub fn preview(camera: u16, side: u16, bad: bool) -> Preview {
         let (x, y) = (i % usize::from(side), i / usize::from(side));
         let unit = usize::from(side).div_ceil(24).max(1);
         let (u, v) = (x / unit, y / unit + usize::from(camera));
-        if (u + v / 3) % 5 < 2 || (v % 7 == 0 && u % 11 > 3) { 205 } else { 52 }
+        if (u + v / 3) % 5 < 2 || (v % 7 == 0 && u % 11 > 3) {
+            205
+        } else {
+            52
+        }
     };
     let finding = Finding {
         class: "open circuit".into(),
@@ -121,7 +130,11 @@ pub fn preview(camera: u16, side: u16, bad: bool) -> Preview {
     };
     let judged = Judged {
         track: 1_203,
-        evaluation: if bad { Evaluation::NotOK } else { Evaluation::OK },
+        evaluation: if bad {
+            Evaluation::NotOK
+        } else {
+            Evaluation::OK
+        },
         findings: if bad { vec![finding] } else { Vec::new() },
     };
     let head = PreviewHead {
@@ -133,7 +146,11 @@ pub fn preview(camera: u16, side: u16, bad: bool) -> Preview {
         view_width: 640,
         view_height: 640,
         pixels: Pixels::Gray,
-        health: if camera == 3 { Health::TooDark } else { Health::Ok },
+        health: if camera == 3 {
+            Health::TooDark
+        } else {
+            Health::Ok
+        },
         judged: Some(judged),
     };
     let bytes = (0..head.bytes()).map(level).collect();
@@ -175,7 +192,12 @@ fn part(seq: u64, class: Option<&str>) -> PartCard {
 }
 
 fn rejects() -> Vec<PartCard> {
-    let classes = [Some("open circuit"), Some("mouse bite"), None, Some("short circuit")];
+    let classes = [
+        Some("open circuit"),
+        Some("mouse bite"),
+        None,
+        Some("short circuit"),
+    ];
     (0..14)
         .map(|i| part(1_203 - i, classes[i as usize % 4]))
         .collect()
@@ -228,10 +250,18 @@ fn alarms() -> Vec<AlarmCard> {
 fn quality() -> QualityFacts {
     QualityFacts {
         parts: 4_210,
-        pareto: [("open circuit", 61), ("mouse bite", 34), ("short circuit", 21), ("spur", 8), ("pinhole", 3)]
-            .map(|(c, n)| (c.to_owned(), n))
-            .to_vec(),
-        trend: (0..20).map(|i| (57 - i * 3, 210, 6 + (i * 7) % 11)).collect(),
+        pareto: [
+            ("open circuit", 61),
+            ("mouse bite", 34),
+            ("short circuit", 21),
+            ("spur", 8),
+            ("pinhole", 3),
+        ]
+        .map(|(c, n)| (c.to_owned(), n))
+        .to_vec(),
+        trend: (0..20)
+            .map(|i| (57 - i * 3, 210, 6 + (i * 7) % 11))
+            .collect(),
         scores: [0, 0, 0, 0, 3, 5, 9, 14, 38, 92],
         times: [120, 3_600, 420, 60, 8, 2, 0, 0, 0, 0],
         reviewed: (31, 4),
@@ -239,42 +269,84 @@ fn quality() -> QualityFacts {
 }
 
 fn audit() -> Vec<AuditRow> {
-    let row = |seconds: i64, actor: &str, action: &str, old: &str, new: &str, reason: &str| AuditRow {
-        at: UtcMicros(NOW.0 - seconds * 1_000_000),
-        actor: actor.into(),
-        action: action.into(),
-        old: old.into(),
-        new: new.into(),
-        reason: reason.into(),
-    };
+    let row =
+        |seconds: i64, actor: &str, action: &str, old: &str, new: &str, reason: &str| AuditRow {
+            at: UtcMicros(NOW.0 - seconds * 1_000_000),
+            actor: actor.into(),
+            action: action.into(),
+            old: old.into(),
+            new: new.into(),
+            reason: reason.into(),
+        };
     vec![
-        row(20, "Chen", "acknowledge-alarm", "unacknowledged", "acknowledged", "camera.cam4.down"),
-        row(64, "Chen", "review 0195-1199", "rejected", "good", "Inspection is wrong"),
-        row(300, "Chen", "activate-model", "pcb-detector 0.1.0", "pcb-detector 0.2.0", "Trial"),
+        row(
+            20,
+            "Chen",
+            "acknowledge-alarm",
+            "unacknowledged",
+            "acknowledged",
+            "camera.cam4.down",
+        ),
+        row(
+            64,
+            "Chen",
+            "review 0195-1199",
+            "rejected",
+            "good",
+            "Inspection is wrong",
+        ),
+        row(
+            300,
+            "Chen",
+            "activate-model",
+            "pcb-detector 0.1.0",
+            "pcb-detector 0.2.0",
+            "Trial",
+        ),
         row(420, "Chen", "log-in", "", "engineer", ""),
         row(900, "operator", "stop-line", "running", "stopped", ""),
     ]
 }
 
 fn model(name: &str, version: &str) -> ModelCard {
-    let classes = [("open circuit", "断路"), ("short circuit", "短路"), ("mouse bite", "鼠咬"), ("spur", "毛刺"), ("pinhole", "针孔")];
+    let classes = [
+        ("open circuit", "断路"),
+        ("short circuit", "短路"),
+        ("mouse bite", "鼠咬"),
+        ("spur", "毛刺"),
+        ("pinhole", "针孔"),
+    ];
     ModelCard {
         name: name.into(),
         version: version.into(),
         digest: "1d0b41750692e8e655867b8f8b76f37e".into(),
         engine: "onnx-cpu/int8".into(),
         task: "detect".into(),
-        classes: classes.map(|(en, zh)| (en.to_owned(), Some(zh.to_owned()))).to_vec(),
-        metrics: vec![("deeppcb.ap50".into(), "0.9840".into()), ("drawn.ap50".into(), "0.9930".into())],
-        license: "Apache-2.0 for our part; trained on DeepPCB: evaluation and demonstration only".into(),
+        classes: classes
+            .map(|(en, zh)| (en.to_owned(), Some(zh.to_owned())))
+            .to_vec(),
+        metrics: vec![
+            ("deeppcb.ap50".into(), "0.9840".into()),
+            ("drawn.ap50".into(), "0.9930".into()),
+        ],
+        license: "Apache-2.0 for our part; trained on DeepPCB: evaluation and demonstration only"
+            .into(),
     }
 }
 
 fn cameras() -> Vec<CameraFacts> {
     let camera = |i: u64| CameraFacts {
         name: format!("cam{}", i + 1),
-        state: if i == 3 { CameraState::Stalled } else { CameraState::Live },
-        reason: if i == 3 { "no frame for 2.0 s".into() } else { String::new() },
+        state: if i == 3 {
+            CameraState::Stalled
+        } else {
+            CameraState::Live
+        },
+        reason: if i == 3 {
+            "no frame for 2.0 s".into()
+        } else {
+            String::new()
+        },
         fps: if i == 3 { 0.0 } else { 9.8 },
         frames: 4_210 - i,
         lost: i,
@@ -330,7 +402,10 @@ fn timing() -> TimingFacts {
 
 /// Everything at once.
 pub fn snapshot() -> Snapshot {
-    let user = |name: &str, role| UserFacts { name: name.into(), role };
+    let user = |name: &str, role| UserFacts {
+        name: name.into(),
+        role,
+    };
     let card = |file: &str, version: &str, problem: Option<&str>| RecipeCard {
         file: file.into(),
         external_id: "DEMO-BOARD".into(),
@@ -346,7 +421,11 @@ pub fn snapshot() -> Snapshot {
             version: "0.1.0".into(),
             simulated: true,
             configuration_hash: "6f2e9e92a2505d6c".repeat(4),
-            users: vec![user("Li", Role::Supervisor), user("Chen", Role::Engineer), user("Admin", Role::Administrator)],
+            users: vec![
+                user("Li", Role::Supervisor),
+                user("Chen", Role::Engineer),
+                user("Admin", Role::Administrator),
+            ],
         },
         line: LineFacts {
             state: LineState::Running,
@@ -374,12 +453,19 @@ pub fn snapshot() -> Snapshot {
             known: vec![
                 card("demo-board.toml", "3", None),
                 card("demo-board-fast.toml", "4", None),
-                card("trial.toml", "", Some("trial.toml:12: deadline_ms: expected a number of more than 0, found -5")),
+                card(
+                    "trial.toml",
+                    "",
+                    Some("trial.toml:12: deadline_ms: expected a number of more than 0, found -5"),
+                ),
             ],
         },
         models: ModelFacts {
             active: vec![model("pcb-detector", "0.2.0")],
-            installed: vec![model("pcb-detector", "0.1.0"), model("pcb-detector", "0.2.0")],
+            installed: vec![
+                model("pcb-detector", "0.1.0"),
+                model("pcb-detector", "0.2.0"),
+            ],
             previous: vec!["pcb-detector 0.1.0".into()],
         },
         timing: timing(),

@@ -191,7 +191,11 @@ mod tests {
     #[test]
     fn what_nobody_has_seen_stands_first() {
         let mut book = AlarmBook::default();
-        let all = [alarm("a", true, 1), alarm("b", true, 2), alarm("c", true, 3)];
+        let all = [
+            alarm("a", true, 1),
+            alarm("b", true, 2),
+            alarm("c", true, 3),
+        ];
         book.see(&all, UtcMicros(1));
         book.acknowledge("c", "op").unwrap();
         book.shelve("b", Some(UtcMicros(50)), "boss").unwrap();

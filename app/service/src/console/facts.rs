@@ -146,9 +146,8 @@ impl Facts {
             Some(model) => model.name.clone(),
             None => String::new(),
         };
-        let view = |v: &sightline_verdict::PlannedView| {
-            (v.name.clone(), v.camera_name.clone(), model(v))
-        };
+        let view =
+            |v: &sightline_verdict::PlannedView| (v.name.clone(), v.camera_name.clone(), model(v));
         wire::RecipeFacts {
             active: RecipeCard {
                 file: name.to_string_lossy().into_owned(),

@@ -112,9 +112,7 @@ impl Visitor {
                 let quality: QualityFacts = house.parts().quality(minutes, house.utc());
                 Ok(Answer::Quality(Box::new(quality)).into())
             }
-            Ask::Audit { limit } => {
-                Ok(Answer::Audit(house.trail(limit.min(ROWS) as usize)).into())
-            }
+            Ask::Audit { limit } => Ok(Answer::Audit(house.trail(limit.min(ROWS) as usize)).into()),
             Ask::AlarmHistory { limit } => {
                 let limit = limit.min(ROWS) as usize;
                 let history = house.alarms(|book| book.history(limit));
@@ -155,23 +153,26 @@ impl Visitor {
         {
             deeds.acknowledge_gate();
         }
-        self.house
-            .audit(who, "acknowledge-alarm", "unacknowledged", "acknowledged", alarm);
+        self.house.audit(
+            who,
+            "acknowledge-alarm",
+            "unacknowledged",
+            "acknowledged",
+            alarm,
+        );
         done()
     }
 
     fn shelve(&self, who: &str, alarm: &str, minutes: u32, reason: &str) -> Done {
         let reason = needed(reason)?;
         let minutes = minutes.clamp(1, LONGEST_SHELF_MINUTES);
-        let until = sightline_model::UtcMicros(
-            self.house.utc().0 + i64::from(minutes) * 60_000_000,
-        );
+        let until =
+            sightline_model::UtcMicros(self.house.utc().0 + i64::from(minutes) * 60_000_000);
         self.house
             .alarms(|book| book.shelve(alarm, Some(until), who))
             .map_err(|_| Refusal::NotThere)?;
         let new = format!("shelved for {minutes} min");
-        self.house
-            .audit(who, "shelve-alarm", alarm, &new, &reason);
+        self.house.audit(who, "shelve-alarm", alarm, &new, &reason);
         done()
     }
 

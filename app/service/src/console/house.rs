@@ -107,7 +107,9 @@ impl House {
 
     /// A part was decided: called on the flow's result thread.
     pub fn told(&self, result: &InspectionResult) {
-        let deadline = self.deeds().map_or(Duration::ZERO, |d| d.changeover.deadline());
+        let deadline = self
+            .deeds()
+            .map_or(Duration::ZERO, |d| d.changeover.deadline());
         let deadline_ms = deadline.as_secs_f32() * 1e3;
         self.parts()
             .told(result, deadline_ms, self.utc(), &self.previews);

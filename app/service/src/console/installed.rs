@@ -57,7 +57,9 @@ pub fn card(bundle: &Bundle) -> ModelCard {
     flatten("", &manifest.metrics, &mut metrics);
     let model = bundle.model_file(None).ok();
     let names = manifest.classes.iter();
-    let names = names.map(|c| (c.name.en.clone(), c.name.zh.clone())).collect();
+    let names = names
+        .map(|c| (c.name.en.clone(), c.name.zh.clone()))
+        .collect();
     ModelCard {
         name: manifest.name.clone(),
         version: manifest.version.clone(),

@@ -30,7 +30,11 @@ pub fn prepare(
     let users_file = scratch.join("users.toml");
     users::set_all(&users_file, &USERS, PIN)?;
     // Beside the bundle that the recipe uses lie the others.
-    let model = recipe.value.models.first().context("the recipe names no model")?;
+    let model = recipe
+        .value
+        .models
+        .first()
+        .context("the recipe names no model")?;
     let bundle = std::path::absolute(recipe.base.join(&model.bundle))?;
     station.value.console = Some(Config {
         socket: socket.clone(),
@@ -55,7 +59,9 @@ pub fn window(socket: &Path) -> Option<Window> {
         return None;
     }
     // Beside this program, where an installation and a build put it; else wherever the shell would find it.
-    let beside = std::env::current_exe().ok().map(|p| p.with_file_name(PROGRAM));
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|p| p.with_file_name(PROGRAM));
     let program = beside.filter(|p| p.exists()).unwrap_or(PROGRAM.into());
     let mut command = Command::new(&program);
     command.arg("--socket").arg(socket).stdin(Stdio::null());

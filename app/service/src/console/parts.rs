@@ -98,7 +98,11 @@ impl Parts {
     }
 
     fn keep(&mut self, card: PartCard, pictures: Vec<Option<Kept>>) {
-        self.picture_bytes += pictures.iter().flatten().map(|p| p.bytes.len()).sum::<usize>();
+        self.picture_bytes += pictures
+            .iter()
+            .flatten()
+            .map(|p| p.bytes.len())
+            .sum::<usize>();
         self.rejects.push_front(Reject { card, pictures });
         self.rejects.truncate(REJECTS);
         // The oldest pictures go first.
@@ -191,7 +195,9 @@ impl Parts {
             slice.0 += 1;
             slice.1 += u32::from(part.rejected);
             part.classes.iter().for_each(|&c| pareto[c as usize] += 1);
-            part.scores.iter().for_each(|&s| facts.scores[tenth(s)] += 1);
+            part.scores
+                .iter()
+                .for_each(|&s| facts.scores[tenth(s)] += 1);
             facts.times[tenth(part.took)] += 1;
         }
         facts.pareto = self.classes.iter().cloned().zip(pareto).collect();

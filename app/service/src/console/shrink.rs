@@ -134,10 +134,8 @@ fn mean_row(
     let (upper, lower) = (upper.get(..needed)?, lower.get(..needed)?);
     for (a, b) in upper.chunks(block).zip(lower.chunks(block)) {
         for &c in grid.channels {
-            let sum = u16::from(a[c])
-                + u16::from(a[c + step])
-                + u16::from(b[c])
-                + u16::from(b[c + step]);
+            let sum =
+                u16::from(a[c]) + u16::from(a[c + step]) + u16::from(b[c]) + u16::from(b[c + step]);
             out.push(((sum + 2) / 4) as u8);
         }
     }
