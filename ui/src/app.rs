@@ -120,8 +120,10 @@ impl<S: Station> Console<S> {
                 self.asked.insert(id, ask);
             }
         }
-        while self.view.answers.pictures.len() > PICTURES {
-            self.view.answers.pictures.pop_first();
+        let chosen = self.view.chosen.reject;
+        let pictures = &mut self.view.answers.pictures;
+        if pictures.len() > PICTURES {
+            pictures.retain(|(seq, _), _| Some(*seq) == chosen);
         }
         ui.ctx().request_repaint_after(LOOK);
     }
