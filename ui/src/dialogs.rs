@@ -177,7 +177,9 @@ fn pin_pad(ui: &mut Ui, view: &mut View, user: &mut Option<String>, pin: &mut St
                     "ok" => view.t("dialog.ok"),
                     digit => digit.to_owned(),
                 };
-                let key = egui::Button::new(RichText::new(&name).font(tokens.body()));
+                let name = RichText::new(&name).font(tokens.body());
+                let grow = egui::Atom::grow;
+                let key = egui::Button::new((grow(), name, grow()));
                 if ui.add(key.min_size(vec2(side * 1.3, side))).clicked() {
                     match digit {
                         "back" => {

@@ -6,8 +6,8 @@ use crate::pieces::{self, Condition, fitting};
 use crate::screens;
 use crate::view::{Screen, View};
 use eframe::egui::{
-    Align2, Button, Color32, CursorIcon, Rect, RichText, ScrollArea, Sense, Stroke, Ui, UiBuilder,
-    pos2, vec2,
+    Align2, Atom, Button, Color32, CursorIcon, Rect, RichText, ScrollArea, Sense, Stroke, Ui,
+    UiBuilder, pos2, vec2,
 };
 use sightline_wire::snapshot::{AlarmState, LineState};
 use sightline_wire::{Ask, Link, Role};
@@ -112,7 +112,10 @@ fn header(ui: &mut Ui, view: &mut View, rect: Rect) {
         .unwrap_or_else(|| view.t("frame.log_in"));
     let text = RichText::new(format!("{name}\n{role}")).font(tokens.small());
     let place = login.shrink(2.0);
-    if ui.put(place, Button::new(text)).clicked() {
+    if ui
+        .put(place, Button::new((Atom::grow(), text, Atom::grow())))
+        .clicked()
+    {
         if view.session.user.is_some() {
             view.asks.push(Ask::LogOut);
         } else {
@@ -236,7 +239,10 @@ fn banner(ui: &mut Ui, view: &mut View, rect: Rect) {
     );
     let place = Rect::from_min_max(pos2(rect.right() - button, rect.top()), rect.max).shrink(2.0);
     let text = RichText::new(view.t("frame.show_alarm")).font(tokens.body());
-    if ui.put(place, Button::new(text)).clicked() {
+    if ui
+        .put(place, Button::new((Atom::grow(), text, Atom::grow())))
+        .clicked()
+    {
         view.screen = Screen::Alarms;
     }
 }

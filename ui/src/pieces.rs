@@ -3,7 +3,7 @@
 use crate::tokens::Tokens;
 use crate::view::{Shown, View};
 use eframe::egui::{
-    Align2, Button, Color32, FontId, Pos2, Rect, Response, RichText, Sense, Shape, Stroke,
+    Align2, Atom, Button, Color32, FontId, Pos2, Rect, Response, RichText, Sense, Shape, Stroke,
     StrokeKind, Ui, UiBuilder, Vec2, pos2, vec2,
 };
 use sightline_model::{AlarmSeverity, Evaluation, Severity};
@@ -21,7 +21,7 @@ pub fn big_button(ui: &mut Ui, tokens: &Tokens, text: &str) -> Response {
 
 fn sized(ui: &mut Ui, tokens: &Tokens, text: &str, size: Vec2) -> Response {
     let text = RichText::new(text).font(tokens.body());
-    ui.add(Button::new(text).min_size(size))
+    ui.add(Button::new((Atom::grow(), text, Atom::grow())).min_size(size))
 }
 
 /// A button that stays chosen.
@@ -42,7 +42,7 @@ pub fn choice(ui: &mut Ui, tokens: &Tokens, chosen: bool, text: &str) -> Respons
         },
     );
     ui.add(
-        Button::new(text)
+        Button::new((Atom::grow(), text, Atom::grow()))
             .fill(fill)
             .stroke(stroke)
             .min_size(Vec2::splat(tokens.touch())),

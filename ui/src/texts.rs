@@ -144,6 +144,6 @@ mod tests {
         let mut texts = Texts::new(Language::English);
         texts.by_key.insert("a.b".into(), "{} of {}!".into());
         assert_eq!(texts.with("a.b", &[&1, &"x"]), "1 of x!");
-        assert_eq!(texts.t("no.such"), "no.such");
+        assert_eq!(texts.t("missing"), "missing");
     }
 }

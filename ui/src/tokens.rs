@@ -66,8 +66,8 @@ const DARK: Colors = Colors {
     data: Color32::from_rgb(138, 168, 198),
     on_color: Color32::WHITE,
     urgent: Color32::from_rgb(206, 40, 52),
-    high: Color32::from_rgb(196, 104, 8),
-    low: Color32::from_rgb(142, 120, 20),
+    high: Color32::from_rgb(178, 92, 4),
+    low: Color32::from_rgb(126, 104, 12),
     pass: Color32::from_rgb(30, 132, 68),
 };
 

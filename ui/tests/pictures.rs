@@ -1,10 +1,13 @@
 //! Every screen as a blessed picture: both sizes, both languages, both themes (each pair of these at least once).
 //! `SIGHTLINE_UPDATE_GOLDENS=1` writes them anew; look at each before it is committed.
 
-mod common;
+#[path = "common/raster.rs"]
+mod raster;
+#[path = "common/sample.rs"]
+mod sample;
 
-use common::raster::Screen as Painter;
-use common::sample::Still;
+use raster::Screen as Painter;
+use sample::Still;
 use sightline_console::app::{Console, Settings};
 use sightline_console::dialogs::Dialog;
 use sightline_console::texts::Language;

@@ -1,10 +1,11 @@
 //! Touches a console as a person does, and looks at what it asks of the station.
 
-mod common;
+#[path = "common/sample.rs"]
+mod sample;
 
-use common::sample::Still;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use sample::Still;
 use sightline_console::app::{Console, Settings};
 use sightline_console::texts::Language;
 use sightline_console::view::Screen;

@@ -276,10 +276,11 @@ fn facts(ui: &mut Ui, view: &View, rect: Rect) {
             &line.reject_streak.to_string(),
         );
         ui.add_space(tokens.mm(1.0));
-        let cells = pieces::grid(ui.available_rect_before_wrap(), 2, 2, tokens.gap());
-        for ((condition, text), cell) in lamps(view).into_iter().zip(cells) {
-            pieces::inside(ui, tokens, cell.expand(tokens.gap()), |ui| {
-                pieces::lamp(ui, tokens, condition, &text);
+        for pair in lamps(view).chunks(2) {
+            ui.columns(2, |columns| {
+                for (column, (condition, text)) in columns.iter_mut().zip(pair) {
+                    pieces::lamp(column, tokens, *condition, text);
+                }
             });
         }
     });

@@ -149,10 +149,13 @@ impl House {
     }
 }
 
-impl Host for Arc<House> {
+/// Receives consoles on behalf of the house.
+pub struct Reception(pub Arc<House>);
+
+impl Host for Reception {
     fn welcome(&self, name: &str) -> Box<dyn Guest> {
         tracing::info!(name, "a console has come");
-        Box::new(Visitor::new(self.clone()))
+        Box::new(Visitor::new(self.0.clone()))
     }
 
     fn preview(
@@ -161,6 +164,6 @@ impl Host for Arc<House> {
         seen: Option<(u64, bool)>,
         pixels: &mut Vec<u8>,
     ) -> Option<PreviewHead> {
-        self.previews.newest(wish, seen, pixels)
+        self.0.previews.newest(wish, seen, pixels)
     }
 }

@@ -20,6 +20,7 @@ pub mod users;
 pub use house::{Deeds, House};
 
 use crate::station::Running;
+use house::Reception;
 use previews::PreviewTap;
 use sightline_configs::{Loaded, Station};
 use sightline_flow::FlowCounters;
@@ -81,7 +82,7 @@ impl Begun {
         };
         let facts = facts::Facts::new(station, house.clone());
         facts.post_station(&board);
-        let server = Server::start(settings, board.clone(), Arc::new(house))?;
+        let server = Server::start(settings, board.clone(), Arc::new(Reception(house)))?;
         Ok(Console {
             board,
             server,
