@@ -5,8 +5,8 @@
 //! Where to start: [`station`] and [`recipe`] hold the fields with their defaults and meaning.
 
 mod check;
-mod engine;
 pub mod console;
+mod engine;
 mod load;
 mod problem;
 mod read;
