@@ -69,7 +69,7 @@ impl Plant {
         let client = self.client();
         until("the console is connected", || client.link() == Link::Up);
         until("the first part", || {
-            client.look(|s, ..| !s.parts.is_empty())
+            client.look(|s, _, _| !s.parts.is_empty())
         });
         (station, client)
     }
@@ -113,7 +113,7 @@ fn log_in(client: &Client, user: &str) {
 }
 
 fn sees(what: &str, client: &Client, wanted: impl Fn(&Snapshot) -> bool) {
-    until(what, || client.look(|snapshot, ..| wanted(snapshot)));
+    until(what, || client.look(|snapshot, _, _| wanted(snapshot)));
 }
 
 /// Action, old and new value, and reason of the trail, newest first.
@@ -180,7 +180,7 @@ fn recipe_and_model_change_and_go_back_between_parts() {
 
     let activate = || Ask::ActivateModel {
         name: "pcb-detector".into(),
-        version: client.look(|s, ..| {
+        version: client.look(|s, _, _| {
             let newest = s.models.installed.iter().map(|m| m.version.clone()).max();
             newest.expect("two are installed")
         }),
@@ -188,12 +188,12 @@ fn recipe_and_model_change_and_go_back_between_parts() {
     };
     assert_eq!(ask(&client, activate()), needs(Role::Engineer));
     log_in(&client, "Eng");
-    let before = client.look(|s, ..| s.models.active[0].version.clone());
+    let before = client.look(|s, _, _| s.models.active[0].version.clone());
     assert_eq!(ask(&client, activate()), Answer::Done);
     sees("the new model", &client, |s| {
         s.models.active[0].version.starts_with("9.")
     });
-    let generation = client.look(|s, ..| s.recipes.generation);
+    let generation = client.look(|s, _, _| s.recipes.generation);
     let results = station.results().len();
     station.wait_for("a result of the new model", results, |r| {
         r["models"][0]["version"]
@@ -276,7 +276,7 @@ fn an_alarm_is_acknowledged_and_put_aside_and_the_line_stopped_and_started() {
     sees("the belt is empty of triggers", &client, |s| {
         s.line.open_parts == 0
     });
-    let triggers = client.look(|s, ..| s.line.triggers);
+    let triggers = client.look(|s, _, _| s.line.triggers);
     assert_eq!(ask(&other, Ask::StartLine), Answer::Done);
     sees("parts again", &client, |s| {
         s.line.state == LineState::Running && s.line.triggers > triggers

@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn an_alarm_goes_through_its_states_and_comes_back_unacknowledged() {
         let mut book = AlarmBook::default();
-        let mut see = |book: &mut AlarmBook, active, since| {
+        let see = |book: &mut AlarmBook, active, since| {
             book.see(&[alarm("a", active, since)], UtcMicros(since));
             states(book)
         };
