@@ -5,6 +5,8 @@
 
 pub mod broker;
 pub mod process;
+pub mod requester;
+pub mod scripted;
 pub mod station;
 
 use std::net::{Ipv4Addr, TcpListener};

@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod cli;
+mod control;
 mod cpu;
 mod demo;
 mod engines;
@@ -22,6 +23,7 @@ mod results;
 mod run;
 mod station;
 mod stop;
+mod store;
 mod threads;
 mod trigger;
 mod tuning;

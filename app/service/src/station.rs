@@ -1,5 +1,6 @@
 //! Composes a running station: engines, uplink, flow, gate, cameras, trigger, in this order, and ends it in reverse.
 
+use crate::control::{Control, Event, GatedTap, GatedTrigger};
 use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
 use crate::gate::{self, SimulatedGate};
@@ -16,10 +17,10 @@ use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
 use sightline_ingest::{CameraContext, CameraHandle, SimulatedLine};
 use sightline_model::{CameraId, Clock, Generation, SystemClock};
-use sightline_uplink::{Counters, Uplink, UplinkSettings};
+use sightline_uplink::{Counters, Patience, Uplink, UplinkSettings};
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -55,6 +56,9 @@ pub struct Running {
     pub events: Arc<Events>,
     pub models: Arc<Models>,
     pub losses: watch::Losses,
+    pub control: Arc<Control>,
+    /// The recipe that inspects: its file and the MES's id.
+    recipe: Mutex<(PathBuf, String)>,
     recorder: Option<Arc<recording::Tap>>,
     rate: Option<RateTrigger>,
 }
@@ -78,12 +82,20 @@ pub fn start(
     let boot_id = Uuid::now_v7();
     let models = match wishes.models {
         Some(models) => models,
-        None => Arc::new(EngineRoom::open(&config.engine, &station.base)?.open_models(recipe)?),
+        None => Arc::new(
+            EngineRoom::open(&config.engine, &station.base)?
+                .with_store(config.models.as_ref(), &station.base)?
+                .open_models(recipe)?,
+        ),
     };
     let first = engines::build(Generation(1), config, recipe, models.clone())?;
     let plan = first.plan.clone();
     let trigger_door = Arc::new(trigger::Door::default());
-    let uplink = start_uplink(station, boot_id, &clock, &trigger_door)?;
+    let control = control(config, &clock, &trigger_door);
+    let uplink = start_uplink(station, boot_id, &clock, &control)?;
+    if let Some(uplink) = &uplink {
+        control.publish_with(uplink.clone());
+    }
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()));
 
     let line = gate::simulated_line(config, &plan, &clock, &station.base, &trigger_door)?;
@@ -134,8 +146,16 @@ pub fn start(
     };
     trigger_door.open(triggers.clone());
     if let Some(uplink) = &uplink {
-        watch::tell_recipe(uplink, &plan, clock.utc());
+        watch::tell_recipe(uplink, &plan, clock.utc(), "configuration");
     }
+    let sink = match every_frame(config)? {
+        Some(camera) => Arc::new(GatedTap {
+            sources: control.sources.clone(),
+            camera,
+            to: sink,
+        }),
+        None => sink,
+    };
     let mut running = Running {
         clock: clock.clone(),
         flow,
@@ -145,13 +165,30 @@ pub fn start(
         events,
         models,
         losses: watch::Losses::default(),
+        control,
+        recipe: Mutex::new((
+            station.base.join(&config.recipe),
+            recipe.value.external_id.clone(),
+        )),
         recorder,
         rate: None,
     };
+    // Inspecting begins at once: a part that comes must find its station ready.
+    for event in [
+        Event::Configured,
+        Event::RecipePrepared,
+        Event::StartContinuous,
+    ] {
+        running.control.step(event)?;
+    }
     running.start_cameras(station, &plan, &sink, raised)?;
     match &config.trigger {
         TriggerKind::Rate { hz } => {
-            running.rate = Some(RateTrigger::start(*hz, triggers, clock, raised)?)
+            let gated = Arc::new(GatedTrigger {
+                sources: running.control.sources.clone(),
+                to: triggers,
+            });
+            running.rate = Some(RateTrigger::start(*hz, gated, clock, raised)?);
         }
         TriggerKind::Simulated {} => {
             if let Some(line) = &running.line {
@@ -167,21 +204,33 @@ fn start_uplink(
     station: &Loaded<Station>,
     boot_id: Uuid,
     clock: &Arc<dyn Clock>,
-    door: &Arc<trigger::Door>,
+    control: &Arc<Control>,
 ) -> anyhow::Result<Option<Arc<Uplink>>> {
     let Some(mqtt) = &station.value.mqtt else {
         return Ok(None);
     };
-    let by_command = matches!(station.value.trigger, TriggerKind::Command {});
     let settings = UplinkSettings {
         identity: station.value.station.clone(),
         mqtt: mqtt.clone(),
+        sparkplug: station.value.sparkplug.clone(),
         base: station.base.clone(),
         session: boot_id.to_string(),
         clock: clock.clone(),
-        commands: by_command.then(|| trigger::by_command(door.clone(), clock.clone())),
+        commands: Some(control.handler()),
+        patience: Patience::default(),
     };
     Ok(Some(Arc::new(Uplink::start(settings)?)))
+}
+
+/// The door for commands, with the configured ones allowed.
+fn control(config: &Station, clock: &Arc<dyn Clock>, door: &Arc<trigger::Door>) -> Arc<Control> {
+    let allowed = config
+        .mqtt
+        .as_ref()
+        .map_or_else(Vec::new, |m| m.commands.clone());
+    let by_command = matches!(config.trigger, TriggerKind::Command {});
+    let trigger = by_command.then(|| trigger::CommandTrigger::new(door.clone(), clock.clone()));
+    Control::new(allowed, clock.clone(), trigger)
 }
 
 fn flow_settings(
@@ -262,29 +311,56 @@ impl Running {
 
     /// Reads the recipe file again and lets it take over between parts. With anything wrong the old one goes on.
     pub fn change_recipe(&self, station: &Loaded<Station>) {
-        match self.try_change_recipe(station) {
+        match self.take_recipe(station, &self.recipe_path(), "reload") {
             Ok(generation) => tracing::info!(%generation, "the recipe was changed"),
             Err(error) => tracing::error!("the recipe stays as it is: {error:#}"),
         }
     }
 
-    fn try_change_recipe(&self, station: &Loaded<Station>) -> anyhow::Result<Generation> {
-        let path = station.base.join(&station.value.recipe);
-        let recipe = sightline_configs::load_recipe(&path, &station.value)?;
+    /// The file of the recipe that inspects.
+    pub fn recipe_path(&self) -> PathBuf {
+        self.recipe
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone()
+    }
+
+    /// The MES's id of the recipe that inspects.
+    pub fn recipe_id(&self) -> String {
+        self.recipe
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1
+            .clone()
+    }
+
+    /// Lets the recipe of a file take over between parts; `by` asked for it.
+    pub fn take_recipe(
+        &self,
+        station: &Loaded<Station>,
+        path: &Path,
+        by: &str,
+    ) -> anyhow::Result<Generation> {
+        let recipe = sightline_configs::load_recipe(path, &station.value)?;
         // The workers are there already, so the arrangement stays.
         let Chosen { instances, threads } = self.models.chosen;
         let wanted = Engine {
             arrangement: Arrangement::Fixed { instances, threads },
             ..station.value.engine.clone()
         };
-        let models = Arc::new(EngineRoom::open(&wanted, &station.base)?.open_models(&recipe)?);
+        let room = EngineRoom::open(&wanted, &station.base)?
+            .with_store(station.value.models.as_ref(), &station.base)?;
+        let models = Arc::new(room.open_models(&recipe)?);
         let next = Generation(self.flow.counters().generation.0 + 1);
         let build = engines::build(next, &station.value, &recipe, models)?;
         let plan = build.plan.clone();
         let active = self.flow.activate(build)?;
         if let Some(uplink) = &self.uplink {
-            watch::tell_recipe(uplink, &plan, self.clock.utc());
+            watch::tell_recipe(uplink, &plan, self.clock.utc(), by);
         }
+        *self.recipe.lock().unwrap_or_else(PoisonError::into_inner) =
+            (path.into(), recipe.value.external_id);
         Ok(active)
     }
 
@@ -295,6 +371,9 @@ impl Running {
 
     /// Ends in order: trigger and line, cameras, flow (engines, judge, gate), uplink.
     pub fn stop(self) -> Ended {
+        if let Err(error) = self.control.step(Event::Halt) {
+            tracing::debug!(%error, "the state stays");
+        }
         drop(self.rate);
         if let Some(line) = &self.line {
             empty_belt(line);
