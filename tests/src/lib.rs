@@ -7,6 +7,7 @@ pub mod broker;
 pub mod process;
 pub mod requester;
 pub mod scripted;
+pub mod sparkplug_host;
 pub mod station;
 
 use std::net::{Ipv4Addr, TcpListener};

@@ -34,7 +34,7 @@ pub fn ask(port: u16, verb: &str, payload: &[u8], manner: Manner<'_>) -> Option<
             "-q",
             "1",
             "-W",
-            "20",
+            "60",
         ])
         .args([
             "-t",

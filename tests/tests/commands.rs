@@ -7,13 +7,15 @@ use sightline_tests::process::Killed;
 use sightline_tests::requester::{Manner, ROOT, ask};
 use sightline_tests::station::{Station, sightline};
 use sightline_tests::{PATIENCE, free_port, project, until};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A demo station in `folder` that takes every command; recipes `demo-board` and `other` lie beside each other.
 struct Plant {
     port: u16,
     station: Station,
-    heard: Messages,
+    heard: RefCell<Heard>,
     _broker: Killed,
     _subscriber: Killed,
 }
@@ -49,18 +51,30 @@ fn prepare(folder: &Path, port: u16) -> std::path::PathBuf {
     config
 }
 
+/// What came over MQTT.
+struct Heard {
+    coming: Messages,
+    log: Vec<(String, Value)>,
+    /// How far each topic was looked at.
+    seen: BTreeMap<String, usize>,
+}
+
 impl Plant {
     fn start(folder: &Path) -> Self {
         let port = free_port();
         let config = prepare(folder, port);
         let broker = mosquitto(port, folder);
-        let (subscriber, heard) = subscribe(port, &format!("{ROOT}/#"), "mqttv5");
+        let (subscriber, coming) = subscribe(port, &format!("{ROOT}/#"), "mqttv5");
         let station = Station::run(&config);
         station.wait_for("the first part", 0, |r| r["seq"] == 1);
         Self {
             port,
             station,
-            heard,
+            heard: RefCell::new(Heard {
+                coming,
+                log: Vec::new(),
+                seen: BTreeMap::new(),
+            }),
             _broker: broker,
             _subscriber: subscriber,
         }
@@ -93,25 +107,25 @@ impl Plant {
         );
     }
 
-    /// Waits for a message on `suffix` that satisfies `wanted`; returns everything heard there until then.
+    /// Waits for a message on `suffix` that satisfies `wanted` and came after the last one waited for there; returns
+    /// everything that was said there since the start.
     fn hear(&self, suffix: &str, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         let topic = format!("{ROOT}/{suffix}");
-        let mut heard = Vec::new();
+        let mut heard = self.heard.borrow_mut();
         loop {
-            let (on, payload) = self
-                .heard
-                .recv_timeout(PATIENCE)
-                .unwrap_or_else(|e| panic!("{e}: {suffix}: {heard:?}"));
-            if payload.is_empty() {
-                continue;
+            let from = heard.seen.get(&topic).copied().unwrap_or(0);
+            let there = heard.log.iter().filter(|(on, _)| *on == topic);
+            let all: Vec<Value> = there.map(|(_, value)| value.clone()).collect();
+            if let Some(at) = all.iter().skip(from).position(&wanted) {
+                heard.seen.insert(topic, from + at + 1);
+                return all;
             }
-            let value: Value = serde_json::from_str(&payload).expect("JSON");
-            by_its_schema(&value);
-            if on == topic {
-                heard.push(value.clone());
-                if wanted(&value) {
-                    return heard;
-                }
+            let next = heard.coming.recv_timeout(PATIENCE);
+            let (on, payload) = next.unwrap_or_else(|e| panic!("{e}: {suffix}: {all:?}"));
+            if !payload.is_empty() && !on.contains("/cmd/") {
+                let value: Value = serde_json::from_str(&payload).expect("JSON");
+                by_its_schema(&value);
+                heard.log.push((on, value));
             }
         }
     }

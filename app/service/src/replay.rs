@@ -245,6 +245,8 @@ fn compose(
             confirm_within_ms: None,
         },
         mqtt: None,
+        sparkplug: None,
+        models: None,
         simulation: None,
     };
     let view = given.as_ref().and_then(|r| r.views.first()).cloned();

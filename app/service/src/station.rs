@@ -94,7 +94,7 @@ pub fn start(
     let control = control(config, &clock, &trigger_door);
     let uplink = start_uplink(station, boot_id, &clock, &control)?;
     if let Some(uplink) = &uplink {
-        control.publish_with(uplink.clone());
+        control.publish_with(uplink);
     }
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()));
 

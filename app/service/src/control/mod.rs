@@ -25,7 +25,7 @@ use sightline_queue::{Receiver, Sender, bounded};
 use sightline_uplink::payload::{AuditMessage, StateMessage, to_json};
 use sightline_uplink::{Command, CommandHandler, Outcome, Reply, Uplink};
 use sources::Sources;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// Commands that may wait for the main thread.
 const JOBS: usize = 32;
@@ -58,7 +58,8 @@ pub struct Control {
     post: Sender<Job>,
     jobs: Receiver<Job>,
     standing: Mutex<Standing>,
-    uplink: OnceLock<Arc<Uplink>>,
+    /// Weak: the uplink holds this door by its handler, and must end when the station lets go of it.
+    uplink: OnceLock<Weak<Uplink>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,9 +98,9 @@ impl Control {
     }
 
     /// From now on states and copies of the audit trail are published.
-    pub fn publish_with(&self, uplink: Arc<Uplink>) {
+    pub fn publish_with(&self, uplink: &Arc<Uplink>) {
         // There is one uplink a station; the first one stays.
-        let _ = self.uplink.set(uplink);
+        let _ = self.uplink.set(Arc::downgrade(uplink));
         self.publish(&lock(&self.standing));
     }
 
@@ -193,7 +194,7 @@ impl Control {
 
     /// Tells the state, and which commands it takes.
     fn publish(&self, standing: &Standing) {
-        let Some(uplink) = self.uplink.get() else {
+        let Some(uplink) = self.uplink.get().and_then(Weak::upgrade) else {
             return;
         };
         let takes = |verb: &&Verb| {
@@ -236,7 +237,7 @@ impl Control {
         let action: String = action.chars().take(40).collect();
         let actor: String = actor.chars().take(80).collect();
         tracing::info!(actor, action, ?old, ?new, reason, "audit");
-        if let Some(uplink) = self.uplink.get() {
+        if let Some(uplink) = self.uplink.get().and_then(Weak::upgrade) {
             let message = AuditMessage {
                 schema: "sightline.audit.v1".into(),
                 at: self.clock.utc().to_rfc3339(),

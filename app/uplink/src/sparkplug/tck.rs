@@ -37,14 +37,14 @@ fn bd_seq(payload: &Payload) -> u64 {
 }
 
 fn part(seq: u64) -> Part {
+    let stages = sightline_model::result::StagesUs::default();
     let result = serde_json::json!({
         "schema": "sightline.result.v1", "event_id": "01890a5d-ac96-774b-bcce-b302099a8057", "seq": seq,
         "boot_id": "01890a5d-ac96-774b-bcce-b302099a8057", "station": "s1", "track_id": seq,
         "recipe": {"external_id": "B7", "internal_id": "b7", "version": "1", "hash": ""},
         "configuration_hash": "", "generation": 1, "models": [], "result_state": "complete",
         "evaluation": "NotOK", "disposition": "reject", "disposition_reason": "verdict", "is_simulated": false,
-        "views": [], "times": {"trigger": "", "decided": "", "deadline": "", "margin_ms": 1.5, "stages_us":
-            {"capture": 0, "batch_wait": 0, "queue": 0, "preprocess": 0, "infer": 0, "postprocess": 0, "judge": 0}},
+        "views": [], "times": {"trigger": "", "decided": "", "deadline": "", "margin_ms": 1.5, "stages_us": stages},
         "evidence": [], "replayed": false
     });
     let result: InspectionResult = serde_json::from_value(result).expect("a result");
