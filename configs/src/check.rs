@@ -5,7 +5,7 @@ use crate::read::Source;
 use crate::recipe::{Combine, Recipe, Reference};
 use crate::station::{
     Arrangement, Camera, Engine, FaultKind, Gate, GateAt, GateKind, Mqtt, Simulation,
-    Source as CameraSource, Station, Trigger,
+    Source as CameraSource, Sparkplug, Station, Trigger,
 };
 use crate::{Problem, nearest};
 use std::collections::HashSet;
@@ -108,6 +108,9 @@ pub fn check_station(station: &Station, source: &Source) -> Vec<Problem> {
     if let Some(console) = &station.console {
         check_console(&mut r, console);
     }
+    if let Some(sparkplug) = &station.sparkplug {
+        check_sparkplug(&mut r, station, sparkplug);
+    }
     if let Some(simulation) = &station.simulation {
         check_simulation(&mut r, station, simulation);
     }
@@ -125,16 +128,9 @@ fn check_identity(r: &mut Report<'_>, station: &Station) {
         ("name", &id.name),
     ];
     for (field, level) in levels {
-        let bad = |c: char| "+#$/".contains(c) || c.is_whitespace() || c.is_control();
-        r.require(
-            !level.is_empty() && !level.contains(bad),
-            format!("station.{field}"),
-            || {
-                format!(
-                    "expected a topic level without spaces, `/`, `+`, `#` or `$`, found `{level}`"
-                )
-            },
-        );
+        if let Some(why) = wrong_level(level) {
+            r.add(format!("station.{field}"), why);
+        }
     }
 }
 
@@ -157,6 +153,14 @@ fn check_console(r: &mut Report<'_>, console: &Console) {
     r.require((1..=16).contains(&consoles), "console.consoles", || {
         format!("expected 1 to 16, found {consoles}")
     });
+}
+
+/// What is wrong with a topic level.
+fn wrong_level(level: &str) -> Option<String> {
+    let bad = |c: char| "+#$/".contains(c) || c.is_whitespace() || c.is_control();
+    (level.is_empty() || level.contains(bad)).then(|| {
+        format!("expected a topic level without spaces, `/`, `+`, `#` or `$`, found `{level}`")
+    })
 }
 
 fn check_camera(r: &mut Report<'_>, at: &str, camera: &Camera, has_simulation: bool) {
@@ -311,33 +315,34 @@ fn check_mqtt(r: &mut Report<'_>, mqtt: &Mqtt) {
         "mqtt.password_file",
         || "a password without a user name; write mqtt.username".into(),
     );
+    let tls = mqtt.tls.as_ref();
+    r.require(mqtt.is_tls() == tls.is_some(), "mqtt.tls", || {
+        "expected [mqtt.tls] with mqtts://, and only there: certificates are of no use without encryption".into()
+    });
+    r.require(
+        tls.is_none_or(|t| t.cert_file.is_some() == t.key_file.is_some()),
+        "mqtt.tls.cert_file",
+        || "a certificate and its key go together; write both cert_file and key_file".into(),
+    );
 }
 
-impl Mqtt {
-    /// Host and port of an outside broker.
-    ///
-    /// # Errors
-    /// What was expected and found, when `broker` is not `mqtt://host[:port]`.
-    pub fn address(&self) -> Result<(String, u16), String> {
-        let wrong = || {
-            format!(
-                "expected `embedded` or mqtt://host[:port], found `{}`",
-                self.broker
-            )
-        };
-        let rest = self.broker.strip_prefix("mqtt://").ok_or_else(wrong)?;
-        // A bracketed IPv6 address holds colons of its own.
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| wrong())?),
-            _ => (rest, 1883),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() || host.contains(['/', '@', ' ']) {
-            Err(wrong())
-        } else {
-            Ok((host.to_string(), port))
+fn check_sparkplug(r: &mut Report<'_>, station: &Station, sparkplug: &Sparkplug) {
+    r.require(station.mqtt.is_some(), "sparkplug", || {
+        "Sparkplug uses the broker of [mqtt]; write that section, too".into()
+    });
+    let levels = [
+        ("sparkplug.group", Some(&sparkplug.group)),
+        ("sparkplug.node", sparkplug.node.as_ref()),
+        ("sparkplug.primary_host", sparkplug.primary_host.as_ref()),
+    ];
+    for (field, level) in levels {
+        if let Some(why) = level.and_then(|l| wrong_level(l)) {
+            r.add(field, why);
         }
     }
+    r.require(sparkplug.buffer > 0, "sparkplug.buffer", || {
+        "expected at least 1, found 0".into()
+    });
 }
 
 fn check_simulation(r: &mut Report<'_>, station: &Station, s: &Simulation) {

@@ -8,13 +8,14 @@ mod check;
 pub mod console;
 mod engine;
 mod load;
+mod mqtt;
 mod problem;
 mod read;
 pub mod recipe;
 pub mod station;
 
 pub use check::{check_recipe, check_station};
-pub use load::{Loaded, load, load_recipe};
+pub use load::{Loaded, load, load_recipe, recipe_id};
 pub use problem::{Problem, Problems};
 pub use read::{Source, nearest, read};
 pub use recipe::Recipe;

@@ -57,6 +57,17 @@ pub fn load_recipe(path: &Path, station: &Station) -> Result<Loaded<Recipe>, Pro
     }
 }
 
+/// External id and version that a recipe file says it has, whatever else is wrong with it.
+pub fn recipe_id(path: &Path) -> Option<(String, String)> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        external_id: String,
+        version: String,
+    }
+    let head: Head = toml::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    Some((head.external_id, head.version))
+}
+
 fn load_file<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>, Problems> {
     let text = std::fs::read_to_string(path).map_err(|e| {
         let message = format!("expected a readable TOML file: {e}");
@@ -107,7 +118,16 @@ mod tests {
 
     #[test]
     fn every_rule_between_fields_is_held() {
-        use crate::station::{Arrangement, Fault, FaultKind, GateAt, Trigger};
+        use crate::station::{Arrangement, Fault, FaultKind, GateAt, Sparkplug, Tls, Trigger};
+        fn sparkplug(group: &str) -> Sparkplug {
+            Sparkplug {
+                group: group.into(),
+                node: None,
+                primary_host: None,
+                aliases: false,
+                buffer: 1,
+            }
+        }
         let (good, recipe) = shipped();
         let source = Source::default();
         let station = |change: fn(&mut Station)| {
@@ -116,7 +136,7 @@ mod tests {
             check_station(&bad, &source)
         };
         type Break = fn(&mut Station);
-        let cases: [(Break, &str); 14] = [
+        let cases: [(Break, &str); 18] = [
             (|s| s.station.line = "a b".into(), "station.line"),
             (|s| s.station.name = "a/b".into(), "station.name"),
             (|s| s.cameras[1].name = "cam1".into(), "cameras[1].name"),
@@ -155,6 +175,29 @@ mod tests {
             (
                 |s| s.mqtt.as_mut().unwrap().listen = "nowhere".into(),
                 "mqtt.listen",
+            ),
+            (
+                |s| s.mqtt.as_mut().unwrap().broker = "mqtts://mes".into(),
+                "mqtt.tls",
+            ),
+            (
+                |s| {
+                    let mqtt = s.mqtt.as_mut().unwrap();
+                    mqtt.tls = Some(Tls {
+                        ca_file: "ca.pem".into(),
+                        cert_file: Some("own.pem".into()),
+                        key_file: None,
+                    });
+                },
+                "mqtt.tls.cert_file",
+            ),
+            (|s| s.sparkplug = Some(sparkplug("a/b")), "sparkplug.group"),
+            (
+                |s| {
+                    s.sparkplug = Some(sparkplug("acme"));
+                    s.mqtt = None;
+                },
+                "sparkplug",
             ),
             (
                 |s| s.simulation.as_mut().unwrap().spacing_max_mm = 1.0,
@@ -209,6 +252,7 @@ mod tests {
         };
         assert_eq!(address("mqtt://mes"), Ok(("mes".into(), 1883)));
         assert_eq!(address("mqtt://[::1]:99"), Ok(("::1".into(), 99)));
+        assert_eq!(address("mqtts://mes"), Ok(("mes".into(), 8883)));
         assert!(address("mqtt://mes:99999").is_err());
         assert!(address("mqtt://").is_err());
     }

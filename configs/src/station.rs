@@ -1,6 +1,7 @@
 //! The configuration of one box: cameras, trigger, engine, gate, MQTT, simulated line.
 
 pub use crate::engine::{Arrangement, Automatic, Engine, Precision, Priority, Threads};
+pub use crate::mqtt::{Models, Mqtt, Sparkplug, Tls, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sightline_model::PixelFormat;
@@ -32,6 +33,12 @@ pub struct Station {
     /// Consoles. Absent: none can connect.
     #[serde(default)]
     pub console: Option<crate::console::Console>,
+    /// The same events as Sparkplug B, on a connection of its own. Absent: not.
+    #[serde(default)]
+    pub sparkplug: Option<Sparkplug>,
+    /// Where model bundles are kept that can be activated and rolled back. Absent: only the recipe's own.
+    #[serde(default)]
+    pub models: Option<Models>,
     /// The simulated line, needed by `simulated` cameras, triggers and gates.
     #[serde(default)]
     pub simulation: Option<Simulation>,
@@ -309,48 +316,6 @@ pub enum GateAt {
     EncoderCounts(i64),
     /// After so many ms.
     DelayMs(f64),
-}
-
-/// Where results go.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Mqtt {
-    /// `mqtt://host:port`, or `embedded` for a broker inside this process.
-    pub broker: String,
-    /// Address the embedded broker listens on.
-    #[serde(default = "default_listen")]
-    pub listen: String,
-    /// Client id; absent: `sightline-{station}`.
-    #[serde(default)]
-    pub client_id: Option<String>,
-    /// User name.
-    #[serde(default)]
-    pub username: Option<String>,
-    /// File that holds the password.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-    /// Results in memory waiting for an acknowledgement before an alarm is raised.
-    #[serde(default = "default_outbox")]
-    pub outbox: usize,
-    /// Publishes in flight at once.
-    #[serde(default = "default_window")]
-    pub window: u16,
-    /// Seconds between `kpi` messages.
-    #[serde(default = "default_kpi_s")]
-    pub kpi_s: f64,
-}
-
-fn default_listen() -> String {
-    "127.0.0.1:1883".into()
-}
-fn default_outbox() -> usize {
-    100_000
-}
-fn default_window() -> u16 {
-    64
-}
-fn default_kpi_s() -> f64 {
-    5.0
 }
 
 /// The simulated line.

@@ -10,12 +10,14 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Starts mosquitto on `port`; returns once it listens.
 pub fn mosquitto(port: u16, folder: &Path) -> Killed {
+    mosquitto_with(port, folder, "allow_anonymous true\n")
+}
+
+/// Starts mosquitto on `port` with the rest of its configuration; returns once it listens.
+pub fn mosquitto_with(port: u16, folder: &Path, rest: &str) -> Killed {
     let config = folder.join("mosquitto.conf");
-    std::fs::write(
-        &config,
-        format!("listener {port} 127.0.0.1\nallow_anonymous true\n"),
-    )
-    .expect("its configuration");
+    std::fs::write(&config, format!("listener {port} 127.0.0.1\n{rest}"))
+        .expect("its configuration");
     // Debian puts the broker where a user's PATH may not look.
     let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"]
         .into_iter()

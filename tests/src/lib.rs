@@ -6,6 +6,9 @@
 pub mod boards;
 pub mod broker;
 pub mod process;
+pub mod requester;
+pub mod scripted;
+pub mod sparkplug_host;
 pub mod station;
 
 use std::net::{Ipv4Addr, TcpListener};

@@ -1,10 +1,10 @@
 //! The uplink against real brokers: mosquitto, killed and restarted, and the embedded one.
 
 use sightline_configs::station::{Identity, Mqtt};
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, SystemClock, UtcMicros};
+use sightline_model::{Alarm, AlarmId, AlarmSeverity, AlarmState, SystemClock, UtcMicros};
 use sightline_tests::broker::{Messages, mosquitto, subscribe};
 use sightline_tests::{PATIENCE, free_port, until};
-use sightline_uplink::{EmbeddedBroker, Uplink, UplinkSettings};
+use sightline_uplink::{EmbeddedBroker, Patience, Uplink, UplinkSettings};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,23 +21,22 @@ fn settings(broker: String, listen: String) -> UplinkSettings {
         name: level("s1"),
     };
     let mqtt = Mqtt {
-        broker,
         listen,
-        client_id: None,
-        username: None,
-        password_file: None,
         outbox: 10_000,
         window: 16,
         kpi_s: 0.2,
+        ..Mqtt::to(&broker)
     };
     let clock = Arc::new(SystemClock::default());
     UplinkSettings {
         identity,
         mqtt,
+        sparkplug: None,
         base: PathBuf::new(),
         session: "boot-1".into(),
         clock,
         commands: None,
+        patience: Patience::default(),
     }
 }
 
@@ -129,17 +128,52 @@ fn status_alarm_and_last_will_are_retained() {
         since: UtcMicros(0),
         message,
     };
-    uplink.alarm(&alarm);
-    assert!(next("/alarm/camera.cam1.stalled").contains("expected frames from cam1"));
+    uplink.alarm(&alarm, AlarmState::ActiveUnacknowledged);
+    let told = next("/alarm/camera.cam1.stalled");
+    assert!(told.contains("expected frames from cam1"), "{told}");
+    assert!(
+        told.contains("\"state\":\"active_unacknowledged\""),
+        "{told}"
+    );
     assert!(next("/status").contains("\"state\":\"degraded\""));
     alarm.active = false;
-    uplink.alarm(&alarm);
-    assert_eq!(next("/alarm/camera.cam1.stalled"), "");
+    uplink.alarm(&alarm, AlarmState::ReturnedUnacknowledged);
+    let told = next("/alarm/camera.cam1.stalled");
+    assert!(told.contains("\"active\":false"), "{told}");
     assert!(next("/status").contains("\"state\":\"online\""));
+    uplink.alarm(&alarm, AlarmState::Normal);
+    assert_eq!(next("/alarm/camera.cam1.stalled"), "");
     uplink.kpi(b"{\"parts\":1}".to_vec());
     assert_eq!(next("/kpi"), "{\"parts\":1}");
     uplink.stop(Duration::ZERO);
     assert!(next("/status").contains("\"state\":\"offline\""));
+}
+
+#[test]
+fn an_alarm_that_an_earlier_run_left_behind_is_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let _broker = mosquitto(port, folder.path());
+    let topic = "acme/north/smt/l1/aoi/vision/s1/alarm/old";
+    let left = std::process::Command::new("mosquitto_pub")
+        .args([
+            "-p",
+            &port.to_string(),
+            "-r",
+            "-q",
+            "1",
+            "-t",
+            topic,
+            "-m",
+            "{}",
+        ])
+        .status();
+    assert!(left.unwrap().success());
+    let (_subscriber, hear) = subscribe(port, topic, "mqttv5");
+    assert_eq!(hear.recv_timeout(PATIENCE).unwrap().1, "{}");
+    let _uplink =
+        Uplink::start(settings(format!("mqtt://127.0.0.1:{port}"), String::new())).unwrap();
+    assert_eq!(hear.recv_timeout(PATIENCE).unwrap().1, "");
 }
 
 #[test]

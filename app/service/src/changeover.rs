@@ -163,7 +163,8 @@ impl Changeover {
             arrangement: Arrangement::Fixed { instances, threads },
             ..self.station.value.engine.clone()
         };
-        let room = EngineRoom::open(&wanted, &self.station.base)?;
+        let room = EngineRoom::open(&wanted, &self.station.base)?
+            .with_store(self.station.value.models.as_ref(), &self.station.base)?;
         let models = Arc::new(room.open_models(&recipe)?);
         let next = Generation(self.flow.counters().generation.0 + 1);
         let build = engines::build(next, &self.station.value, &recipe, models.clone())?;

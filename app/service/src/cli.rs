@@ -28,7 +28,7 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Measure the pipeline against the engine's own ceiling on this box.
     Bench(BenchArgs),
-    /// Look at, check and pack model bundles.
+    /// Look at, check and pack model bundles; install them in a station's store, activate them, go back.
     #[command(subcommand)]
     Model(ModelCommand),
     /// Say who may log in at consoles.
@@ -178,4 +178,50 @@ pub enum ModelCommand {
         #[arg(long, short)]
         output: PathBuf,
     },
+    /// Verify a bundle and take it into the store. It looks only when it is activated.
+    Install {
+        #[command(flatten)]
+        store: StoreArgs,
+        /// The bundle's directory or `.tar.zst`.
+        bundle: PathBuf,
+        /// The archive's SHA-256, hex; compared before it is opened.
+        #[arg(long)]
+        sha256: Option<String>,
+        /// At the lowest priority, for a box that inspects.
+        #[arg(long)]
+        gently: bool,
+    },
+    /// Show what is installed, and what looks.
+    List {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Let an installed bundle look; a running station takes it with SIGHUP (`systemctl reload`).
+    Activate {
+        #[command(flatten)]
+        store: StoreArgs,
+        /// The bundle's name.
+        name: String,
+        /// Its version.
+        version: String,
+    },
+    /// Go back to the bundle that looked before; a running station takes it with SIGHUP.
+    Rollback {
+        #[command(flatten)]
+        store: StoreArgs,
+        /// The bundle's name.
+        name: String,
+    },
+}
+
+/// Which model store.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct StoreArgs {
+    /// The store's folder.
+    #[arg(long)]
+    pub store: Option<PathBuf>,
+    /// The station's configuration, which names it.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
 }

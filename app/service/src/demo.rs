@@ -64,7 +64,7 @@ pub fn demo(args: &DemoArgs) -> Outcome {
     let start = Instant::now();
     let mut told = Instant::now();
     let mut operator = Operator::default();
-    while stop.sleep(LOOK)
+    while running.control.rest(&running, &config, &stop, LOOK)
         && args
             .seconds
             .is_none_or(|s| start.elapsed().as_secs_f64() < s)

@@ -2,6 +2,7 @@
 
 use crate::backend::Backend;
 use crate::picture;
+use crate::store::Store;
 use crate::tuning::Chosen;
 use anyhow::Context;
 use sightline_configs::Loaded;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub struct EngineRoom {
     pub backend: Backend,
     wanted: station::Engine,
+    store: Option<Store>,
 }
 
 /// One model of a recipe, opened.
@@ -53,7 +55,24 @@ impl EngineRoom {
         Ok(Self {
             backend: Backend::open(&wanted.name, library)?,
             wanted: wanted.clone(),
+            store: None,
         })
+    }
+
+    /// Bundles that were activated in the station's store look instead of the recipe's own of the same name.
+    pub fn with_store(self, models: Option<&station::Models>, base: &Path) -> anyhow::Result<Self> {
+        let store = models
+            .map(|m| Store::open(&base.join(&m.store)))
+            .transpose()?;
+        Ok(Self { store, ..self })
+    }
+
+    fn load(&self, path: &Path) -> anyhow::Result<Bundle> {
+        let bundle = Bundle::load(path)?;
+        match &self.store {
+            Some(store) => store.instead_of(bundle),
+            None => Ok(bundle),
+        }
     }
 
     /// Cores that engines may use.
@@ -84,11 +103,11 @@ impl EngineRoom {
     pub fn open_models(&self, recipe: &Loaded<Recipe>) -> anyhow::Result<Models> {
         let mut opened = Vec::new();
         for model in &recipe.value.models {
-            let detector = Bundle::load(&recipe.base.join(&model.bundle))?;
+            let detector = self.load(&recipe.base.join(&model.bundle))?;
             let verifier = model
                 .verifier
                 .as_ref()
-                .map(|v| Bundle::load(&recipe.base.join(&v.bundle)))
+                .map(|v| self.load(&recipe.base.join(&v.bundle)))
                 .transpose()?;
             opened.push(Opened {
                 detector,

@@ -1,16 +1,28 @@
 //! What people must know: alarms go to the log, to the MES, and stay in a list as long as they are active.
 
+use anyhow::{Context, ensure};
 use sightline_flow::FlowEvents;
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock, Generation};
+use sightline_model::{
+    Alarm, AlarmEvent, AlarmId, AlarmSeverity, AlarmState, Clock, Generation, MonoTime,
+};
 use sightline_uplink::Uplink;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// An alarm, and where it is between its condition and a person.
+#[derive(Clone, Debug)]
+struct Entry {
+    alarm: Alarm,
+    state: AlarmState,
+    shelved_until: Option<MonoTime>,
+}
 
 /// The alarm list.
 pub struct Events {
     uplink: Option<Arc<Uplink>>,
     clock: Arc<dyn Clock>,
-    list: Mutex<BTreeMap<AlarmId, Alarm>>,
+    list: Mutex<BTreeMap<AlarmId, Entry>>,
 }
 
 impl Events {
@@ -22,14 +34,14 @@ impl Events {
         }
     }
 
-    fn list(&self) -> MutexGuard<'_, BTreeMap<AlarmId, Alarm>> {
+    fn list(&self) -> MutexGuard<'_, BTreeMap<AlarmId, Entry>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Brings alarm `id` to the state `raised`; a message that stays the same is not told again.
     pub fn set(&self, id: String, severity: AlarmSeverity, raised: Option<String>) {
         let id = AlarmId(id.into());
-        let is_active = self.list().get(&id).is_some_and(|a| a.active);
+        let is_active = self.list().get(&id).is_some_and(|e| e.alarm.active);
         match raised {
             Some(message) if !is_active => {
                 self.alarm(Alarm {
@@ -56,7 +68,59 @@ impl Events {
 
     /// Every alarm that was ever raised, with its latest state.
     pub fn all(&self) -> Vec<Alarm> {
-        self.list().values().cloned().collect()
+        self.list().values().map(|e| e.alarm.clone()).collect()
+    }
+
+    /// An alarm that endangers the promise stands.
+    pub fn is_urgent(&self) -> bool {
+        let urgent = |e: &Entry| e.alarm.active && e.alarm.severity == AlarmSeverity::Urgent;
+        self.list().values().any(urgent)
+    }
+
+    /// A person has seen the alarm; with `shelve` it is put aside for that long.
+    pub fn acknowledge(&self, id: &str, shelve: Option<Duration>) -> anyhow::Result<String> {
+        let mut list = self.list();
+        let id = AlarmId(id.to_string().into());
+        let entry = list.get_mut(&id).with_context(|| {
+            format!(
+                "expected an alarm of this run, found no `{}`; see the topics alarm/+",
+                id.0
+            )
+        })?;
+        let event = match shelve {
+            Some(_) => AlarmEvent::Shelved,
+            None => AlarmEvent::Acknowledged,
+        };
+        let after = entry.state.after(event);
+        ensure!(
+            after != entry.state,
+            "{} is {} already; there is nothing to acknowledge",
+            id.0,
+            in_words(entry.state)
+        );
+        entry.state = after;
+        entry.shelved_until = shelve.map(|time| self.clock.now() + time);
+        self.tell(entry);
+        Ok(format!("{} is {}", id.0, in_words(after)))
+    }
+
+    /// Takes alarms off the shelf whose time there is over. To be called now and then.
+    pub fn unshelve(&self) {
+        let now = self.clock.now();
+        for entry in self.list().values_mut() {
+            if entry.shelved_until.is_some_and(|end| now >= end) {
+                let active = entry.alarm.active;
+                entry.shelved_until = None;
+                entry.state = entry.state.after(AlarmEvent::Unshelved { active });
+                self.tell(entry);
+            }
+        }
+    }
+
+    fn tell(&self, entry: &Entry) {
+        if let Some(uplink) = &self.uplink {
+            uplink.alarm(&entry.alarm, entry.state);
+        }
     }
 }
 
@@ -67,16 +131,28 @@ impl FlowEvents for Events {
         } else {
             tracing::warn!(id = %alarm.id.0, "alarm over");
         }
-        if let Some(uplink) = &self.uplink {
-            uplink.alarm(&alarm);
-        }
         let mut list = self.list();
+        let before = list.get(&alarm.id);
+        let state = before.map_or(AlarmState::Normal, |e| e.state);
+        let event = if alarm.active {
+            AlarmEvent::Raised
+        } else {
+            // What was serious must have been seen by somebody before it disappears.
+            let must_be_seen = alarm.severity > AlarmSeverity::Low;
+            AlarmEvent::Returned { must_be_seen }
+        };
         // A cleared alarm keeps its text: what it was about is what people ask afterwards.
-        let message = match list.get(&alarm.id) {
-            Some(before) if !alarm.active => before.message.clone(),
+        let message = match before {
+            Some(before) if !alarm.active => before.alarm.message.clone(),
             _ => alarm.message.clone(),
         };
-        list.insert(alarm.id.clone(), Alarm { message, ..alarm });
+        let entry = Entry {
+            state: state.after(event),
+            shelved_until: before.and_then(|e| e.shelved_until),
+            alarm: Alarm { message, ..alarm },
+        };
+        self.tell(&entry);
+        list.insert(entry.alarm.id.clone(), entry);
     }
 
     fn generation_active(&self, generation: Generation) {
@@ -85,5 +161,64 @@ impl FlowEvents for Events {
 
     fn generation_retired(&self, generation: Generation) {
         tracing::info!(%generation, "generation retired");
+    }
+}
+
+fn in_words(state: AlarmState) -> &'static str {
+    match state {
+        AlarmState::Normal => "over",
+        AlarmState::ActiveUnacknowledged => "active, unacknowledged",
+        AlarmState::ActiveAcknowledged => "active, acknowledged",
+        AlarmState::ReturnedUnacknowledged => "over, unacknowledged",
+        AlarmState::Shelved => "shelved",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sightline_model::{MockClock, UtcMicros};
+
+    #[test]
+    fn what_was_serious_stays_until_somebody_has_seen_it() {
+        let clock = Arc::new(MockClock::new(MonoTime(0), UtcMicros(0)));
+        let events = Events::new(None, clock.clone());
+        let state = |id: &'static str| events.list()[&AlarmId(id.into())].state;
+        for (id, severity) in [
+            ("low", AlarmSeverity::Low),
+            ("urgent", AlarmSeverity::Urgent),
+        ] {
+            events.set(id.into(), severity, Some("expected, found".into()));
+            assert_eq!(state(id), AlarmState::ActiveUnacknowledged);
+        }
+        assert!(events.is_urgent());
+        events.set("low".into(), AlarmSeverity::Low, None);
+        events.set("urgent".into(), AlarmSeverity::Urgent, None);
+        assert!(!events.is_urgent());
+        assert_eq!(state("low"), AlarmState::Normal);
+        assert_eq!(state("urgent"), AlarmState::ReturnedUnacknowledged);
+        assert_eq!(events.all()[1].message, "expected, found");
+        assert!(events.acknowledge("urgent", None).unwrap().contains("over"));
+        let again = events.acknowledge("urgent", None).unwrap_err().to_string();
+        assert!(again.contains("nothing to acknowledge"), "{again}");
+        let unknown = events.acknowledge("x", None).unwrap_err().to_string();
+        assert!(unknown.contains("no `x`"), "{unknown}");
+    }
+
+    #[test]
+    fn a_shelved_alarm_comes_back_as_its_condition_is_then() {
+        let clock = Arc::new(MockClock::new(MonoTime(0), UtcMicros(0)));
+        let events = Events::new(None, clock.clone());
+        events.set("a".into(), AlarmSeverity::High, Some("x".into()));
+        let minute = Duration::from_secs(60);
+        events.acknowledge("a", Some(minute)).unwrap();
+        let state = || events.list()[&AlarmId("a".into())].state;
+        events.set("a".into(), AlarmSeverity::High, None);
+        events.set("a".into(), AlarmSeverity::High, Some("y".into()));
+        events.unshelve();
+        assert_eq!(state(), AlarmState::Shelved);
+        clock.advance(minute);
+        events.unshelve();
+        assert_eq!(state(), AlarmState::ActiveUnacknowledged);
     }
 }

@@ -1,8 +1,9 @@
-//! `sightline model`: look at, check and pack bundles.
+//! `sightline model`: look at, check and pack bundles, and the store on the command line.
 
-use crate::cli::ModelCommand;
+use crate::cli::{ModelCommand, StoreArgs};
 use crate::picture;
 use crate::report::{self, Blame, Failure, Outcome};
+use crate::store::Store;
 use anyhow::{Context, anyhow};
 use sightline_engine::bundle::{archive, draft};
 use sightline_engine::{
@@ -28,7 +29,65 @@ pub fn model(command: &ModelCommand) -> Outcome {
             eprintln!("wrote {}", output.display());
             Ok(())
         }
+        ModelCommand::Install {
+            store,
+            bundle,
+            sha256,
+            gently,
+        } => {
+            if *gently {
+                rustix::process::nice(19)
+                    .context("cannot lower the priority")
+                    .failed()?;
+            }
+            let proved = |bundle: &Bundle| verify_bundle(bundle, None).map_err(|f| anyhow!("{f}"));
+            let (name, version) = open(store)?
+                .install(bundle, sha256.as_deref(), proved)
+                .failed()?;
+            eprintln!("installed {name} {version}");
+            Ok(())
+        }
+        ModelCommand::List { store } => {
+            for (name, version, looks) in open(store)?.list().failed()? {
+                let mark = if looks { "  active" } else { "" };
+                report::say(&format!("{name} {version}{mark}"));
+            }
+            Ok(())
+        }
+        ModelCommand::Activate {
+            store,
+            name,
+            version,
+        } => {
+            open(store)?.activate(name, version).failed()?;
+            eprintln!("{name} {version} looks from the next start or reload");
+            Ok(())
+        }
+        ModelCommand::Rollback { store, name } => {
+            let (_, now) = open(store)?.rollback(name).failed()?;
+            eprintln!("{name} looks {now} from the next start or reload");
+            Ok(())
+        }
     }
+}
+
+fn open(which: &StoreArgs) -> Outcome<Store> {
+    let folder = match (&which.store, &which.config) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(config)) => {
+            let (station, _) = sightline_configs::load(config).wrong_use()?;
+            let models = station.value.models;
+            let models = models.with_context(|| {
+                format!(
+                    "expected [models] in {}, found no such section",
+                    config.display()
+                )
+            });
+            station.base.join(models.wrong_use()?.store)
+        }
+        (None, None) => return Err(Failure::Use(anyhow!("write --store or --config"))),
+    };
+    Store::open(&folder).failed()
 }
 
 fn show(path: &Path) -> Outcome {
@@ -87,7 +146,11 @@ fn verify(path: &Path, precision: Option<&str>) -> Outcome {
     } else {
         archive::unpack(path, &unpacked.path().join("bundle"))
     };
-    let bundle = bundle.wrong_use()?;
+    verify_bundle(&bundle.wrong_use()?, precision)
+}
+
+/// Runs every golden picture in every precision the bundle has, or the one asked for.
+fn verify_bundle(bundle: &Bundle, precision: Option<&str>) -> Outcome {
     let factory = OnnxFactory::new(&LibrarySearch::usual(None)).failed()?;
     let all = [Precision::Fp32, Precision::Int8];
     let has = |p: &Precision| bundle.model_file(Some(*p)).is_ok();
@@ -97,7 +160,7 @@ fn verify(path: &Path, precision: Option<&str>) -> Outcome {
     };
     let mut wrong = 0;
     for precision in wanted {
-        wrong += verify_precision(&factory, &bundle, precision)?;
+        wrong += verify_precision(&factory, bundle, precision)?;
     }
     match wrong {
         0 => Ok(()),

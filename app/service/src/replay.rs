@@ -247,6 +247,8 @@ fn compose(
         },
         console: None,
         mqtt: None,
+        sparkplug: None,
+        models: None,
         simulation: None,
     };
     let view = given.as_ref().and_then(|r| r.views.first()).cloned();

@@ -48,6 +48,7 @@ impl ResultSink for Results {
     fn submit(&mut self, result: InspectionResult, bytes: Box<[u8]>) {
         let json = bytes::Bytes::from(bytes);
         if let Some(uplink) = &self.uplink {
+            uplink.observe(&result);
             let refused = uplink
                 .submit(result.seq, json.clone())
                 .err()

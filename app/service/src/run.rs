@@ -37,7 +37,7 @@ pub fn run(args: &RunArgs) -> Outcome {
             .iter()
             .for_each(|(_, json)| report::raw_line(&[json, &b"\n"[..]].concat()));
     };
-    while stop.sleep(LOOK) && !running.finished() {
+    while running.control.rest(&running, &config, &stop, LOOK) && !running.finished() {
         running.watch();
         print();
         if reload.asked() {

@@ -2,6 +2,7 @@
 
 use crate::changeover::Changeover;
 use crate::console::{self, Console, Deeds};
+use crate::control::{Control, Event, GatedTap, GatedTrigger};
 use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
 use crate::gate::{self, LineHold, SimulatedGate};
@@ -17,7 +18,7 @@ use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
 use sightline_ingest::{CameraContext, CameraHandle, SimulatedLine};
 use sightline_model::{CameraId, Clock, Generation, SystemClock};
-use sightline_uplink::{Counters, Uplink, UplinkSettings};
+use sightline_uplink::{Counters, Patience, Uplink, UplinkSettings};
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub struct Running {
     pub events: Arc<Events>,
     pub models: Arc<Models>,
     pub losses: watch::Losses,
+    pub control: Arc<Control>,
     recorder: Option<Arc<recording::Tap>>,
     rate: Option<RateTrigger>,
 }
@@ -82,12 +84,20 @@ pub fn start(
     let boot_id = Uuid::now_v7();
     let models = match wishes.models {
         Some(models) => models,
-        None => Arc::new(EngineRoom::open(&config.engine, &station.base)?.open_models(recipe)?),
+        None => Arc::new(
+            EngineRoom::open(&config.engine, &station.base)?
+                .with_store(config.models.as_ref(), &station.base)?
+                .open_models(recipe)?,
+        ),
     };
     let first = engines::build(Generation(1), config, recipe, models.clone())?;
     let plan = first.plan.clone();
     let trigger_door = Arc::new(trigger::Door::default());
-    let uplink = start_uplink(station, boot_id, &clock, &trigger_door)?;
+    let control = control(config, &clock, &trigger_door);
+    let uplink = start_uplink(station, boot_id, &clock, &control)?;
+    if let Some(uplink) = &uplink {
+        control.publish_with(uplink);
+    }
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()));
     let consoles = console::Begun::new(station, &clock, &events)?;
 
@@ -140,6 +150,14 @@ pub fn start(
         None => (Arc::new(flow.tap()), Arc::new(flow.trigger())),
     };
     trigger_door.open(triggers.clone());
+    let sink = match every_frame(config)? {
+        Some(camera) => Arc::new(GatedTap {
+            sources: control.sources.clone(),
+            camera,
+            to: sink,
+        }),
+        None => sink,
+    };
     let sink = match &consoles {
         Some(consoles) => consoles.before(sink),
         None => sink,
@@ -171,13 +189,26 @@ pub fn start(
         events,
         models,
         losses: watch::Losses::default(),
+        control,
         recorder,
         rate: None,
     };
+    // Inspecting begins at once: a part that comes must find its station ready.
+    for event in [
+        Event::Configured,
+        Event::RecipePrepared,
+        Event::StartContinuous,
+    ] {
+        running.control.step(event)?;
+    }
     running.start_cameras(station, &plan, &sink, raised)?;
     match &config.trigger {
         TriggerKind::Rate { hz } => {
-            running.rate = Some(RateTrigger::start(*hz, triggers, clock, raised)?)
+            let gated = Arc::new(GatedTrigger {
+                sources: running.control.sources.clone(),
+                to: triggers,
+            });
+            running.rate = Some(RateTrigger::start(*hz, gated, clock, raised)?);
         }
         TriggerKind::Simulated {} => {
             if let Some(line) = &running.line {
@@ -193,21 +224,33 @@ fn start_uplink(
     station: &Loaded<Station>,
     boot_id: Uuid,
     clock: &Arc<dyn Clock>,
-    door: &Arc<trigger::Door>,
+    control: &Arc<Control>,
 ) -> anyhow::Result<Option<Arc<Uplink>>> {
     let Some(mqtt) = &station.value.mqtt else {
         return Ok(None);
     };
-    let by_command = matches!(station.value.trigger, TriggerKind::Command {});
     let settings = UplinkSettings {
         identity: station.value.station.clone(),
         mqtt: mqtt.clone(),
+        sparkplug: station.value.sparkplug.clone(),
         base: station.base.clone(),
         session: boot_id.to_string(),
         clock: clock.clone(),
-        commands: by_command.then(|| trigger::by_command(door.clone(), clock.clone())),
+        commands: Some(control.handler()),
+        patience: Patience::default(),
     };
     Ok(Some(Arc::new(Uplink::start(settings)?)))
+}
+
+/// The door for commands, with the configured ones allowed.
+fn control(config: &Station, clock: &Arc<dyn Clock>, door: &Arc<trigger::Door>) -> Arc<Control> {
+    let allowed = config
+        .mqtt
+        .as_ref()
+        .map_or_else(Vec::new, |m| m.commands.clone());
+    let by_command = matches!(config.trigger, TriggerKind::Command {});
+    let trigger = by_command.then(|| trigger::CommandTrigger::new(door.clone(), clock.clone()));
+    Control::new(allowed, clock.clone(), trigger)
 }
 
 fn flow_settings(
@@ -301,6 +344,9 @@ impl Running {
 
     /// Ends in order: trigger and line, cameras, flow (engines, judge, gate), uplink.
     pub fn stop(self) -> Ended {
+        if let Err(error) = self.control.step(Event::Halt) {
+            tracing::debug!(%error, "the state stays");
+        }
         drop(self.rate);
         drop(self.console);
         if let Some(line) = &self.line {

@@ -3,7 +3,6 @@
 use anyhow::Context;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 /// Set by the first signal; the second ends the process at once.
 #[derive(Clone)]
@@ -43,17 +42,5 @@ impl Stop {
     /// True once a signal came.
     pub fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
-    }
-
-    /// Sleeps up to `time`, less if a signal comes. False when it came.
-    pub fn sleep(&self, time: Duration) -> bool {
-        let start = Instant::now();
-        while !self.asked() {
-            let Some(left) = time.checked_sub(start.elapsed()).filter(|l| !l.is_zero()) else {
-                return true;
-            };
-            std::thread::sleep(left.min(Duration::from_millis(50)));
-        }
-        false
     }
 }

@@ -3,7 +3,6 @@
 use sightline_frames::TriggerSink;
 use sightline_model::{Clock, TrackId, Trigger};
 use sightline_threads::{Place, Urgency};
-use sightline_uplink::CommandHandler;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -40,31 +39,31 @@ fn trigger(number: u64, part_id: Option<Arc<str>>, clock: &dyn Clock) -> Trigger
     }
 }
 
-/// `cmd/trigger` with `{"part_id": "…"}` or nothing opens a part.
-pub fn by_command(door: Arc<Door>, clock: Arc<dyn Clock>) -> CommandHandler {
-    #[derive(serde::Deserialize, Default)]
-    #[serde(deny_unknown_fields)]
-    struct Body {
-        part_id: Option<String>,
-    }
-    let parts = AtomicU64::new(0);
-    Arc::new(move |verb, payload| {
-        if verb != "trigger" {
-            return Err(format!(
-                "expected the command `trigger`, found `{verb}`; this version knows no other"
-            ));
+/// Opens a part when a command asks for it.
+pub struct CommandTrigger {
+    door: Arc<Door>,
+    clock: Arc<dyn Clock>,
+    parts: AtomicU64,
+}
+
+impl CommandTrigger {
+    pub fn new(door: Arc<Door>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            door,
+            clock,
+            parts: AtomicU64::new(0),
         }
-        let body: Body = match payload {
-            [] => Body::default(),
-            json => serde_json::from_slice(json)
-                .map_err(|e| format!("expected {{\"part_id\": \"…\"}} or an empty payload: {e}"))?,
-        };
-        let number = parts.fetch_add(1, Ordering::Relaxed) + 1;
-        match door.trigger(trigger(number, body.part_id.map(Into::into), &*clock)) {
+    }
+
+    /// Opens one; says which, or why not.
+    pub fn fire(&self, part_id: Option<String>) -> Result<String, String> {
+        let number = self.parts.fetch_add(1, Ordering::Relaxed) + 1;
+        let trigger = trigger(number, part_id.map(Into::into), &*self.clock);
+        match self.door.trigger(trigger) {
             Ok(()) => Ok(format!("part {number} opened")),
             Err(_) => Err("the station is starting or stopping; no part was opened".into()),
         }
-    })
+    }
 }
 
 /// Parts at a fixed rate.

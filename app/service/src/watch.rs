@@ -6,6 +6,7 @@ use serde_json::json;
 use sightline_flow::FlowCounters;
 use sightline_ingest::CameraState;
 use sightline_model::{AlarmSeverity, UtcMicros};
+use sightline_uplink::payload::{ActiveModels, ActiveRecipe, to_json};
 use sightline_uplink::{Counters, Uplink};
 use sightline_verdict::{InFlight, InspectionPlan};
 use std::sync::{Mutex, PoisonError};
@@ -35,6 +36,11 @@ pub fn look(running: &Running) -> FlowCounters {
         .events
         .set("conservation-gap".into(), AlarmSeverity::Urgent, lost);
     if let Some(uplink) = &running.uplink {
+        for condition in uplink.conditions() {
+            running
+                .events
+                .set(condition.id, condition.severity, condition.raised);
+        }
         uplink.kpi(kpi(&counters, &uplink.counters(), running.clock.utc()));
     }
     counters
@@ -108,21 +114,25 @@ fn kpi(flow: &FlowCounters, uplink: &Counters, at: UtcMicros) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-/// `recipe/active` and `model/active`.
+/// `recipe/active` and `model/active`; `by` asked for them.
 pub fn tell_recipe(uplink: &Uplink, plan: &InspectionPlan, since: UtcMicros, by: &str) {
     let since = since.to_rfc3339();
-    let recipe = json!({
-        "schema": "sightline.active.v1",
-        "id": plan.recipe.external_id,
-        "internal_id": plan.recipe.internal_id,
-        "version": plan.recipe.version,
-        "digest": plan.recipe.hash,
-        "generation": plan.generation,
-        "since": since,
-        "by": by,
-    });
-    uplink.retain("recipe/active", recipe.to_string().into_bytes());
-    let models: Vec<_> = plan.models.iter().flat_map(|m| &m.refs).collect();
-    let body = json!({"schema": "sightline.active.v1", "models": models, "since": since, "by": by});
-    uplink.retain("model/active", body.to_string().into_bytes());
+    let recipe = ActiveRecipe {
+        schema: "sightline.active_recipe.v1".into(),
+        id: plan.recipe.external_id.clone(),
+        internal_id: plan.recipe.internal_id.clone(),
+        version: plan.recipe.version.clone(),
+        digest: plan.recipe.hash.clone(),
+        generation: plan.generation.0,
+        since: since.clone(),
+        by: by.into(),
+    };
+    uplink.retain("recipe/active", to_json(&recipe));
+    let models = ActiveModels {
+        schema: "sightline.active_models.v1".into(),
+        models: plan.models.iter().flat_map(|m| m.refs.clone()).collect(),
+        since,
+        by: by.into(),
+    };
+    uplink.retain("model/active", to_json(&models));
 }

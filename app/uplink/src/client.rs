@@ -1,283 +1,388 @@
-//! The client's loop: one thread, one connection, a window of results in flight. Only this file names the client.
+//! The JSON face's loop: one connection at a time, a window of results in flight.
 
-use crate::UplinkError;
+use crate::backoff::Backoff;
+use crate::commands::{self, Reply};
+use crate::conditions::Face;
+use crate::mqtt::{
+    Connection, Dial, Kind, Limits, Message, Notice, Qos, Received, Refusal, Signal, Trouble,
+    Version,
+};
 use crate::payload::{StationState, Status};
-use crate::uplink::{CommandHandler, Shared, UplinkSettings};
+use crate::sparkplug;
+use crate::uplink::{CommandHandler, Patience, Shared};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v5::{ConnectReturnCode, LastWill, Packet, Publish, PublishProperties};
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, PublishNoticeError, PublishOptions};
 use sightline_model::{AlarmSeverity, Clock, UtcMicros};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-/// Waits between attempts to connect double from here ...
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// ... to here.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Largest packet taken from the broker, bytes.
-const MAX_INCOMING: u32 = 1 << 20;
+/// Waits between attempts to connect double from here to there.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// Time between looks at what changes slowly: certificates, acknowledgements that do not come.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// Certificates are looked at anew after so many of them.
+const CERTIFICATES_EVERY: u32 = 3_600;
+/// How long the last packets get to be written at the end.
+const GOODBYE: Duration = Duration::from_millis(500);
 
-/// A connection's settings, made before the thread starts so that mistakes are reported at start.
+/// Everything that outlives a connection, made before the thread starts so that mistakes are reported at start.
 pub(crate) struct Link {
-    options: MqttOptions,
-    root: String,
-    session: String,
-    window: usize,
-    kpi_every: Duration,
-    clock: Arc<dyn Clock>,
-    since: UtcMicros,
-    commands: Option<CommandHandler>,
+    pub dial: Dial,
+    pub sparkplug: Option<Arc<sparkplug::Face>>,
+    pub root: String,
+    pub session: String,
+    pub window: usize,
+    pub kpi_every: Duration,
+    pub clock: Arc<dyn Clock>,
+    pub since: UtcMicros,
+    pub commands: Option<CommandHandler>,
+    pub patience: Patience,
 }
 
 impl Link {
-    pub(crate) fn new(
-        settings: UplinkSettings,
-        host: String,
-        port: u16,
-    ) -> Result<Self, UplinkError> {
-        let UplinkSettings {
-            identity,
-            mqtt,
-            base,
-            session,
-            clock,
-            commands,
-        } = settings;
-        let root = identity.topic_root();
-        let id = mqtt
-            .client_id
-            .clone()
-            .unwrap_or_else(|| format!("sightline-{}", identity.name));
-        let mut options = MqttOptions::new(id, (host, port));
-        options
-            .set_keep_alive(10)
-            .set_clean_start(true)
-            .set_connect_timeout(Duration::from_secs(3));
-        options.set_max_packet_size(Some(MAX_INCOMING));
-        options.set_request_channel_capacity(usize::from(mqtt.window) + 64);
-        let since = clock.utc();
-        let will = Status::json(StationState::Offline, since, &session);
-        options.set_last_will(LastWill::new(
-            format!("{root}/status"),
-            will,
-            QoS::AtLeastOnce,
-            true,
-            None,
-        ));
-        if let Some(user) = &mqtt.username {
-            match mqtt.password_file.as_ref().map(|file| base.join(file)) {
-                None => options.set_username(user.clone()),
-                Some(path) => match std::fs::read_to_string(&path) {
-                    Ok(password) => {
-                        options.set_credentials(user.clone(), password.trim_end().to_string())
-                    }
-                    Err(source) => return Err(UplinkError::Password { path, source }),
-                },
-            };
+    /// Tells how long the certificates still hold, if that is not long.
+    pub(crate) fn look_at_certificates(&self, shared: &Shared) {
+        if let Some(files) = &self.dial.tls {
+            let now = self.clock.utc();
+            shared.desk().conditions.certificates(files, now);
         }
-        let kpi_every = Duration::from_secs_f64(mqtt.kpi_s);
-        Ok(Self {
-            options,
-            root,
-            session,
-            window: mqtt.window.into(),
-            kpi_every,
-            clock,
-            since,
-            commands,
-        })
+    }
+
+    fn topic(&self, suffix: &str) -> String {
+        format!("{}/{suffix}", self.root)
+    }
+
+    fn status(&self, state: StationState, since: UtcMicros) -> Message {
+        let json = Status::json(state, since, &self.session);
+        Message::new(self.topic("status"), json).retained()
     }
 }
 
-/// What the connection's own task tells the loop.
-enum Signal {
-    Connected,
-    Disconnected,
-    Command(Box<Publish>),
-}
-
-/// Runs until the desk says stop.
-pub(crate) fn run(link: Link, shared: &Shared) {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "the uplink has no runtime; results stay in the outbox");
+/// Keeps a connection until the desk says stop.
+pub(crate) async fn attend(link: &Link, shared: &Arc<Shared>) {
+    let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
+    let mut version = Version::Five;
+    loop {
+        link.look_at_certificates(shared);
+        let will = link.status(StationState::Offline, link.since);
+        let end = match Connection::open(&link.dial, version, will) {
+            Ok(connection) => Session::new(link, shared, connection).serve().await,
+            Err(trouble) => End::Trouble {
+                trouble,
+                connected: false,
+            },
+        };
+        shared.desk().outbox.disconnected();
+        let (trouble, connected) = match end {
+            End::Stopped => return,
+            End::Renewed => {
+                tracing::info!("certificates have changed; connecting anew");
+                continue;
+            }
+            End::Trouble { trouble, connected } => (trouble, connected),
+        };
+        if connected {
+            backoff.reset();
+        }
+        // A broker that does not know MQTT 5 is asked again in 3.1.1, at once; everything else begins with 5.
+        if trouble.kind == Kind::Version && version == Version::Five && !connected {
+            version = Version::Three;
+            continue;
+        }
+        version = Version::Five;
+        shared.desk().conditions.connection(Face::Mqtt, &trouble);
+        let wait = backoff.wait();
+        tracing::warn!(%trouble, wait_ms = wait.as_millis() as u64, "no MQTT broker; results wait");
+        if shared.stopped_within(wait).await {
             return;
         }
-    };
-    runtime.block_on(async {
-        let (client, events) = AsyncClient::builder(link.options.clone()).build();
-        let (tell, hear) = mpsc::channel(64);
-        let connection = tokio::spawn(connection(events, tell));
-        Session {
-            link: &link,
-            client,
-            shared,
-            in_flight: FuturesUnordered::new(),
-            state: None,
-        }
-        .serve(hear)
-        .await;
-        // Gives the connection a moment to write the last packets; it ends when the broker closes.
-        let _ = tokio::time::timeout(Duration::from_millis(500), connection).await;
-    });
-}
-
-/// Polls the connection and reconnects with growing, jittered waits.
-async fn connection(mut events: EventLoop, tell: mpsc::Sender<Signal>) {
-    let mut wait = FIRST_WAIT;
-    let mut up = false;
-    loop {
-        match events.poll().await {
-            Ok(Event::Incoming(Packet::ConnAck(ack))) if ack.code == ConnectReturnCode::Success => {
-                tracing::info!("connected to the MQTT broker");
-                (wait, up) = (FIRST_WAIT, true);
-                if tell.send(Signal::Connected).await.is_err() {
-                    return;
-                }
-            }
-            Ok(Event::Incoming(Packet::Publish(publish))) => {
-                if tell.send(Signal::Command(Box::new(publish))).await.is_err() {
-                    return;
-                }
-            }
-            Ok(_) => {}
-            Err(error) => {
-                if std::mem::take(&mut up) && tell.send(Signal::Disconnected).await.is_err()
-                    || tell.is_closed()
-                {
-                    return;
-                }
-                tracing::warn!(%error, wait_ms = wait.as_millis() as u64, "no MQTT broker; results wait");
-                tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * fraction())).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
-            }
-        }
     }
 }
 
-/// Jitter in 0..1 from the hasher's random keys; no better randomness is needed here.
-fn fraction() -> f64 {
-    use std::hash::{BuildHasher, Hasher};
-    let bits = std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish();
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
+/// How a connection ended.
+enum End {
+    Stopped,
+    /// Deliberately, because the certificates have changed.
+    Renewed,
+    Trouble {
+        trouble: Trouble,
+        connected: bool,
+    },
 }
 
-type Acknowledgement = (u64, u64, Result<(), PublishNoticeError>);
+/// What a message in flight was.
+enum What {
+    Result(u64),
+    Other(String),
+}
+
+type Acknowledgement = (What, Result<(), Refusal>);
 
 struct Session<'a> {
     link: &'a Link,
-    client: AsyncClient,
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
+    connection: Connection,
+    limits: Option<Limits>,
     in_flight: FuturesUnordered<BoxFuture<'static, Acknowledgement>>,
+    results_in_flight: usize,
+    /// When the broker last acknowledged something, or had nothing to acknowledge.
+    progress: Instant,
+    /// After a refusal nothing is sent until then.
+    hold: Option<Instant>,
+    holding: Backoff,
     /// What `status` said last on this connection.
     state: Option<StationState>,
+    result_topic: String,
 }
 
-impl Session<'_> {
-    async fn serve(mut self, mut hear: mpsc::Receiver<Signal>) {
+impl<'a> Session<'a> {
+    fn new(link: &'a Link, shared: &'a Arc<Shared>, connection: Connection) -> Self {
+        Self {
+            link,
+            shared,
+            connection,
+            limits: None,
+            in_flight: FuturesUnordered::new(),
+            results_in_flight: 0,
+            progress: Instant::now(),
+            hold: None,
+            holding: Backoff::new(link.patience.hold_first, link.patience.hold_longest),
+            state: None,
+            result_topic: link.topic("result"),
+        }
+    }
+
+    async fn serve(mut self) -> End {
         let mut kpi = tokio::time::interval(self.link.kpi_every);
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        let files = self.link.dial.tls.as_ref();
+        let certificates = files.map(|f| f.fingerprint());
+        let mut looks = 0_u32;
         loop {
-            self.send_retained();
-            self.send_results();
+            if self.limits.is_some() {
+                self.send_retained();
+                self.send_said();
+                self.send_results();
+            }
             if self.shared.desk().stopping {
-                self.say_goodbye();
-                return;
+                self.say_goodbye().await;
+                return End::Stopped;
             }
             tokio::select! {
-                signal = hear.recv() => match signal {
-                    Some(Signal::Connected) => self.connected(),
-                    Some(Signal::Disconnected) => self.disconnected(),
-                    Some(Signal::Command(publish)) => self.command(&publish),
-                    None => return,
+                signal = self.connection.signal() => match signal {
+                    Some(Signal::Connected(limits)) => self.connected(limits),
+                    Some(Signal::Received(message)) => self.received(*message),
+                    Some(Signal::Ended(trouble)) => return self.ended(trouble),
+                    None => return self.ended(Trouble::new(Kind::Away, "the connection's task ended")),
                 },
                 Some(done) = self.in_flight.next() => self.acknowledged(done),
                 () = self.shared.changed.notified() => {}
                 _ = kpi.tick() => self.send_kpi(),
+                _ = housekeeping.tick() => {
+                    looks += 1;
+                    if looks % CERTIFICATES_EVERY == 0 {
+                        self.link.look_at_certificates(self.shared);
+                    }
+                    if let Some(late) = self.unacknowledged_for() {
+                        return self.ended(late);
+                    }
+                    if let Some(files) = files.filter(|f| Some(f.fingerprint()) != certificates) {
+                        // Half-written files are not taken; the standing connection is still good.
+                        if files.read().is_ok() {
+                            self.connection.close(GOODBYE).await;
+                            return End::Renewed;
+                        }
+                    }
+                }
             }
         }
     }
 
-    fn connected(&mut self) {
+    fn connected(&mut self, limits: Limits) {
+        tracing::info!(?limits, "connected to the MQTT broker");
         let mut desk = self.shared.desk();
         desk.outbox.connected = true;
         desk.connections += 1;
         desk.retained
             .values_mut()
             .for_each(|(_, changed)| *changed = true);
+        desk.conditions.connected(Face::Mqtt);
         drop(desk);
-        self.state = None;
-        if let Err(error) = self
-            .client
-            .try_subscribe(format!("{}/cmd/+", self.link.root), QoS::AtLeastOnce)
-        {
-            tracing::warn!(%error, "commands cannot be received on this connection");
-        }
-    }
-
-    fn disconnected(&mut self) {
-        self.shared.desk().outbox.disconnected();
-        self.in_flight.clear();
-    }
-
-    fn acknowledged(&mut self, (connection, seq, result): Acknowledgement) {
-        let mut desk = self.shared.desk();
-        if connection != desk.connections {
-            return;
-        }
-        match result {
-            Ok(()) => desk.outbox.acknowledge(seq),
-            Err(error) => {
-                tracing::warn!(seq, %error, "the broker did not take a result; everything unacknowledged is sent again");
-                desk.outbox.disconnected();
-                desk.outbox.connected = true;
-                drop(desk);
-                self.in_flight.clear();
+        self.limits = Some(limits);
+        self.progress = Instant::now();
+        // `alarm/+`: what an earlier run left behind there is emptied.
+        for filter in ["cmd/+", "alarm/+"] {
+            if let Err(error) = self.connection.subscribe(self.link.topic(filter)) {
+                tracing::warn!(%error, filter, "cannot subscribe on this connection");
             }
+        }
+    }
+
+    fn ended(&self, trouble: Trouble) -> End {
+        End::Trouble {
+            trouble,
+            connected: self.limits.is_some(),
+        }
+    }
+
+    /// A broker that takes messages and never acknowledges them is as good as none.
+    fn unacknowledged_for(&mut self) -> Option<Trouble> {
+        let waited = self.progress.elapsed();
+        let late = self.results_in_flight > 0 && waited > self.link.patience.acknowledgement;
+        let id = "mqtt-no-acknowledgement";
+        let mut desk = self.shared.desk();
+        if !late {
+            return None;
+        }
+        let (n, s) = (self.results_in_flight, waited.as_secs());
+        let what = format!(
+            "expected acknowledgements, found none for {s} s with {n} results sent; see to the broker, results wait"
+        );
+        desk.conditions
+            .raise(id.into(), AlarmSeverity::High, what.clone());
+        Some(Trouble::new(Kind::Away, what))
+    }
+
+    /// Takes this acknowledgement and those that are there already, under one lock.
+    fn acknowledged(&mut self, first: Acknowledgement) {
+        let mut refused = None;
+        let mut desk = self.shared.desk();
+        let mut next = Some(first);
+        while let Some((what, result)) = next {
+            if let What::Result(_) = what {
+                self.results_in_flight -= 1;
+            }
+            match (what, result) {
+                (What::Result(seq), Ok(())) => {
+                    desk.outbox.acknowledge(seq);
+                    desk.conditions.taken(&self.result_topic);
+                    desk.conditions.clear("mqtt-no-acknowledgement");
+                    self.progress = Instant::now();
+                    self.holding.reset();
+                }
+                (What::Other(topic), Ok(())) => desk.conditions.taken(&topic),
+                // The connection's end follows; everything unacknowledged is handed back then.
+                (_, Err(Refusal::Gone | Refusal::Busy)) => {}
+                (What::Result(seq), Err(Refusal::Said { kind, reason })) => {
+                    let why = format!("result {seq}: {reason}");
+                    desk.conditions.message(&self.result_topic, kind, &why);
+                    refused = Some(why);
+                }
+                (What::Other(topic), Err(Refusal::Said { kind, reason })) => {
+                    desk.conditions.message(&topic, kind, &reason);
+                }
+            }
+            next = self.in_flight.next().now_or_never().flatten();
+        }
+        drop(desk);
+        if let Some(why) = refused {
+            self.hold(&why);
+        }
+    }
+
+    /// The broker said no to a result: everything unacknowledged is sent again, in order, after a while.
+    fn hold(&mut self, why: &str) {
+        let wait = self.holding.wait();
+        tracing::warn!(
+            why,
+            wait_ms = wait.as_millis() as u64,
+            "the broker did not take a result; it is sent again"
+        );
+        self.hold = Some(Instant::now() + wait);
+        self.in_flight.clear();
+        self.results_in_flight = 0;
+        let mut desk = self.shared.desk();
+        desk.outbox.disconnected();
+        desk.outbox.connected = true;
+    }
+
+    /// True while results are held back; asks to be looked at again when that ends.
+    fn held(&mut self) -> bool {
+        match self.hold {
+            Some(until) if Instant::now() < until => true,
+            Some(_) => {
+                self.hold = None;
+                self.progress = Instant::now();
+                false
+            }
+            None => false,
         }
     }
 
     fn send_results(&mut self) {
-        while self.in_flight.len() < self.link.window {
-            let mut desk = self.shared.desk();
-            if !desk.outbox.connected {
-                return;
-            }
-            let connection = desk.connections;
-            let Some(item) = desk.outbox.next() else {
-                return;
-            };
-            drop(desk);
-            let topic = format!("{}/result", self.link.root);
-            match self
-                .client
-                .try_publish_tracked(topic, item.json, PublishOptions::at_least_once())
-            {
-                Ok(notice) => self.in_flight.push(Box::pin(async move {
-                    (connection, item.seq, notice.wait_completion_async().await)
-                })),
-                Err(error) => {
-                    tracing::warn!(seq = item.seq, %error, "a result could not be queued; it is sent again");
-                    self.acknowledged((connection, item.seq, Err(PublishNoticeError::Recv)));
-                    return;
+        let window = match self.limits {
+            Some(limits) => self.link.window.min(limits.receive_max.into()),
+            None => return,
+        };
+        if self.results_in_flight >= window || self.held() {
+            return;
+        }
+        let free = window - self.results_in_flight;
+        let mut desk = self.shared.desk();
+        let batch: Vec<_> = std::iter::from_fn(|| desk.outbox.next())
+            .take(free)
+            .collect();
+        drop(desk);
+        if self.results_in_flight == 0 {
+            self.progress = Instant::now();
+        }
+        for item in batch {
+            let message = Message::new(self.result_topic.clone(), item.json);
+            match self.publish(message) {
+                Ok(notice) => {
+                    self.results_in_flight += 1;
+                    let done = async move { (What::Result(item.seq), notice.await) };
+                    self.in_flight.push(Box::pin(done));
                 }
+                Err(Refusal::Said { kind, reason }) => {
+                    let why = format!("result {}: {reason}", item.seq);
+                    let topic = &self.result_topic;
+                    self.shared.desk().conditions.message(topic, kind, &why);
+                    return self.hold(&why);
+                }
+                Err(other) => return self.hold(&other.to_string()),
             }
+        }
+    }
+
+    /// Hands a message over if the broker can take one of its size.
+    fn publish(&self, message: Message) -> Result<Notice, Refusal> {
+        let most = self.limits.and_then(|l| l.max_packet).unwrap_or(u32::MAX);
+        let bytes = message.wire_bytes();
+        if bytes > most as usize {
+            return Err(Refusal::Said {
+                kind: Kind::TooLarge,
+                reason: format!("{bytes} bytes, and the broker takes {most}"),
+            });
+        }
+        self.connection.publish(message)
+    }
+
+    /// Publishes something that is no result; a refusal becomes an alarm. False: it is to be tried again.
+    fn publish_other(&mut self, message: Message) -> bool {
+        let topic = message.topic.clone();
+        match self.publish(message) {
+            Ok(notice) => {
+                let done = async move { (What::Other(topic), notice.await) };
+                self.in_flight.push(Box::pin(done));
+                true
+            }
+            Err(Refusal::Said { kind, reason }) => {
+                let mut desk = self.shared.desk();
+                desk.conditions.message(&topic, kind, &reason);
+                true
+            }
+            Err(Refusal::Busy | Refusal::Gone) => false,
         }
     }
 
     /// Sends retained messages that changed, and `status` if it follows from the alarms that it changed.
     fn send_retained(&mut self) {
         let mut desk = self.shared.desk();
-        if !desk.outbox.connected || desk.stopping {
+        if desk.stopping {
             return;
         }
         let changed = desk
@@ -296,14 +401,13 @@ impl Session<'_> {
             .retain(|suffix, (json, _)| !(suffix.starts_with("alarm/") && json.is_empty()));
         drop(desk);
         for (suffix, json) in messages {
-            if !self.publish_retained(&suffix, json.clone()) {
-                self.shared
-                    .desk()
-                    .retained
+            let message = Message::new(self.link.topic(&suffix), json.clone()).retained();
+            if !self.publish_other(message) {
+                let mut desk = self.shared.desk();
+                desk.retained
                     .entry(suffix)
                     .or_insert((json.to_vec(), true))
                     .1 = true;
-                return;
             }
         }
         let state = if worst >= Some(AlarmSeverity::High) {
@@ -317,22 +421,22 @@ impl Session<'_> {
             } else {
                 self.link.since
             };
-            if self.publish_retained(
-                "status",
-                Status::json(state, since, &self.link.session).into(),
-            ) {
+            if self.publish_other(self.link.status(state, since)) {
                 self.state = Some(state);
             }
         }
     }
 
-    fn publish_retained(&self, suffix: &str, json: Bytes) -> bool {
-        let topic = format!("{}/{suffix}", self.link.root);
-        let sent = self
-            .client
-            .try_publish(topic, json, PublishOptions::at_least_once().retained());
-        sent.inspect_err(|error| tracing::warn!(suffix, %error, "a retained message waits"))
-            .is_ok()
+    /// Sends answers and copies of the audit trail.
+    fn send_said(&mut self) {
+        loop {
+            let Some(message) = self.shared.desk().said.pop_front() else {
+                return;
+            };
+            if !self.publish_other(message.clone()) {
+                return self.shared.desk().said.push_front(message);
+            }
+        }
     }
 
     fn send_kpi(&mut self) {
@@ -342,66 +446,45 @@ impl Session<'_> {
         };
         drop(desk);
         let expires = (self.link.kpi_every.as_secs_f64() * 3.0).ceil() as u32;
-        let properties = PublishProperties {
-            message_expiry_interval: Some(expires),
-            ..PublishProperties::default()
+        let message = Message {
+            qos: Qos::AtMostOnce,
+            expires_s: Some(expires),
+            ..Message::new(self.link.topic("kpi"), json).retained()
         };
-        let options = PublishOptions::at_most_once()
-            .retained()
-            .properties(properties);
-        if let Err(error) =
-            self.client
-                .try_publish(format!("{}/kpi", self.link.root), json, options)
-        {
+        if let Err(error) = self.publish(message) {
             tracing::debug!(%error, "key figures skipped");
         }
     }
 
-    fn command(&mut self, publish: &Publish) {
-        let topic = String::from_utf8_lossy(&publish.topic);
-        let Some(verb) = topic
-            .strip_prefix(&format!("{}/cmd/", self.link.root))
-            .map(str::to_string)
-        else {
+    fn received(&mut self, message: Received) {
+        let Some(suffix) = message.topic.strip_prefix(&format!("{}/", self.link.root)) else {
             return;
         };
-        let answer = match &self.link.commands {
-            _ if publish.retain => Err(
-                "a retained command is never carried out; publish it without the retain flag"
-                    .into(),
-            ),
-            Some(handler) => handler(&verb, &publish.payload),
-            None => Err(format!("`{verb}` is not supported by this station")),
-        };
-        tracing::info!(%verb, ?answer, "command");
-        let properties = publish.properties.clone().unwrap_or_default();
-        let Some(to) = properties.response_topic else {
+        if let Some(verb) = suffix.strip_prefix("cmd/").map(str::to_string) {
+            let reply = Reply::to(&message, &verb, &self.link.root, self.shared);
+            let command = commands::Command::of(message, verb, self.link.clock.now());
+            match &self.link.commands {
+                Some(handler) => handler(command, reply),
+                None => reply.send(&commands::Outcome::Refused(
+                    "this station takes no commands".into(),
+                )),
+            }
             return;
-        };
-        let (done, text) = match &answer {
-            Ok(text) => (true, text),
-            Err(text) => (false, text),
-        };
-        let body = serde_json::json!({"schema": "sightline.answer.v1", "verb": verb, "done": done, "message": text});
-        let correlation = PublishProperties {
-            correlation_data: properties.correlation_data,
-            ..Default::default()
-        };
-        let options = PublishOptions::at_least_once().properties(correlation);
-        if let Err(error) = self.client.try_publish(to, body.to_string(), options) {
-            tracing::warn!(%verb, %error, "a command's answer could not be sent");
+        }
+        let stale = message.retain && !message.payload.is_empty();
+        if stale && suffix.starts_with("alarm/") {
+            let known = self.shared.desk().retained.contains_key(suffix);
+            if !known {
+                let empty = Message::new(message.topic.clone(), Bytes::new()).retained();
+                self.publish_other(empty);
+            }
         }
     }
 
-    fn say_goodbye(&self) {
-        let status = Status::json(
-            StationState::Offline,
-            self.link.clock.utc(),
-            &self.link.session,
-        );
-        self.publish_retained("status", status.into());
-        if let Err(error) = self.client.try_disconnect() {
-            tracing::debug!(%error, "no goodbye to the broker");
-        }
+    async fn say_goodbye(mut self) {
+        let now = self.link.clock.utc();
+        self.send_said();
+        self.publish_other(self.link.status(StationState::Offline, now));
+        self.connection.close(GOODBYE).await;
     }
 }

@@ -20,6 +20,9 @@ pub enum UplinkError {
         /// Why not.
         source: std::io::Error,
     },
+    /// Certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] crate::TlsError),
     /// The embedded broker's port is taken or not ours to open.
     #[error(
         "mqtt.listen: expected a free address, found {listen} in use or not allowed ({source}); stop the other program, or write another port"

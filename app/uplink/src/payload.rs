@@ -1,10 +1,14 @@
-//! The small retained messages beside the results: status and alarms.
+//! The messages beside the results, as types: their JSON schemas are published in `configs/schemas/`.
+//! Times are RFC 3339 UTC with microseconds.
 
-use serde::Serialize;
-use sightline_model::{Alarm, UtcMicros};
+use crate::Outcome;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sightline_model::result::ModelRef;
+use sightline_model::{Alarm, AlarmSeverity, AlarmState, UtcMicros};
 
 /// The station's state as its `status` topic says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StationState {
     /// Inspecting, nothing in the way.
@@ -15,41 +19,189 @@ pub enum StationState {
     Offline,
 }
 
-/// `status`.
-#[derive(Serialize)]
-pub(crate) struct Status<'a> {
-    pub schema: &'static str,
+/// `status`, retained, also the last will.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// Always `sightline.status.v1`.
+    #[schemars(extend("const" = "sightline.status.v1"))]
+    pub schema: String,
+    /// Whether it inspects.
     pub state: StationState,
+    /// Since when; in the last will: when the station started.
+    #[schemars(extend("format" = "date-time"))]
     pub since: String,
-    pub version: &'static str,
-    pub session: &'a str,
+    /// Version of the program.
+    pub version: String,
+    /// One run of the box, the `boot_id` of its results.
+    pub session: String,
 }
 
-impl<'a> Status<'a> {
-    pub(crate) fn json(state: StationState, since: UtcMicros, session: &'a str) -> Vec<u8> {
-        let version = env!("CARGO_PKG_VERSION");
-        let status = Self {
-            schema: "sightline.status.v1",
+impl Status {
+    pub(crate) fn json(state: StationState, since: UtcMicros, session: &str) -> Vec<u8> {
+        to_json(&Self {
+            schema: "sightline.status.v1".into(),
             state,
             since: since.to_rfc3339(),
-            version,
-            session,
-        };
-        serde_json::to_vec(&status).unwrap_or_default()
+            version: env!("CARGO_PKG_VERSION").into(),
+            session: session.into(),
+        })
     }
 }
 
-/// `alarm/{id}`, empty when cleared.
-pub(crate) fn alarm_json(alarm: &Alarm) -> Vec<u8> {
-    if !alarm.active {
-        return Vec::new();
+/// `alarm/{id}`, retained, empty when the alarm is over and nobody needs to have seen it.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmMessage {
+    /// Always `sightline.alarm.v1`.
+    #[schemars(extend("const" = "sightline.alarm.v1"))]
+    pub schema: String,
+    /// The alarm, also the last topic level.
+    pub id: String,
+    /// ISA-18.2 state.
+    pub state: AlarmState,
+    /// Whether the condition stands.
+    pub active: bool,
+    /// How much it matters.
+    pub severity: AlarmSeverity,
+    /// When the condition came or went.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// What was expected, what was found, what to do.
+    pub message: String,
+}
+
+impl AlarmMessage {
+    pub(crate) fn json(alarm: &Alarm, state: AlarmState) -> Vec<u8> {
+        if state == AlarmState::Normal {
+            return Vec::new();
+        }
+        to_json(&Self {
+            schema: "sightline.alarm.v1".into(),
+            id: alarm.id.0.to_string(),
+            state,
+            active: alarm.active,
+            severity: alarm.severity,
+            since: alarm.since.to_rfc3339(),
+            message: alarm.message.clone(),
+        })
     }
-    let body = serde_json::json!({
-        "schema": "sightline.alarm.v1",
-        "id": alarm.id,
-        "severity": alarm.severity,
-        "since": alarm.since.to_rfc3339(),
-        "message": alarm.message,
-    });
-    body.to_string().into_bytes()
+}
+
+/// The answer to a command, sent to its response topic with its correlation data.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// Always `sightline.answer.v1`.
+    #[schemars(extend("const" = "sightline.answer.v1"))]
+    pub schema: String,
+    /// The command.
+    pub verb: String,
+    /// Carried out, or not.
+    pub done: bool,
+    /// What was done, or why not.
+    pub message: String,
+}
+
+impl Answer {
+    pub(crate) fn json(verb: &str, outcome: &Outcome) -> Vec<u8> {
+        let (done, message) = match outcome {
+            Outcome::Done(text) => (true, text),
+            Outcome::Refused(text) => (false, text),
+        };
+        to_json(&Self {
+            schema: "sightline.answer.v1".into(),
+            verb: verb.into(),
+            done,
+            message: message.clone(),
+        })
+    }
+}
+
+/// `state`, retained: where the station is in the state machine of OPC 40100-1.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateMessage {
+    /// Always `sightline.state.v1`.
+    #[schemars(extend("const" = "sightline.state.v1"))]
+    pub schema: String,
+    /// Preoperational, Halted, Error, Initialized, Ready, SingleExecution or ContinuousExecution.
+    pub state: String,
+    /// Since when.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// Commands that this state takes now and the configuration allows.
+    pub commands: Vec<String>,
+    /// The production order or lot, if one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+}
+
+/// `recipe/active`, retained.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActiveRecipe {
+    /// Always `sightline.active_recipe.v1`.
+    #[schemars(extend("const" = "sightline.active_recipe.v1"))]
+    pub schema: String,
+    /// The MES's id.
+    pub id: String,
+    /// Our id.
+    pub internal_id: String,
+    /// Version as written in the recipe.
+    pub version: String,
+    /// SHA-256 of the recipe file, hex.
+    pub digest: String,
+    /// Number of the recipe-and-models set, as in results.
+    pub generation: u32,
+    /// Since when it inspects.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// Who asked for it.
+    pub by: String,
+}
+
+/// `model/active`, retained.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActiveModels {
+    /// Always `sightline.active_models.v1`.
+    #[schemars(extend("const" = "sightline.active_models.v1"))]
+    pub schema: String,
+    /// The models that look, second stages included.
+    pub models: Vec<ModelRef>,
+    /// Since when.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// Who asked for them.
+    pub by: String,
+}
+
+/// `audit`: a copy of an entry of the audit trail.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuditMessage {
+    /// Always `sightline.audit.v1`.
+    #[schemars(extend("const" = "sightline.audit.v1"))]
+    pub schema: String,
+    /// When.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// Who: `mes`, or the name that the command gave.
+    pub actor: String,
+    /// What was done or asked for.
+    pub action: String,
+    /// What was before, if something changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<String>,
+    /// What is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<String>,
+    /// Why, or why not.
+    pub reason: String,
+}
+
+/// JSON bytes of one of these; they are plain data, so nothing can go wrong.
+pub fn to_json(message: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(message).unwrap_or_default()
 }

@@ -173,7 +173,10 @@ mod tests {
                 named: Some(named),
                 roots: vec!["/a".into()],
             };
-            assert_eq!(search.candidates(&["libbroken.so.1"]), std::slice::from_ref(&file));
+            assert_eq!(
+                search.candidates(&["libbroken.so.1"]),
+                std::slice::from_ref(&file)
+            );
             let error = search
                 .load("Broken", &["libbroken.so.1"], "")
                 .expect_err("damaged");

@@ -14,7 +14,7 @@ pub mod part;
 pub mod result;
 pub mod time;
 
-pub use alarm::{Alarm, AlarmId, AlarmSeverity};
+pub use alarm::{Alarm, AlarmEvent, AlarmId, AlarmSeverity, AlarmState};
 pub use detection::{Detection, Severity, Suppressed, VerifierOutcome};
 pub use frame::{FrameMeta, Health, MissReason, PictureRef, PixelFormat, PlaneLayout};
 pub use geometry::{BoxTensor, BoxView, ViewToTensor};

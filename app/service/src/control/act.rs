@@ -1,0 +1,299 @@
+//! Carries commands out, on the station's main thread.
+
+use super::install::Installing;
+use super::machine::{Event, State};
+use super::request::{Request, Unfit};
+use super::{Control, Job, lock};
+use crate::station::Running;
+use crate::stop::Stop;
+use crate::store::Store;
+use anyhow::{Context, anyhow, bail};
+use sightline_configs::{Loaded, Station};
+use sightline_uplink::Outcome;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How often a resting main thread looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Control {
+    /// Rests for `time`, but carries out what comes. False: the station is to stop.
+    pub fn rest(
+        &self,
+        running: &Running,
+        station: &Loaded<Station>,
+        stop: &Stop,
+        time: Duration,
+    ) -> bool {
+        let start = Instant::now();
+        self.follow(running);
+        while !stop.asked() {
+            let left = time.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            if let Ok(job) = self.jobs.recv_timeout(left.min(LOOK)) {
+                self.carry_out(job, running, station);
+            }
+        }
+        if let Some(installing) = lock(&self.standing).installing.take() {
+            installing.abandon();
+        }
+        false
+    }
+
+    /// Follows what happens by itself: urgent alarms, the end of a single execution, of an installation, of a shelf.
+    fn follow(&self, running: &Running) {
+        let fault = running.events.is_urgent();
+        let was = self.state() == State::Error;
+        if fault != was {
+            let event = if fault {
+                Event::Fault
+            } else {
+                Event::Recovered
+            };
+            if let Err(error) = self.step(event) {
+                tracing::debug!(%error, "the state stays");
+            }
+        }
+        let single_from = lock(&self.standing).single_from;
+        let in_single = lock(&self.standing).machine.takes_parts() == Some(State::SingleExecution);
+        if in_single && running.flow.counters().line.results > single_from {
+            self.halt_sources(running);
+            if let Err(error) = self.step(Event::PartDone) {
+                tracing::debug!(%error, "the state stays");
+            }
+        }
+        let installing = lock(&self.standing).installing.take();
+        match installing.map(Installing::ended) {
+            Some(Ok((job, outcome))) => self.conclude(job, None, outcome),
+            Some(Err(still)) => lock(&self.standing).installing = Some(still),
+            None => {}
+        }
+        running.events.unshelve();
+    }
+
+    fn carry_out(&self, job: Job, running: &Running, station: &Loaded<Station>) {
+        if job
+            .command
+            .expires
+            .is_some_and(|end| self.clock.now() >= end)
+        {
+            return self.conclude(job, None, Outcome::Refused(Unfit::Expired.to_string()));
+        }
+        if let Request::InstallModel { file, sha256 } = &job.asked.request {
+            let (file, sha256) = (file.clone(), sha256.clone());
+            return self.install(job, station, &file, &sha256);
+        }
+        let before = self.describe(running);
+        let outcome = match self.act(&job, running, station) {
+            Ok(done) => Outcome::Done(done),
+            Err(error) => Outcome::Refused(format!("{error:#}")),
+        };
+        let after = self.describe(running);
+        let change = (before != after).then_some((before, after));
+        self.conclude(job, change, outcome);
+    }
+
+    /// What a command can change, in words for the audit trail.
+    fn describe(&self, running: &Running) -> String {
+        let generation = running.flow.counters().generation;
+        format!(
+            "{}, recipe {}, generation {generation}",
+            self.state(),
+            running.changeover.active().recipe.value.external_id
+        )
+    }
+
+    fn conclude(&self, job: Job, change: Option<(String, String)>, outcome: Outcome) {
+        let reason = match &outcome {
+            Outcome::Done(text) => text.clone(),
+            Outcome::Refused(text) => format!("refused: {text}"),
+        };
+        let (old, new) = change.unzip();
+        self.audit(&job.asked.by, &job.command.verb, old, new, &reason);
+        lock(&self.memory).answer(&job.command, job.reply, &outcome);
+    }
+
+    fn act(
+        &self,
+        job: &Job,
+        running: &Running,
+        station: &Loaded<Station>,
+    ) -> anyhow::Result<String> {
+        let by = &job.asked.by;
+        match &job.asked.request {
+            Request::Trigger { .. } | Request::InstallModel { .. } => {
+                bail!("not for the main thread")
+            }
+            Request::PrepareRecipe {
+                external_id,
+                version,
+            } => {
+                self.may(Event::RecipePrepared)?;
+                let path = find_recipe(station, external_id, version.as_deref())?;
+                let generation = running.changeover.to_recipe(&path, by)?;
+                self.step(Event::RecipePrepared)?;
+                Ok(format!(
+                    "recipe {external_id} inspects from the next part, generation {generation}"
+                ))
+            }
+            Request::Start { single, job_id } => self.start(running, *single, job_id.clone()),
+            Request::Stop => {
+                let state = self.step(Event::Stop)?;
+                self.halt_sources(running);
+                Ok(format!(
+                    "no more parts are taken; those on their way are finished; {state}"
+                ))
+            }
+            Request::AckAlarm { id, shelve } => {
+                let said = running.events.acknowledge(id, *shelve)?;
+                if id.starts_with("gate") {
+                    running.flow.acknowledge_gate();
+                }
+                Ok(said)
+            }
+            Request::ActivateModel { name, version } => {
+                self.may(Event::ModelChanged)?;
+                let store = store(station)?;
+                let undo = store.activate(name, version)?;
+                self.change_models(running, by, &store, undo)
+                    .map(|g| format!("{name} {version} looks from the next part, generation {g}"))
+            }
+            Request::RollbackModel { name } => {
+                self.may(Event::ModelChanged)?;
+                let store = store(station)?;
+                let (undo, now) = store.rollback(name)?;
+                self.change_models(running, by, &store, undo)
+                    .map(|g| format!("{name} {now} looks from the next part, generation {g}"))
+            }
+        }
+    }
+
+    fn may(&self, event: Event) -> anyhow::Result<()> {
+        lock(&self.standing).machine.after(event)?;
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        running: &Running,
+        single: bool,
+        job_id: Option<String>,
+    ) -> anyhow::Result<String> {
+        let event = if single {
+            Event::StartSingle
+        } else {
+            Event::StartContinuous
+        };
+        self.may(event)?;
+        running.flow.set_job(job_id.clone());
+        let mut standing = lock(&self.standing);
+        standing.job_id = job_id;
+        standing.single_from = running.flow.counters().line.results;
+        drop(standing);
+        let state = self.step(event)?;
+        if let Some(hold) = &running.hold {
+            hold.by_person(false);
+        }
+        Ok(format!("{state}"))
+    }
+
+    /// The simulated belt stands while no parts are taken; a real one is the PLC's.
+    fn halt_sources(&self, running: &Running) {
+        if let Some(hold) = &running.hold {
+            hold.by_person(true);
+        }
+    }
+
+    /// Builds a generation with what the store says now; with anything wrong the store goes back, too.
+    fn change_models(
+        &self,
+        running: &Running,
+        by: &str,
+        store: &Store,
+        undo: crate::store::Activated,
+    ) -> anyhow::Result<String> {
+        match running
+            .changeover
+            .to_recipe(&running.changeover.active().file, by)
+        {
+            Ok(generation) => {
+                self.step(Event::ModelChanged)?;
+                Ok(generation.to_string())
+            }
+            Err(error) => {
+                store
+                    .put_back(undo)
+                    .context("and the store could not be put back")?;
+                Err(error.context("the models stay as they are"))
+            }
+        }
+    }
+
+    fn install(&self, job: Job, station: &Loaded<Station>, file: &str, sha256: &str) {
+        let ready = || -> anyhow::Result<(PathBuf, PathBuf)> {
+            let models = station.value.models.as_ref();
+            let models = models.context("this station has no model store; write [models] store")?;
+            let inbox = models.inbox.as_ref();
+            let inbox = inbox.context("this station has no inbox; write [models] inbox")?;
+            if lock(&self.standing).installing.is_some() {
+                return Err(anyhow!("another installation goes on; send it again later"));
+            }
+            Ok((
+                station.base.join(&models.store),
+                station.base.join(inbox).join(file),
+            ))
+        };
+        let started = match ready() {
+            Ok((store, file)) => Installing::start(&store, &file, sha256, job),
+            Err(error) => Err((job, error)),
+        };
+        match started {
+            Ok(installing) => lock(&self.standing).installing = Some(installing),
+            Err((job, error)) => self.conclude(job, None, Outcome::Refused(format!("{error:#}"))),
+        }
+    }
+}
+
+/// The station's model store.
+fn store(station: &Loaded<Station>) -> anyhow::Result<Store> {
+    let models = station.value.models.as_ref();
+    let models = models
+        .context("this station has no model store; write [models] store in its configuration")?;
+    Store::open(&station.base.join(&models.store))
+}
+
+/// Finds a recipe by its external id in the folder of the configured one.
+fn find_recipe(
+    station: &Loaded<Station>,
+    external_id: &str,
+    version: Option<&str>,
+) -> anyhow::Result<PathBuf> {
+    let configured = station.base.join(&station.value.recipe);
+    let folder = configured.parent().context("the recipe has no folder")?;
+    let mut known = Vec::new();
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("cannot look into {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_none_or(|e| e != "toml") {
+            continue;
+        }
+        // Only the one that is asked for must be good.
+        let Some((id, v)) = sightline_configs::recipe_id(&path) else {
+            continue;
+        };
+        if id == external_id && version.is_none_or(|wanted| wanted == v) {
+            return Ok(path);
+        }
+        known.push(format!("{id} {v}"));
+    }
+    known.sort();
+    let wanted = version.map_or_else(|| external_id.to_string(), |v| format!("{external_id} {v}"));
+    Err(anyhow!(
+        "expected a recipe {wanted} in {}, found {}; put its file there",
+        folder.display(),
+        known.join(", ")
+    ))
+}

@@ -1,0 +1,253 @@
+//! The one door for commands, whoever sends them: read, held against configuration and state, carried out between
+//! parts, answered, and written down.
+//!
+//! A command comes in on the uplink's thread ([`Control::take`]). What is wrong with it is answered there, and so is
+//! `trigger`, which must not wait. Everything else goes through a bounded queue to the station's main thread
+//! ([`Control::rest`]), the only one that changes what runs. Where to start: `request.rs`, `machine.rs`, `act.rs`.
+
+mod act;
+mod install;
+mod machine;
+mod memory;
+mod request;
+mod sources;
+
+pub use machine::{Event, State};
+pub use sources::{GatedTap, GatedTrigger};
+
+use crate::trigger::CommandTrigger;
+use machine::{Machine, NotNow};
+use memory::{Known, Memory};
+use request::{Asked, Request};
+use sightline_configs::station::Verb;
+use sightline_model::Clock;
+use sightline_queue::{Receiver, Sender, bounded};
+use sightline_uplink::payload::{AuditMessage, StateMessage, to_json};
+use sightline_uplink::{Command, CommandHandler, Outcome, Reply, Uplink};
+use sources::Sources;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+/// Commands that may wait for the main thread.
+const JOBS: usize = 32;
+
+/// A command that is to be carried out.
+struct Job {
+    command: Command,
+    asked: Asked,
+    reply: Reply,
+}
+
+/// Where the station stands.
+#[derive(Default)]
+struct Standing {
+    machine: Machine,
+    since: String,
+    job_id: Option<String>,
+    /// Results there were when the single execution began.
+    single_from: u64,
+    installing: Option<install::Installing>,
+}
+
+/// The door.
+pub struct Control {
+    allowed: Vec<Verb>,
+    clock: Arc<dyn Clock>,
+    trigger: Option<CommandTrigger>,
+    pub sources: Arc<Sources>,
+    memory: Mutex<Memory>,
+    post: Sender<Job>,
+    jobs: Receiver<Job>,
+    standing: Mutex<Standing>,
+    /// Weak: the uplink holds this door by its handler, and must end when the station lets go of it.
+    uplink: OnceLock<Weak<Uplink>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Control {
+    /// A door that lets `allowed` in; `trigger` is there where commands open parts.
+    pub fn new(
+        allowed: Vec<Verb>,
+        clock: Arc<dyn Clock>,
+        trigger: Option<CommandTrigger>,
+    ) -> Arc<Self> {
+        let (post, jobs) = bounded("commands", JOBS);
+        let since = clock.utc().to_rfc3339();
+        Arc::new(Self {
+            allowed,
+            clock,
+            trigger,
+            sources: Arc::default(),
+            memory: Mutex::default(),
+            post,
+            jobs,
+            standing: Mutex::new(Standing {
+                since,
+                ..Standing::default()
+            }),
+            uplink: OnceLock::new(),
+        })
+    }
+
+    /// What the uplink calls.
+    pub fn handler(self: &Arc<Self>) -> CommandHandler {
+        let door = self.clone();
+        Arc::new(move |command, reply| door.take(command, reply))
+    }
+
+    /// From now on states and copies of the audit trail are published.
+    pub fn publish_with(&self, uplink: &Arc<Uplink>) {
+        // There is one uplink a station; the first one stays.
+        let _ = self.uplink.set(Arc::downgrade(uplink));
+        self.publish(&lock(&self.standing));
+    }
+
+    /// Takes a command: refused, answered, or queued.
+    fn take(&self, command: Command, reply: Reply) {
+        // What cannot become fit is not worth remembering.
+        let fit = command.payload.len() <= request::MAX_PAYLOAD && !command.retained;
+        let known = if fit {
+            lock(&self.memory).meet(&command, reply)
+        } else {
+            Known::New(reply)
+        };
+        let reply = match known {
+            Known::Again => return,
+            Known::New(reply) => reply,
+            Known::Different(reply) => {
+                let why =
+                    "the same correlation data was used for another command; use new data for each";
+                self.audit("mes", &command.verb, None, None, &format!("refused: {why}"));
+                return reply.send(&Outcome::Refused(why.into()));
+            }
+        };
+        let asked = match request::read(&command, &self.allowed, self.clock.now()) {
+            Ok(asked) => asked,
+            Err(unfit) => return self.refuse(&command, reply, "mes", unfit.to_string()),
+        };
+        if let Request::Trigger { part_id } = asked.request {
+            let outcome = match self.open_part(part_id) {
+                Ok(done) => Outcome::Done(done),
+                Err(why) => Outcome::Refused(why),
+            };
+            return lock(&self.memory).answer(&command, reply, &outcome);
+        }
+        let job = Job {
+            command,
+            asked,
+            reply,
+        };
+        if let Err(full) = self.post.try_send(job) {
+            let Job {
+                command,
+                asked,
+                reply,
+            } = full.into_inner();
+            let why = format!("{JOBS} commands wait already; send it again later");
+            self.refuse(&command, reply, &asked.by, why);
+        }
+    }
+
+    fn open_part(&self, part_id: Option<String>) -> Result<String, String> {
+        let Some(trigger) = &self.trigger else {
+            return Err(
+                "parts are not opened by command here; write trigger.kind = \"command\"".into(),
+            );
+        };
+        if !self.sources.take() {
+            let state = self.state();
+            return Err(format!(
+                "expected the station to take parts, found it {state}; send start first"
+            ));
+        }
+        trigger.fire(part_id)
+    }
+
+    fn refuse(&self, command: &Command, reply: Reply, by: &str, why: String) {
+        self.audit(by, &command.verb, None, None, &format!("refused: {why}"));
+        lock(&self.memory).answer(command, reply, &Outcome::Refused(why));
+    }
+
+    /// Where the station is.
+    pub fn state(&self) -> State {
+        lock(&self.standing).machine.state()
+    }
+
+    /// Lets `event` happen, and tells everybody who wants to know.
+    pub fn step(&self, event: Event) -> Result<State, NotNow> {
+        let mut standing = lock(&self.standing);
+        let before = standing.machine;
+        let machine = before.after(event)?;
+        standing.machine = machine;
+        if machine.takes_parts() != before.takes_parts() {
+            self.sources.set(machine.takes_parts());
+        }
+        if machine.state() != before.state() {
+            standing.since = self.clock.utc().to_rfc3339();
+            tracing::info!(from = %before.state(), to = %machine.state(), "state");
+            self.publish(&standing);
+        }
+        Ok(machine.state())
+    }
+
+    /// Tells the state, and which commands it takes.
+    fn publish(&self, standing: &Standing) {
+        let Some(uplink) = self.uplink.get().and_then(Weak::upgrade) else {
+            return;
+        };
+        let takes = |verb: &&Verb| {
+            let events: &[Event] = match verb {
+                Verb::PrepareRecipe => &[Event::RecipePrepared],
+                Verb::Start => &[Event::StartContinuous],
+                Verb::Stop => &[Event::Stop],
+                Verb::ActivateModel | Verb::RollbackModel => &[Event::ModelChanged],
+                Verb::Trigger => {
+                    return standing.machine.takes_parts().is_some() && self.trigger.is_some();
+                }
+                Verb::AckAlarm | Verb::InstallModel => &[],
+            };
+            events.iter().all(|e| standing.machine.after(*e).is_ok())
+        };
+        let message = StateMessage {
+            schema: "sightline.state.v1".into(),
+            state: standing.machine.state().to_string(),
+            since: standing.since.clone(),
+            commands: self
+                .allowed
+                .iter()
+                .filter(takes)
+                .map(|v| v.name().into())
+                .collect(),
+            job_id: standing.job_id.clone(),
+        };
+        uplink.retain("state", to_json(&message));
+    }
+
+    /// Writes down who did or asked for what, and what became of it.
+    pub fn audit(
+        &self,
+        actor: &str,
+        action: &str,
+        old: Option<String>,
+        new: Option<String>,
+        reason: &str,
+    ) {
+        let action: String = action.chars().take(40).collect();
+        let actor: String = actor.chars().take(80).collect();
+        tracing::info!(actor, action, ?old, ?new, reason, "audit");
+        if let Some(uplink) = self.uplink.get().and_then(Weak::upgrade) {
+            let message = AuditMessage {
+                schema: "sightline.audit.v1".into(),
+                at: self.clock.utc().to_rfc3339(),
+                actor,
+                action,
+                old,
+                new,
+                reason: reason.into(),
+            };
+            uplink.say("audit", to_json(&message));
+        }
+    }
+}

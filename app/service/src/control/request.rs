@@ -1,0 +1,441 @@
+//! From a command's bytes to what is asked for, or why it cannot be taken.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sightline_configs::station::Verb;
+use sightline_model::MonoTime;
+use sightline_uplink::Command;
+use std::time::Duration;
+
+/// Largest payload, bytes.
+pub const MAX_PAYLOAD: usize = 16 * 1_024;
+/// The version of commands that this program knows.
+pub const SCHEMA: &str = "sightline.command.v1";
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    Trigger {
+        part_id: Option<String>,
+    },
+    PrepareRecipe {
+        external_id: String,
+        version: Option<String>,
+    },
+    Start {
+        single: bool,
+        job_id: Option<String>,
+    },
+    Stop,
+    AckAlarm {
+        id: String,
+        shelve: Option<Duration>,
+    },
+    InstallModel {
+        file: String,
+        sha256: String,
+    },
+    ActivateModel {
+        name: String,
+        version: String,
+    },
+    RollbackModel {
+        name: String,
+    },
+}
+
+/// A request and who asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    pub request: Request,
+    /// As the command says; the broker knows who really sent it.
+    pub by: String,
+}
+
+/// Why a command is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    #[error(
+        "a retained command is never carried out: it would come again with every connection; publish it without the retain flag, and empty the topic"
+    )]
+    Retained,
+    #[error("expected a payload of at most {MAX_PAYLOAD} bytes, found {found}")]
+    TooLarge { found: usize },
+    #[error("expected JSON in UTF-8, found bytes that are not: {source}")]
+    NotUtf8 { source: std::str::Utf8Error },
+    #[error("expected one of {}, found `{found}`", names())]
+    UnknownVerb { found: String },
+    #[error("expected {expected}, found {source}")]
+    Malformed {
+        expected: &'static str,
+        source: serde_json::Error,
+    },
+    #[error(
+        "expected `schema` to be `{SCHEMA}` or absent, found `{found}`; this program knows no other version"
+    )]
+    UnknownVersion { found: String },
+    #[error("expected a value for `{field}`, found `{found}`; {advice}")]
+    Value {
+        field: &'static str,
+        found: String,
+        advice: &'static str,
+    },
+    #[error("`{verb}` is not allowed here; add it to mqtt.commands, and let only the MES publish to its topic", verb = .0.name())]
+    NotAllowed(Verb),
+    #[error("it came too late: its message expiry had passed")]
+    Expired,
+}
+
+fn names() -> String {
+    Verb::ALL.map(Verb::name).join(", ")
+}
+
+/// Which command it is.
+pub fn verb(name: &str) -> Result<Verb, Unfit> {
+    let mut all = Verb::ALL.into_iter();
+    all.find(|verb| verb.name() == name).ok_or_else(|| {
+        let short: String = name.chars().take(40).collect();
+        Unfit::UnknownVerb { found: short }
+    })
+}
+
+/// Reads a command.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn read(command: &Command, allowed: &[Verb], now: MonoTime) -> Result<Asked, Unfit> {
+    if command.retained {
+        return Err(Unfit::Retained);
+    }
+    let verb = verb(&command.verb)?;
+    let found = command.payload.len();
+    if found > MAX_PAYLOAD {
+        return Err(Unfit::TooLarge { found });
+    }
+    let text = std::str::from_utf8(&command.payload).map_err(|source| Unfit::NotUtf8 { source })?;
+    let text = if text.trim().is_empty() { "{}" } else { text };
+    let head: Head = parse(text, "a JSON object")?;
+    if let Some(found) = head.schema.filter(|schema| schema != SCHEMA) {
+        return Err(Unfit::UnknownVersion { found });
+    }
+    let request = request(verb, text)?;
+    if !allowed.contains(&verb) {
+        return Err(Unfit::NotAllowed(verb));
+    }
+    if command.expires.is_some_and(|end| now >= end) {
+        return Err(Unfit::Expired);
+    }
+    let by = head.by.unwrap_or_else(|| "mes".into());
+    Ok(Asked { request, by })
+}
+
+/// What every command may carry.
+#[derive(Deserialize)]
+struct Head {
+    schema: Option<String>,
+    by: Option<String>,
+}
+
+/// A command's own fields; those of the head are taken out before, so that an unknown one is an error.
+fn body<T: DeserializeOwned>(text: &str, expected: &'static str) -> Result<T, Unfit> {
+    let mut object: serde_json::Map<String, serde_json::Value> = parse(text, expected)?;
+    object.remove("schema");
+    object.remove("by");
+    serde_json::from_value(object.into()).map_err(|source| Unfit::Malformed { expected, source })
+}
+
+fn parse<T: DeserializeOwned>(text: &str, expected: &'static str) -> Result<T, Unfit> {
+    serde_json::from_str(text).map_err(|source| Unfit::Malformed { expected, source })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Trigger {
+    part_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrepareRecipe {
+    external_id: String,
+    version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    mode: Option<String>,
+    job_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AckAlarm {
+    id: String,
+    shelve_s: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstallModel {
+    file: String,
+    sha256: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActivateModel {
+    name: String,
+    version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollbackModel {
+    name: String,
+}
+
+/// Longest time an alarm can be put aside.
+const LONGEST_SHELF_S: f64 = 24.0 * 3_600.0;
+
+fn request(verb: Verb, text: &str) -> Result<Request, Unfit> {
+    Ok(match verb {
+        Verb::Trigger => {
+            let Trigger { part_id } = body(text, "{\"part_id\": \"…\"} or an empty payload")?;
+            Request::Trigger { part_id }
+        }
+        Verb::PrepareRecipe => {
+            let expected = "{\"external_id\": \"…\", \"version\": \"…\" (optional)}";
+            let PrepareRecipe {
+                external_id,
+                version,
+            } = body(text, expected)?;
+            Request::PrepareRecipe {
+                external_id,
+                version,
+            }
+        }
+        Verb::Start => {
+            let expected =
+                "{\"mode\": \"continuous\" or \"single\", \"job_id\": \"…\"}, both optional";
+            let Start { mode, job_id } = body(text, expected)?;
+            let single = match mode.as_deref() {
+                None | Some("continuous") => false,
+                Some("single") => true,
+                Some(other) => {
+                    return Err(Unfit::Value {
+                        field: "mode",
+                        found: other.into(),
+                        advice: "write `continuous` or `single`",
+                    });
+                }
+            };
+            Request::Start { single, job_id }
+        }
+        Verb::Stop => {
+            let Nothing {} = body(text, "an empty payload")?;
+            Request::Stop
+        }
+        Verb::AckAlarm => {
+            let AckAlarm { id, shelve_s } =
+                body(text, "{\"id\": \"…\", \"shelve_s\": seconds (optional)}")?;
+            let good = |s: f64| s > 0.0 && s <= LONGEST_SHELF_S;
+            if let Some(s) = shelve_s.filter(|s| !good(*s)) {
+                return Err(Unfit::Value {
+                    field: "shelve_s",
+                    found: s.to_string(),
+                    advice: "write more than 0 and at most 86400 seconds",
+                });
+            }
+            let shelve = shelve_s.map(Duration::from_secs_f64);
+            Request::AckAlarm { id, shelve }
+        }
+        Verb::InstallModel => {
+            let InstallModel { file, sha256 } = body(text, "{\"file\": \"…\", \"sha256\": \"…\"}")?;
+            let plain =
+                !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\', '\0']);
+            if !plain {
+                return Err(Unfit::Value {
+                    field: "file",
+                    found: file,
+                    advice: "write the name of a file in the inbox, without folders",
+                });
+            }
+            Request::InstallModel { file, sha256 }
+        }
+        Verb::ActivateModel => {
+            let ActivateModel { name, version } =
+                body(text, "{\"name\": \"…\", \"version\": \"…\"}")?;
+            Request::ActivateModel { name, version }
+        }
+        Verb::RollbackModel => {
+            let RollbackModel { name } = body(text, "{\"name\": \"…\"}")?;
+            Request::RollbackModel { name }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(verb: &str, payload: &[u8]) -> Command {
+        Command {
+            verb: verb.into(),
+            payload: payload.to_vec().into(),
+            correlation: None,
+            retained: false,
+            expires: None,
+        }
+    }
+
+    fn says(command: &Command) -> String {
+        match read(command, &Verb::ALL, MonoTime(10)) {
+            Ok(asked) => panic!("taken: {asked:?}"),
+            Err(why) => why.to_string(),
+        }
+    }
+
+    #[test]
+    fn each_command_is_read() {
+        let cases: [(&str, &str, Request); 10] = [
+            ("trigger", "", Request::Trigger { part_id: None }),
+            (
+                "trigger",
+                r#"{"part_id":"p1"}"#,
+                Request::Trigger {
+                    part_id: Some("p1".into()),
+                },
+            ),
+            (
+                "prepare_recipe",
+                r#"{"schema":"sightline.command.v1","external_id":"B7","by":"anna"}"#,
+                Request::PrepareRecipe {
+                    external_id: "B7".into(),
+                    version: None,
+                },
+            ),
+            (
+                "start",
+                "{}",
+                Request::Start {
+                    single: false,
+                    job_id: None,
+                },
+            ),
+            (
+                "start",
+                r#"{"mode":"single","job_id":"lot 5"}"#,
+                Request::Start {
+                    single: true,
+                    job_id: Some("lot 5".into()),
+                },
+            ),
+            ("stop", "", Request::Stop),
+            (
+                "ack_alarm",
+                r#"{"id":"a","shelve_s":60}"#,
+                Request::AckAlarm {
+                    id: "a".into(),
+                    shelve: Some(Duration::from_secs(60)),
+                },
+            ),
+            (
+                "install_model",
+                r#"{"file":"m.tar.zst","sha256":"00"}"#,
+                Request::InstallModel {
+                    file: "m.tar.zst".into(),
+                    sha256: "00".into(),
+                },
+            ),
+            (
+                "activate_model",
+                r#"{"name":"m","version":"2"}"#,
+                Request::ActivateModel {
+                    name: "m".into(),
+                    version: "2".into(),
+                },
+            ),
+            (
+                "rollback_model",
+                r#"{"name":"m"}"#,
+                Request::RollbackModel { name: "m".into() },
+            ),
+        ];
+        for (verb, payload, request) in cases {
+            let asked = read(&command(verb, payload.as_bytes()), &Verb::ALL, MonoTime(0)).unwrap();
+            assert_eq!(asked.request, request, "{verb} {payload}");
+            assert_eq!(
+                asked.by,
+                if payload.contains("anna") {
+                    "anna"
+                } else {
+                    "mes"
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn each_bad_command_says_why() {
+        let huge = vec![b' '; MAX_PAYLOAD + 1];
+        let cases: [(&str, &[u8], &str); 12] = [
+            ("frobnicate", b"", "found `frobnicate`"),
+            ("stop", &huge, "found 16385"),
+            ("stop", b"\xff\xfe", "not: invalid utf-8"),
+            ("stop", b"{", "expected a JSON object"),
+            ("stop", b"[]", "expected a JSON object"),
+            ("stop", b"{\"why\":1}", "unknown field `why`"),
+            (
+                "start",
+                b"{\"mode\":\"often\"}",
+                "write `continuous` or `single`",
+            ),
+            (
+                "start",
+                b"{\"schema\":\"sightline.command.v2\"}",
+                "found `sightline.command.v2`",
+            ),
+            ("prepare_recipe", b"", "missing field `external_id`"),
+            (
+                "install_model",
+                b"{\"file\":\"../x\",\"sha256\":\"\"}",
+                "without folders",
+            ),
+            ("ack_alarm", b"{\"id\":\"a\",\"shelve_s\":1e9}", "86400"),
+            (
+                "activate_model",
+                b"{\"name\":\"m\",\"version\":2}",
+                "expected a string",
+            ),
+        ];
+        for (verb, payload, expected) in cases {
+            let said = says(&command(verb, payload));
+            assert!(
+                said.contains(expected),
+                "{verb}: expected `{expected}` in: {said}"
+            );
+        }
+        let stop = command("stop", b"");
+        assert!(
+            says(&Command {
+                retained: true,
+                ..stop.clone()
+            })
+            .contains("retain")
+        );
+        let late = Command {
+            expires: Some(MonoTime(10)),
+            ..stop.clone()
+        };
+        assert!(says(&late).contains("too late"));
+        let refused = read(&stop, &[Verb::Start], MonoTime(0))
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("mqtt.commands"), "{refused}");
+    }
+}

@@ -1,0 +1,270 @@
+//! The model store: a folder of bundles that have proved themselves on this box, and which of them look.
+//!
+//! `STORE/{name}/{version}/` holds a bundle; it appears there whole (unpacked and verified beside it, then renamed) and
+//! is never changed. `STORE/active.json` lists for each name the activated versions, the last one looks; a name that
+//! is not listed looks as its recipe says. Whoever changes something holds the lock file.
+
+use anyhow::{Context, anyhow, bail, ensure};
+use sha2::{Digest, Sha256};
+use sightline_engine::Bundle;
+use sightline_engine::bundle::archive;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+const ACTIVE: &str = "active.json";
+/// Activated versions that a name can go back through.
+const HISTORY: usize = 20;
+
+type Active = BTreeMap<String, Vec<String>>;
+
+/// A store.
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What was active before a change, so that it can be put back.
+pub struct Activated(Active);
+
+impl Store {
+    /// Opens the store, and makes its folder if there is none.
+    pub fn open(root: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(root)
+            .with_context(|| format!("cannot make the model store {}", root.display()))?;
+        Ok(Self { root: root.into() })
+    }
+
+    fn lock(&self) -> anyhow::Result<File> {
+        let path = self.root.join(".lock");
+        let file =
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        file.try_lock().map_err(|e| {
+            anyhow!(
+                "another program changes the model store {}: {e}; try again",
+                self.root.display()
+            )
+        })?;
+        Ok(file)
+    }
+
+    /// Takes a bundle in: its archive's digest is compared, `verify` must like it, then it appears under its version.
+    /// Returns name and version.
+    pub fn install(
+        &self,
+        from: &Path,
+        sha256: Option<&str>,
+        verify: impl FnOnce(&Bundle) -> anyhow::Result<()>,
+    ) -> anyhow::Result<(String, String)> {
+        let _lock = self.lock()?;
+        let incoming = tempfile::Builder::new()
+            .prefix(".incoming-")
+            .tempdir_in(&self.root)?;
+        // Somebody's who died meanwhile: the lock is ours now.
+        remove_leftovers(&self.root, incoming.path())?;
+        let packed = if from.is_dir() {
+            ensure!(
+                sha256.is_none(),
+                "a digest is of an archive, found the folder {}",
+                from.display()
+            );
+            let packed = incoming.path().join("packed");
+            archive::pack(&Bundle::load(from)?, &packed)?;
+            packed
+        } else {
+            from.to_path_buf()
+        };
+        if let Some(expected) = sha256 {
+            let found = digest(&packed)?;
+            ensure!(
+                found.eq_ignore_ascii_case(expected),
+                "expected {} to have sha256 {expected}, found {found}; copy it again",
+                from.display()
+            );
+        }
+        let unpacked = incoming.path().join("bundle");
+        let bundle = archive::unpack(&packed, &unpacked)?;
+        let manifest = bundle.manifest();
+        let (name, version) = (manifest.name.clone(), manifest.version.clone());
+        for level in [&name, &version] {
+            ensure!(
+                is_level(level),
+                "expected letters, digits, `.`, `-` and `_` in a bundle's name and version, found `{level}`"
+            );
+        }
+        let place = self.place(&name, &version);
+        if place.exists() {
+            let there = Bundle::load(&place)?;
+            ensure!(
+                same_files(&there, &bundle),
+                "{name} {version} is installed already, with other content; a version is never changed: give the new bundle a new version"
+            );
+            return Ok((name, version));
+        }
+        verify(&bundle)?;
+        sync_all(&unpacked)?;
+        let parent = self.root.join(&name);
+        fs::create_dir_all(&parent)?;
+        fs::rename(&unpacked, &place)?;
+        File::open(&parent)?.sync_all()?;
+        Ok((name, version))
+    }
+
+    /// Every installed bundle, and whether it looks.
+    pub fn list(&self) -> anyhow::Result<Vec<(String, String, bool)>> {
+        let active = self.read()?;
+        let mut all = Vec::new();
+        for name in levels(&self.root)? {
+            for version in levels(&self.root.join(&name))? {
+                let looks = active.get(&name).and_then(|h| h.last()) == Some(&version);
+                all.push((name.clone(), version, looks));
+            }
+        }
+        all.sort();
+        Ok(all)
+    }
+
+    /// Lets an installed version look from the next generation.
+    pub fn activate(&self, name: &str, version: &str) -> anyhow::Result<Activated> {
+        let _lock = self.lock()?;
+        let installed = is_level(name) && is_level(version) && self.place(name, version).is_dir();
+        ensure!(
+            installed,
+            "expected an installed bundle, found no {name} {version} in {}; install it first",
+            self.root.display()
+        );
+        let before = self.read()?;
+        let mut after = before.clone();
+        let history = after.entry(name.into()).or_default();
+        if history.last().is_some_and(|v| v == version) {
+            return Ok(Activated(before));
+        }
+        history.push(version.into());
+        let excess = history.len().saturating_sub(HISTORY);
+        history.drain(..excess);
+        self.write(&after)?;
+        Ok(Activated(before))
+    }
+
+    /// Goes back to the version before; after the first one to the recipe's own. Returns what looks now, in words.
+    pub fn rollback(&self, name: &str) -> anyhow::Result<(Activated, String)> {
+        let _lock = self.lock()?;
+        let before = self.read()?;
+        let mut after = before.clone();
+        let Some(history) = after.get_mut(name).filter(|h| !h.is_empty()) else {
+            bail!("nothing to go back from: {name} looks as the recipe says");
+        };
+        history.pop();
+        let now = history
+            .last()
+            .cloned()
+            .unwrap_or_else(|| "as the recipe says".into());
+        after.retain(|_, history| !history.is_empty());
+        self.write(&after)?;
+        Ok((Activated(before), now))
+    }
+
+    /// Undoes a change.
+    pub fn put_back(&self, before: Activated) -> anyhow::Result<()> {
+        let _lock = self.lock()?;
+        self.write(&before.0)
+    }
+
+    /// The bundle that looks instead of `bundle`: the activated version of the same name, if there is one.
+    pub fn instead_of(&self, bundle: Bundle) -> anyhow::Result<Bundle> {
+        let name = &bundle.manifest().name;
+        match self.read()?.get(name).and_then(|history| history.last()) {
+            Some(version) => Ok(Bundle::load(&self.place(name, version))?),
+            None => Ok(bundle),
+        }
+    }
+
+    fn place(&self, name: &str, version: &str) -> PathBuf {
+        self.root.join(name).join(version)
+    }
+
+    fn read(&self) -> anyhow::Result<Active> {
+        let path = self.root.join(ACTIVE);
+        match fs::read(&path) {
+            Ok(json) => serde_json::from_slice(&json).with_context(|| {
+                format!(
+                    "{} is damaged; remove it to let every model look as its recipe says",
+                    path.display()
+                )
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Active::new()),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Written beside, synced and renamed: after a power cut it is the old or the new one.
+    fn write(&self, active: &Active) -> anyhow::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.root)?;
+        serde_json::to_writer_pretty(&mut file, active)?;
+        file.as_file().sync_all()?;
+        file.persist(self.root.join(ACTIVE))?;
+        File::open(&self.root)?.sync_all()?;
+        Ok(())
+    }
+}
+
+/// Names and versions become folders.
+fn is_level(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    !text.is_empty() && text.len() <= 100 && !text.starts_with('.') && text.chars().all(plain)
+}
+
+/// Folders that are not hidden.
+fn levels(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() && is_level(&name) {
+            all.push(name);
+        }
+    }
+    Ok(all)
+}
+
+fn remove_leftovers(root: &Path, ours: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(".incoming-") && path != ours {
+            fs::remove_dir_all(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn same_files(a: &Bundle, b: &Bundle) -> bool {
+    let read = |bundle: &Bundle| fs::read(bundle.dir().join("manifest.toml")).ok();
+    read(a).is_some() && read(a) == read(b)
+}
+
+fn digest(path: &Path) -> anyhow::Result<String> {
+    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut hash = Sha256::new();
+    let mut part = vec![0; 1 << 16];
+    loop {
+        match std::io::Read::read(&mut file, &mut part)? {
+            0 => break,
+            n => hash.update(&part[..n]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+fn sync_all(folder: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_all(&path)?;
+        } else {
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! What a person must know of the way to the broker, by alarm id: raised and cleared here, made alarms by the station.
+
+use crate::mqtt::{Kind, TlsFiles, Trouble};
+use sightline_model::{AlarmSeverity, UtcMicros};
+use std::collections::BTreeMap;
+
+/// One alarm condition of the uplink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The alarm's id.
+    pub id: String,
+    /// How much it matters.
+    pub severity: AlarmSeverity,
+    /// What was expected, what was found, what to do; `None` when it is over.
+    pub raised: Option<String>,
+}
+
+/// Certificates are to be renewed so many days before they end, and how much that matters then.
+const EXPIRY: [(i64, AlarmSeverity); 3] = [
+    (3, AlarmSeverity::Urgent),
+    (14, AlarmSeverity::High),
+    (30, AlarmSeverity::Low),
+];
+const DAY_US: i64 = 86_400_000_000;
+
+/// Which face of the uplink a condition belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Face {
+    Mqtt,
+    Sparkplug,
+}
+
+impl Face {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mqtt => "mqtt",
+            Self::Sparkplug => "sparkplug",
+        }
+    }
+}
+
+/// Every condition that was ever raised.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions(BTreeMap<String, Condition>);
+
+impl Conditions {
+    pub(crate) fn raise(&mut self, id: String, severity: AlarmSeverity, message: String) {
+        let raised = Some(message);
+        self.0.insert(
+            id.clone(),
+            Condition {
+                id,
+                severity,
+                raised,
+            },
+        );
+    }
+
+    pub(crate) fn clear(&mut self, id: &str) {
+        if let Some(condition) = self.0.get_mut(id) {
+            condition.raised = None;
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Condition> {
+        self.0.values().cloned().collect()
+    }
+
+    /// The connection could not be made, or was ended by the broker.
+    pub(crate) fn connection(&mut self, face: Face, trouble: &Trouble) {
+        let (face, what) = (face.name(), &trouble.what);
+        let (suffix, message) = match trouble.kind {
+            // An absent broker is no alarm by itself: results wait for it, and `connected` says so.
+            Kind::Away | Kind::Version => return,
+            Kind::Tls => (
+                "tls",
+                format!("expected a connection with certificates both sides accept: {what}"),
+            ),
+            Kind::NotAuthorised => (
+                "refused",
+                format!(
+                    "expected the broker to let this station in: {what}; correct user name, password file or client id, or the broker's list"
+                ),
+            ),
+            Kind::Quota | Kind::TooLarge | Kind::Refused => (
+                "refused",
+                format!(
+                    "expected the broker to keep the connection: {what}; see the broker's limits and log"
+                ),
+            ),
+        };
+        self.raise(format!("{face}-{suffix}"), AlarmSeverity::High, message);
+    }
+
+    /// The connection stands.
+    pub(crate) fn connected(&mut self, face: Face) {
+        for suffix in ["tls", "refused"] {
+            self.clear(&format!("{}-{suffix}", face.name()));
+        }
+    }
+
+    /// The broker did not take a message.
+    pub(crate) fn message(&mut self, topic: &str, kind: Kind, reason: &str) {
+        let todo = match kind {
+            Kind::NotAuthorised => "give this station the right to publish there",
+            Kind::Quota => "raise the broker's quota or clear what fills it",
+            Kind::TooLarge => "raise the broker's largest packet size",
+            _ => "see the broker's log",
+        };
+        self.raise(
+            not_taken(topic),
+            AlarmSeverity::High,
+            format!(
+                "expected the broker to take {topic}: {reason}; {todo}; results wait until then"
+            ),
+        );
+    }
+
+    /// The broker took a message.
+    pub(crate) fn taken(&mut self, topic: &str) {
+        if !self.0.is_empty() {
+            self.clear(&not_taken(topic));
+        }
+    }
+
+    /// Days left of every certificate, as one condition a file and threshold.
+    pub(crate) fn certificates(&mut self, files: &TlsFiles, now: UtcMicros) {
+        // What cannot be read is told by the attempt to connect.
+        for validity in files.validities().unwrap_or_default() {
+            let days = (validity.not_after.0 - now.0).div_euclid(DAY_US);
+            let due = EXPIRY.iter().find(|(limit, _)| days < *limit);
+            for (limit, severity) in EXPIRY {
+                let id = format!("mqtt-certificate.{}.{limit}-days", validity.field);
+                if due == Some(&(limit, severity)) {
+                    let (end, path) = (validity.not_after.to_rfc3339(), validity.path.display());
+                    let left = if days < 0 {
+                        "it has expired".into()
+                    } else {
+                        format!("{days} days are left")
+                    };
+                    self.raise(
+                        id,
+                        severity,
+                        format!(
+                            "{path} holds until {end}: {left}; put a renewed one in its place, it is taken without a restart"
+                        ),
+                    );
+                } else {
+                    self.clear(&id);
+                }
+            }
+        }
+    }
+}
+
+fn not_taken(topic: &str) -> String {
+    let last = topic.rsplit('/').next().unwrap_or_default();
+    let of_alarm = topic.contains("/alarm/");
+    format!("mqtt-not-taken.{}", if of_alarm { "alarm" } else { last })
+}

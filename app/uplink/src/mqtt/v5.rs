@@ -1,0 +1,216 @@
+//! MQTT 5 by `rumqttc-v5-next`.
+
+use super::trouble::{Kind, Refusal, Trouble};
+use super::{
+    CONNECT_WITHIN, Dial, KEEP_ALIVE_S, Limits, MAX_INCOMING, Message, Notice, Qos, Received,
+    Signal, tls,
+};
+use rumqttc::mqttbytes::QoS;
+use rumqttc::mqttbytes::v5::{
+    ConnAck, ConnectReturnCode as Code, DisconnectReasonCode as Bye, LastWill, Packet,
+    PubAckReason, Publish, PublishProperties,
+};
+use rumqttc::{
+    AsyncClient, ClientError, ConnectionError, Event, EventLoop, MqttOptions, PublishNoticeError,
+    PublishOptions, StateError, TlsConfiguration, Transport,
+};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Begins to connect.
+pub(super) fn open(
+    dial: &Dial,
+    password: Option<String>,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    will: Message,
+    tell: mpsc::Sender<Signal>,
+) -> (Sender, JoinHandle<()>) {
+    let mut options = MqttOptions::new(dial.client_id.clone(), (dial.host.clone(), dial.port));
+    options
+        .set_keep_alive(KEEP_ALIVE_S)
+        .set_clean_start(true)
+        .set_connect_timeout(CONNECT_WITHIN)
+        .set_request_channel_capacity(usize::from(dial.window) + 64)
+        .set_max_request_batch(usize::from(dial.window))
+        .set_max_packet_size(Some(MAX_INCOMING));
+    options.set_last_will(LastWill::new(
+        will.topic,
+        will.payload.to_vec(),
+        qos(will.qos),
+        will.retain,
+        None,
+    ));
+    if let Some(login) = &dial.login {
+        match password {
+            Some(password) => options.set_credentials(login.username.clone(), password),
+            None => options.set_username(login.username.clone()),
+        };
+    }
+    if let Some(config) = tls {
+        options.set_transport(Transport::Tls(TlsConfiguration::Rustls(config)));
+    }
+    let (client, events) = AsyncClient::builder(options).build();
+    (Sender(client), tokio::spawn(drive(events, tell)))
+}
+
+/// Polls the connection until it ends.
+async fn drive(mut events: EventLoop, tell: mpsc::Sender<Signal>) {
+    let mut connected = false;
+    loop {
+        let signal = match events.poll().await {
+            Ok(Event::Incoming(Packet::ConnAck(ack))) => {
+                connected = true;
+                Signal::Connected(limits(&ack))
+            }
+            Ok(Event::Incoming(Packet::Publish(publish))) => Signal::Received(received(publish)),
+            Ok(_) => continue,
+            // Closed without a word: some brokers answer a protocol that they do not know like that.
+            Err(ConnectionError::MqttState(StateError::ConnectionAborted)) if !connected => {
+                Signal::Ended(Trouble::new(
+                    Kind::Version,
+                    "closed by the broker without an answer",
+                ))
+            }
+            Err(error) => Signal::Ended(trouble(&error)),
+        };
+        let last = matches!(signal, Signal::Ended(_));
+        if tell.send(signal).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+fn limits(ack: &ConnAck) -> Limits {
+    let said = ack.properties.as_ref();
+    Limits {
+        receive_max: said.and_then(|p| p.receive_max).unwrap_or(u16::MAX),
+        max_packet: said.and_then(|p| p.max_packet_size),
+    }
+}
+
+fn received(publish: Publish) -> Box<Received> {
+    let said = publish.properties.unwrap_or_default();
+    Box::new(Received {
+        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        payload: publish.payload,
+        retain: publish.retain,
+        expires_s: said.message_expiry_interval,
+        response_topic: said.response_topic,
+        correlation: said.correlation_data,
+    })
+}
+
+fn qos(qos: Qos) -> QoS {
+    match qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
+    }
+}
+
+fn trouble(error: &ConnectionError) -> Trouble {
+    let state = match error {
+        ConnectionError::MqttState(state) => Some(state),
+        _ => None,
+    };
+    // The client's own error does not pass this one on as its source.
+    let certificates = match state {
+        Some(StateError::Deserialization(inner)) => tls::explain(inner),
+        _ => tls::explain(error),
+    };
+    if let Some(what) = certificates {
+        return Trouble::new(Kind::Tls, what);
+    }
+    let kind = match (error, state) {
+        (ConnectionError::ConnectionRefused(code), _)
+        | (_, Some(StateError::ConnFail { reason: code })) => match code {
+            Code::RefusedProtocolVersion | Code::UnsupportedProtocolVersion => Kind::Version,
+            Code::BadUserNamePassword
+            | Code::NotAuthorized
+            | Code::Banned
+            | Code::BadAuthenticationMethod
+            | Code::BadClientId
+            | Code::ClientIdentifierNotValid => Kind::NotAuthorised,
+            Code::QuotaExceeded | Code::ConnectionRateExceeded => Kind::Quota,
+            Code::PacketTooLarge => Kind::TooLarge,
+            Code::ServerUnavailable | Code::ServiceUnavailable | Code::ServerBusy => Kind::Away,
+            _ => Kind::Refused,
+        },
+        (_, Some(StateError::ServerDisconnect { reason_code, .. })) => match reason_code {
+            Bye::NotAuthorized => Kind::NotAuthorised,
+            Bye::QuotaExceeded | Bye::MessageRateTooHigh | Bye::ReceiveMaximumExceeded => {
+                Kind::Quota
+            }
+            Bye::PacketTooLarge => Kind::TooLarge,
+            Bye::SessionTakenOver => Kind::Refused,
+            _ => Kind::Away,
+        },
+        // A broker of the older protocol answers in a form that is none in this one.
+        (ConnectionError::NotConnAck(_), _) | (_, Some(StateError::Deserialization(_))) => {
+            Kind::Version
+        }
+        _ => Kind::Away,
+    };
+    Trouble::new(kind, error.to_string())
+}
+
+/// Where messages are handed over.
+pub(super) struct Sender(AsyncClient);
+
+impl Sender {
+    pub(super) fn publish(&self, message: Message) -> Result<Notice, Refusal> {
+        let properties = PublishProperties {
+            message_expiry_interval: message.expires_s,
+            correlation_data: message.correlation,
+            ..PublishProperties::default()
+        };
+        let mut options = PublishOptions::new(qos(message.qos)).properties(properties);
+        if message.retain {
+            options = options.retained();
+        }
+        let notice = self
+            .0
+            .try_publish_tracked(message.topic, message.payload, options)
+            .map_err(|error| refused(&error))?;
+        Ok(Box::pin(async move {
+            notice.wait_completion_async().await.map_err(not_taken)
+        }))
+    }
+
+    pub(super) fn subscribe(&self, filter: String) -> Result<(), Refusal> {
+        self.0
+            .try_subscribe(filter, QoS::AtLeastOnce)
+            .map_err(|error| refused(&error))
+    }
+
+    pub(super) fn disconnect(&self) {
+        if let Err(error) = self.0.try_disconnect() {
+            tracing::debug!(%error, "no goodbye to the broker");
+        }
+    }
+}
+
+fn refused(error: &ClientError) -> Refusal {
+    match error {
+        ClientError::RequestChannelFull(_) => Refusal::Busy,
+        ClientError::RequestChannelDisconnected(_) => Refusal::Gone,
+        _ => Refusal::Said {
+            kind: Kind::Refused,
+            reason: format!("not a message that MQTT can carry: {error}"),
+        },
+    }
+}
+
+fn not_taken(error: PublishNoticeError) -> Refusal {
+    use PublishNoticeError::{RetainNotSupported, V5PubAck};
+    let kind = match &error {
+        V5PubAck(PubAckReason::NotAuthorized) => Kind::NotAuthorised,
+        V5PubAck(PubAckReason::QuotaExceeded) => Kind::Quota,
+        V5PubAck(_) | RetainNotSupported => Kind::Refused,
+        _ => return Refusal::Gone,
+    };
+    Refusal::Said {
+        kind,
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,212 @@
+//! How the station speaks with the factory: broker, certificates, commands, Sparkplug, and the store that commands
+//! change.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where results go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mqtt {
+    /// `mqtt://host:port`, `mqtts://host:port` for TLS, or `embedded` for a broker inside this process.
+    pub broker: String,
+    /// Address the embedded broker listens on.
+    #[serde(default = "default_listen")]
+    pub listen: String,
+    /// Client id; absent: `sightline-{station}`.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// User name.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// File that holds the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Results in memory waiting for an acknowledgement before an alarm is raised.
+    #[serde(default = "default_outbox")]
+    pub outbox: usize,
+    /// Publishes in flight at once.
+    #[serde(default = "default_window")]
+    pub window: u16,
+    /// Seconds between `kpi` messages.
+    #[serde(default = "default_kpi_s")]
+    pub kpi_s: f64,
+    /// Commands that are taken from `cmd/{verb}`; who may publish there is the broker's affair.
+    #[serde(default = "default_commands")]
+    pub commands: Vec<Verb>,
+    /// Certificates, for `mqtts://`.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+}
+
+/// Certificates for a connection with TLS 1.3. Renewed files are taken without a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificates of the authority that signed the broker's, PEM.
+    pub ca_file: PathBuf,
+    /// The station's own certificate (with its chain), PEM; absent: the broker asks for none.
+    #[serde(default)]
+    pub cert_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+}
+
+/// A command from outside.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Opens a part, where `trigger.kind = "command"`.
+    Trigger,
+    /// Lets another recipe take over.
+    PrepareRecipe,
+    /// Begins to take parts.
+    Start,
+    /// Ends taking parts.
+    Stop,
+    /// A person has seen an alarm.
+    AckAlarm,
+    /// Brings a bundle from the inbox into the store.
+    InstallModel,
+    /// Lets an installed bundle look.
+    ActivateModel,
+    /// Goes back to the bundle before.
+    RollbackModel,
+}
+
+impl Verb {
+    /// Every verb, in the order of the documentation.
+    pub const ALL: [Self; 8] = [
+        Self::Trigger,
+        Self::PrepareRecipe,
+        Self::Start,
+        Self::Stop,
+        Self::AckAlarm,
+        Self::InstallModel,
+        Self::ActivateModel,
+        Self::RollbackModel,
+    ];
+
+    /// Its name, the last level of its topic.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trigger => "trigger",
+            Self::PrepareRecipe => "prepare_recipe",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::AckAlarm => "ack_alarm",
+            Self::InstallModel => "install_model",
+            Self::ActivateModel => "activate_model",
+            Self::RollbackModel => "rollback_model",
+        }
+    }
+}
+
+/// The same events as Sparkplug B 3.0: the box is an edge node, the station its device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sparkplug {
+    /// The group, a topic level.
+    pub group: String,
+    /// The edge node, a topic level; absent: the station's cell.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// The host application whose presence is waited for; absent: none, births go out at once.
+    #[serde(default)]
+    pub primary_host: Option<String>,
+    /// Metrics carry a number instead of their name after the birth.
+    #[serde(default)]
+    pub aliases: bool,
+    /// Results kept in memory while the host is away; then the oldest go, counted and with an alarm.
+    #[serde(default = "default_buffer")]
+    pub buffer: usize,
+}
+
+fn default_buffer() -> usize {
+    10_000
+}
+
+/// Where model bundles are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// The folder of the store, relative to this file. The station's user writes there.
+    pub store: PathBuf,
+    /// The folder that `install_model` takes bundles from; absent: only the command line installs.
+    #[serde(default)]
+    pub inbox: Option<PathBuf>,
+}
+
+impl Mqtt {
+    /// Host and port of an outside broker.
+    ///
+    /// # Errors
+    /// What was expected and found, when `broker` is neither `mqtt://host[:port]` nor `mqtts://host[:port]`.
+    pub fn address(&self) -> Result<(String, u16), String> {
+        let wrong = || {
+            format!(
+                "expected `embedded`, mqtt://host[:port] or mqtts://host[:port], found `{}`",
+                self.broker
+            )
+        };
+        let (rest, usual) = match self.broker.strip_prefix("mqtts://") {
+            Some(rest) => (rest, 8883),
+            None => (self.broker.strip_prefix("mqtt://").ok_or_else(wrong)?, 1883),
+        };
+        // A bracketed IPv6 address holds colons of its own.
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| wrong())?),
+            _ => (rest, usual),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() || host.contains(['/', '@', ' ']) {
+            Err(wrong())
+        } else {
+            Ok((host.to_string(), port))
+        }
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.broker.starts_with("mqtts://")
+    }
+}
+
+impl Mqtt {
+    /// The broker at an address and every other field at its default, to be changed by struct update.
+    pub fn to(broker: &str) -> Self {
+        Self {
+            broker: broker.into(),
+            listen: default_listen(),
+            client_id: None,
+            username: None,
+            password_file: None,
+            outbox: default_outbox(),
+            window: default_window(),
+            kpi_s: default_kpi_s(),
+            commands: default_commands(),
+            tls: None,
+        }
+    }
+}
+
+fn default_commands() -> Vec<Verb> {
+    vec![Verb::Trigger]
+}
+
+fn default_listen() -> String {
+    "127.0.0.1:1883".into()
+}
+fn default_outbox() -> usize {
+    100_000
+}
+fn default_window() -> u16 {
+    64
+}
+fn default_kpi_s() -> f64 {
+    5.0
+}

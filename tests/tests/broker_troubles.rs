@@ -1,0 +1,278 @@
+//! Brokers that acknowledge twice, out of order, never, with errors, that take little at once, or speak an older
+//! protocol: nothing is lost, the order stays, and a person is told.
+
+use sightline_configs::station::{Identity, Mqtt};
+use sightline_model::SystemClock;
+use sightline_tests::scripted::{Packet, Scripted};
+use sightline_tests::{PATIENCE, until};
+use sightline_uplink::{Patience, Uplink, UplinkSettings};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+const QUOTA_EXCEEDED: u8 = 0x97;
+const NOT_AUTHORISED: u8 = 0x87;
+
+fn uplink(port: u16) -> Uplink {
+    let level = |s: &str| s.to_string();
+    let identity = Identity {
+        enterprise: level("acme"),
+        site: level("north"),
+        area: level("smt"),
+        line: level("l1"),
+        cell: level("aoi"),
+        name: level("s1"),
+    };
+    let settings = UplinkSettings {
+        identity,
+        mqtt: Mqtt {
+            window: 8,
+            ..Mqtt::to(&format!("mqtt://127.0.0.1:{port}"))
+        },
+        sparkplug: None,
+        base: PathBuf::new(),
+        session: "boot-1".into(),
+        clock: Arc::new(SystemClock::default()),
+        commands: None,
+        patience: Patience {
+            acknowledgement: Duration::from_millis(1_500),
+            hold_first: Duration::from_millis(200),
+            hold_longest: Duration::from_secs(1),
+        },
+    };
+    Uplink::start(settings).expect("the uplink starts")
+}
+
+fn submit(uplink: &Uplink, seqs: std::ops::RangeInclusive<u64>) {
+    for seq in seqs {
+        let json = format!("{{\"seq\":{seq},\"replayed\":false}}");
+        uplink.submit(seq, json).expect("room");
+    }
+}
+
+fn seqs(results: &[String]) -> Vec<u64> {
+    let seq = |json: &String| {
+        let value: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        value["seq"].as_u64().expect("seq")
+    };
+    results.iter().map(seq).collect()
+}
+
+fn raised(uplink: &Uplink, id: &str) -> Option<String> {
+    let conditions = uplink.conditions();
+    let found = conditions.into_iter().find(|c| c.id == id)?;
+    found.raised
+}
+
+#[test]
+fn acknowledgements_out_of_order_and_twice_lose_nothing() {
+    let (broker, port) = Scripted::start();
+    let uplink = uplink(port);
+    submit(&uplink, 1..=20);
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    let first = peer.results(8);
+    for (id, _) in first.iter().rev() {
+        peer.puback(*id, 0);
+    }
+    // Twice: the client may end the connection over that, but must not lose or skip anything.
+    peer.puback(first[0].0, 0);
+    let mut seen: Vec<String> = first.into_iter().map(|(_, json)| json).collect();
+    let all = || uplink.counters().acknowledged == 20;
+    seen.extend(peer.serve(all));
+    while !all() {
+        let (mut peer, _) = broker.accept();
+        peer.connack(0, &[]);
+        seen.extend(peer.serve(all));
+    }
+    let mut order = seqs(&seen);
+    order.dedup();
+    let mut known = std::collections::BTreeSet::new();
+    order.retain(|seq| known.insert(*seq));
+    assert_eq!(
+        order,
+        (1..=20).collect::<Vec<_>>(),
+        "every number, first time in order"
+    );
+    assert_eq!(uplink.counters().pending, 0);
+}
+
+#[test]
+fn without_acknowledgements_the_connection_is_made_anew_and_everything_sent_again() {
+    let (broker, port) = Scripted::start();
+    let uplink = uplink(port);
+    submit(&uplink, 1..=3);
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    let never = peer.results(3);
+    assert_eq!(never.len(), 3);
+    while let Some(packet) = peer.next() {
+        assert!(
+            peer.pass(packet).is_none(),
+            "the same connection is not sent them again"
+        );
+    }
+    let alarm = raised(&uplink, "mqtt-no-acknowledgement").expect("a person is told");
+    assert!(alarm.contains("3 results sent"), "{alarm}");
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    let again = peer.serve(|| uplink.counters().pending == 0);
+    assert_eq!(seqs(&again), [1, 2, 3]);
+    assert!(
+        again.iter().all(|json| json.contains("\"replayed\":true")),
+        "{again:?}"
+    );
+    assert_eq!(raised(&uplink, "mqtt-no-acknowledgement"), None);
+}
+
+#[test]
+fn a_quota_is_an_alarm_and_a_wait_and_then_everything_goes_in_order() {
+    let (broker, port) = Scripted::start();
+    let uplink = uplink(port);
+    submit(&uplink, 1..=4);
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    let first = peer.results(4);
+    peer.puback(first[0].0, 0);
+    for (id, _) in &first[1..] {
+        peer.puback(*id, QUOTA_EXCEEDED);
+    }
+    let refused = peer.results(3);
+    let alarm = raised(&uplink, "mqtt-not-taken.result").expect("a person is told");
+    assert!(
+        alarm.contains("QuotaExceeded") && alarm.contains("raise the broker's quota"),
+        "{alarm}"
+    );
+    let json: Vec<String> = refused.iter().map(|(_, json)| json.clone()).collect();
+    assert_eq!(
+        seqs(&json),
+        [2, 3, 4],
+        "from the first that was not taken, in order"
+    );
+    for (id, _) in refused {
+        peer.puback(id, 0);
+    }
+    until("all are taken", || uplink.counters().pending == 0);
+    until("the alarm is over", || {
+        raised(&uplink, "mqtt-not-taken.result").is_none()
+    });
+    assert_eq!(
+        uplink.counters().connections,
+        1,
+        "no reason to connect anew"
+    );
+}
+
+#[test]
+fn a_refused_connection_is_an_alarm_with_what_to_do() {
+    let (broker, port) = Scripted::start();
+    let uplink = uplink(port);
+    submit(&uplink, 1..=1);
+    let (mut peer, _) = broker.accept();
+    peer.connack(NOT_AUTHORISED, &[]);
+    until("a person is told", || {
+        raised(&uplink, "mqtt-refused").is_some()
+    });
+    let alarm = raised(&uplink, "mqtt-refused").unwrap_or_default();
+    assert!(
+        alarm.contains("NotAuthorized") && alarm.contains("password file"),
+        "{alarm}"
+    );
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    assert_eq!(seqs(&peer.serve(|| uplink.counters().pending == 0)), [1]);
+    assert_eq!(raised(&uplink, "mqtt-refused"), None);
+}
+
+#[test]
+fn no_more_is_in_flight_than_the_broker_takes() {
+    let (broker, port) = Scripted::start();
+    let uplink = uplink(port);
+    submit(&uplink, 1..=6);
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[0x21, 0, 2]); // receive maximum 2
+    // `status` may take one of the two places first; it is acknowledged at once.
+    let mut open = peer.results(2);
+    for seq in 3..=6 {
+        let idle = loop {
+            match peer.next_within(Duration::from_millis(100)) {
+                Ok(Some(packet)) => {
+                    if let Some(more) = peer.pass(packet) {
+                        break Some(more);
+                    }
+                }
+                Ok(None) => panic!("the client left"),
+                Err(()) => break None,
+            }
+        };
+        assert_eq!(idle, None, "a third without an acknowledgement");
+        peer.puback(open.remove(0).0, 0);
+        open.extend(peer.results(1));
+        assert!(open[1].1.contains(&format!("\"seq\":{seq},")), "{open:?}");
+    }
+    open.iter().for_each(|(id, _)| peer.puback(*id, 0));
+    until("all are taken", || uplink.counters().pending == 0);
+}
+
+#[test]
+fn a_result_larger_than_the_broker_takes_is_not_sent_in_a_loop() {
+    let (broker, port) = Scripted::start();
+    let uplink = uplink(port);
+    let large = format!(
+        "{{\"seq\":1,\"x\":\"{}\",\"replayed\":false}}",
+        "x".repeat(2_000)
+    );
+    uplink.submit(1, large).expect("room");
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[0x27, 0, 0, 0x04, 0]); // maximum packet size 1024
+    let sent = peer.serve(|| raised(&uplink, "mqtt-not-taken.result").is_some());
+    assert!(sent.is_empty(), "{sent:?}");
+    let alarm = raised(&uplink, "mqtt-not-taken.result").unwrap_or_default();
+    assert!(alarm.contains("the broker takes 1024"), "{alarm}");
+    assert_eq!(
+        (uplink.counters().pending, uplink.counters().connections),
+        (1, 1)
+    );
+    // The broker's limit is raised: the result goes.
+    drop(peer);
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    assert_eq!(seqs(&peer.serve(|| uplink.counters().pending == 0)), [1]);
+}
+
+#[test]
+fn a_broker_of_the_older_protocol_is_spoken_to_in_its_own() {
+    let (broker, port) = Scripted::start();
+    let uplink = uplink(port);
+    submit(&uplink, 1..=3);
+    let (mut peer, level) = broker.accept();
+    assert_eq!(level, 5);
+    // As a 3.1.1 broker answers: unacceptable protocol version, without properties.
+    peer.connack_3(1);
+    drop(peer);
+    let (mut peer, level) = broker.accept();
+    assert_eq!(level, 4);
+    peer.connack(0, &[]);
+    assert_eq!(
+        seqs(&peer.serve(|| uplink.counters().pending == 0)),
+        [1, 2, 3]
+    );
+    // A connection that is closed without a word is tried in the older protocol, too.
+    drop(peer);
+    let (peer, level) = broker.accept();
+    assert_eq!(level, 5, "each new connection asks for 5 first");
+    drop(peer);
+    let (mut peer, level) = broker.accept();
+    assert_eq!(level, 4);
+    peer.connack(0, &[]);
+    submit(&uplink, 4..=4);
+    assert_eq!(seqs(&peer.serve(|| uplink.counters().pending == 0)), [4]);
+    let goodbye = std::thread::spawn(move || uplink.stop(PATIENCE));
+    let mut said = Vec::new();
+    while let Some(packet) = peer.next() {
+        said.push(packet.clone());
+        peer.pass(packet);
+    }
+    assert_eq!(said.last(), Some(&Packet::Disconnect), "{said:?}");
+    goodbye.join().expect("it ends");
+}

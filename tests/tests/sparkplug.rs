@@ -1,0 +1,129 @@
+//! The Sparkplug face against an independent host implementation, over mosquitto.
+
+use sightline_configs::station::{Identity, Mqtt, Sparkplug};
+use sightline_model::{InspectionResult, SystemClock};
+use sightline_tests::broker::{mosquitto, subscribe};
+use sightline_tests::sparkplug_host::{Host, Learnt};
+use sightline_tests::{PATIENCE, free_port};
+use sightline_uplink::{Patience, Uplink, UplinkSettings};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+fn uplink(port: u16, aliases: bool, buffer: usize) -> Uplink {
+    let level = |s: &str| s.to_string();
+    let identity = Identity {
+        enterprise: level("acme"),
+        site: level("north"),
+        area: level("smt"),
+        line: level("l1"),
+        cell: level("aoi"),
+        name: level("s1"),
+    };
+    let sparkplug = Sparkplug {
+        group: level("acme"),
+        node: None,
+        primary_host: Some(level("scada")),
+        aliases,
+        buffer,
+    };
+    let settings = UplinkSettings {
+        identity,
+        mqtt: Mqtt::to(&format!("mqtt://127.0.0.1:{port}")),
+        sparkplug: Some(sparkplug),
+        base: PathBuf::new(),
+        session: "boot-1".into(),
+        clock: Arc::new(SystemClock::default()),
+        commands: None,
+        patience: Patience::default(),
+    };
+    Uplink::start(settings).expect("it starts")
+}
+
+fn result(seq: u64) -> InspectionResult {
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let stages = sightline_model::result::StagesUs::default();
+    let result = serde_json::json!({
+        "schema": "sightline.result.v1", "event_id": id, "seq": seq, "boot_id": id, "station": "s1",
+        "track_id": seq, "configuration_hash": "", "generation": 1, "models": [], "views": [],
+        "recipe": {"external_id": "B7", "internal_id": "b7", "version": "1", "hash": ""},
+        "result_state": "complete", "evaluation": "OK", "disposition": "pass",
+        "disposition_reason": "verdict", "is_simulated": false, "evidence": [], "replayed": false,
+        "times": {"trigger": "", "decided": "", "deadline": "", "margin_ms": 1.5, "stages_us": stages}
+    });
+    serde_json::from_value(result).expect("a result")
+}
+
+fn next(host: &Host) -> Learnt {
+    host.learnt.recv_timeout(PATIENCE).expect("the host learns")
+}
+
+/// Waits for a birth; what came before it was of an earlier life.
+fn birth(host: &Host) -> usize {
+    loop {
+        if let Learnt::Birth(metrics) = next(host) {
+            return metrics;
+        }
+    }
+}
+
+#[test]
+fn an_independent_host_sees_births_data_history_rebirth_and_death() {
+    for aliases in [false, true] {
+        let folder = tempfile::tempdir().expect("scratch");
+        let port = free_port();
+        let _broker = mosquitto(port, folder.path());
+        let (_subscriber, deaths) = subscribe(port, "spBv1.0/acme/NDEATH/#", "mqttv5");
+        let uplink = uplink(port, aliases, 100);
+        // The host is not there yet: these are history when it comes.
+        (1..=3).for_each(|seq| uplink.observe(&result(seq)));
+        let host = Host::start(port, "scada", "acme");
+        assert_eq!(birth(&host), 16, "metrics of the device");
+        let late: Vec<Learnt> = (0..3).map(|_| next(&host)).collect();
+        let history: Vec<Learnt> = (1..=3).map(|seq| Learnt::Data(seq, true)).collect();
+        assert_eq!(late, history);
+        // More than `seq` can count: it wraps, and the host sees no gap.
+        for seq in 4..=600 {
+            uplink.observe(&result(seq));
+            assert_eq!(next(&host), Learnt::Data(seq, false));
+        }
+        host.rebirth("acme", "aoi");
+        assert_eq!(birth(&host), 16);
+        uplink.observe(&result(601));
+        assert_eq!(next(&host), Learnt::Data(601, false));
+        // tck-id-message-flow-edge-node-birth-publish-phid-offline
+        host.stop();
+        let (topic, _) = deaths.recv_timeout(PATIENCE).expect("a death");
+        assert_eq!(topic, "spBv1.0/acme/NDEATH/aoi");
+        (602..=603).for_each(|seq| uplink.observe(&result(seq)));
+        let host = Host::start(port, "scada", "acme");
+        birth(&host);
+        assert_eq!(
+            [next(&host), next(&host)],
+            [Learnt::Data(602, true), Learnt::Data(603, true)]
+        );
+        drop(uplink);
+        assert_eq!(next(&host), Learnt::Stale, "leaving on purpose says so");
+        host.stop();
+    }
+}
+
+#[test]
+fn a_full_buffer_drops_the_oldest_counts_them_and_tells() {
+    let folder = tempfile::tempdir().expect("scratch");
+    let port = free_port();
+    let _broker = mosquitto(port, folder.path());
+    let uplink = uplink(port, false, 2);
+    (1..=5).for_each(|seq| uplink.observe(&result(seq)));
+    let conditions = uplink.conditions();
+    let told = conditions.iter().find(|c| c.id == "sparkplug-buffer-full");
+    let told = told
+        .and_then(|c| c.raised.clone())
+        .expect("a person is told");
+    assert!(told.contains("3 are lost"), "{told}");
+    let host = Host::start(port, "scada", "acme");
+    birth(&host);
+    assert_eq!(
+        [next(&host), next(&host)],
+        [Learnt::Data(4, true), Learnt::Data(5, true)]
+    );
+}
