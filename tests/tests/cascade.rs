@@ -35,8 +35,8 @@ fn count(summary: &Value, name: &str) -> u64 {
         .unwrap_or_else(|| panic!("{name} in {summary}"))
 }
 
-/// The shipped recipe with every limit at `score`, with its verifier or without.
-fn anxious(folder: &Path, score: f64, verified: bool) -> std::path::PathBuf {
+/// The shipped recipe with every limit next to nothing, with its verifier, as ready to dismiss as to confirm, or without.
+fn anxious(folder: &Path, verified: bool) -> std::path::PathBuf {
     let text = std::fs::read_to_string(project().join(RECIPE)).expect("the recipe");
     let mut recipe: toml::Table = text.parse().expect("TOML");
     let models = project().join("models");
@@ -44,12 +44,13 @@ fn anxious(folder: &Path, score: f64, verified: bool) -> std::path::PathBuf {
     model.insert("bundle".into(), path(&models.join("pcb-detector")));
     if verified {
         model["verifier"]["bundle"] = path(&models.join("pcb-verifier"));
+        model["verifier"]["dismiss_at"] = 0.5_f64.into();
     } else {
         model.remove("verifier");
     }
     let limits = recipe["limits"].as_table_mut().expect("limits");
     for (_, limit) in limits {
-        limit["score"] = score.into();
+        limit["score"] = 0.011_f64.into();
     }
     let file = folder.join(format!("anxious-{verified}.toml"));
     std::fs::write(&file, recipe.to_string()).expect("written");
@@ -63,9 +64,9 @@ fn path(path: &Path) -> toml::Value {
 #[test]
 fn the_verifier_takes_back_what_an_anxious_detector_calls() {
     let folder = tempfile::tempdir().expect("scratch");
-    let coco = drawn_boards(folder.path(), 80, 0.6);
-    let (_, alone) = replay(&coco, &anxious(folder.path(), 0.02, false), "int8");
-    let (_, both) = replay(&coco, &anxious(folder.path(), 0.02, true), "int8");
+    let coco = drawn_boards(folder.path(), 160, 0.8);
+    let (_, alone) = replay(&coco, &anxious(folder.path(), false), "int8");
+    let (_, both) = replay(&coco, &anxious(folder.path(), true), "int8");
     assert!(
         count(&alone, "overkill") >= 4,
         "nothing to take back: {alone}"

@@ -3,8 +3,8 @@
 Both take part with the files that ship. Every detector limit is multiplied by a factor; the verifier then looks at what
 is at or above it and dismisses at `dismiss_at`. Recall counts truths that a finding overlaps by more than 0.33, whatever
 it is called, because a part's verdict rests on that; overkill counts boards without a defect on which a finding is left.
-Each pair stands beside the detector alone at the limits where that finds as many truths. Chosen is the pair that spares
-most boards at equal recall, and at least the recall of the detector alone at its own limits.
+Chosen is the pair that stops fewest boards among those that find as many truths as the detector alone at its own limits,
+and of these the one that finds most; beside it stands what the detector alone stops where it finds as many.
 """
 
 import numpy as np
@@ -77,21 +77,21 @@ def main() -> None:
     alone = {factor: figures(boards, truth, limits * factor, None) for factor in FACTORS}
     print(f"{len(boards)} boards, {clean} without a defect; recall, recall by name, boards wrongly stopped")
     print(f"{'limits x':>9}{'alone':>24}" + "".join(f"{f'dismiss at {d}':>24}" for d in DISMISS_AT))
-    best, gain = None, 0
+    best = None
     for factor in FACTORS:
         line = [alone[factor]]
         for dismiss_at in DISMISS_AT:
             line.append(figures(boards, truth, limits * factor, dismiss_at))
-            recall, _, stopped = line[-1]
-            equal = [a[2] for a in alone.values() if a[0] >= recall]
-            if equal and recall >= alone[1.0][0] and min(equal) - stopped > gain:
-                best, gain = (factor, dismiss_at, *line[-1], min(equal)), min(equal) - stopped
+            recall, by_name, stopped = line[-1]
+            if recall >= alone[1.0][0] and (best is None or (stopped, -recall) < best[0]):
+                best = ((stopped, -recall), factor, dismiss_at, by_name)
         print(f"{factor:9.2f}" + "".join(f"{f'{r:.4f} {n:.4f} {wrong:4d}':>24}" for r, n, wrong in line), flush=True)
     if best is None:
-        raise SystemExit("no pair spares a board at the recall that the detector has alone; the verifier is no gain")
-    factor, dismiss_at, recall, by_name, stopped, without = best
-    print(f"chosen: limits x {factor}, dismiss_at = {dismiss_at}: recall {recall:.4f} (by name {by_name:.4f}), "
-          f"{stopped} of {clean} clean boards stopped; the detector alone stops {without} at that recall")
+        raise SystemExit("no pair finds as many truths as the detector alone; the verifier is no gain")
+    (stopped, recall), factor, dismiss_at, by_name = best
+    without = min((a[2] for a in alone.values() if a[0] >= -recall), default=None)
+    print(f"chosen: limits x {factor}, dismiss_at = {dismiss_at}: recall {-recall:.4f} (by name {by_name:.4f}), "
+          f"{stopped} of {clean} clean boards stopped; the detector alone stops {without} where it finds as many")
 
 
 if __name__ == "__main__":
