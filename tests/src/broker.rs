@@ -16,8 +16,9 @@ pub fn mosquitto(port: u16, folder: &Path) -> Killed {
 /// Starts mosquitto on `port` with the rest of its configuration; returns once it listens.
 pub fn mosquitto_with(port: u16, folder: &Path, rest: &str) -> Killed {
     let config = folder.join("mosquitto.conf");
-    std::fs::write(&config, format!("listener {port} 127.0.0.1\n{rest}"))
-        .expect("its configuration");
+    // Started by root it would become a user who cannot read this folder; for others the line means nothing.
+    let text = format!("user root\nlistener {port} 127.0.0.1\n{rest}");
+    std::fs::write(&config, text).expect("its configuration");
     // Debian puts the broker where a user's PATH may not look.
     let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"]
         .into_iter()
@@ -58,12 +59,13 @@ pub fn subscribe(port: u16, topic: &str, version: &str) -> (Killed, Messages) {
         .stderr(Stdio::null())
         .spawn()
         .expect("mosquitto_sub is installed by `make setup`");
-    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let lines = BufReader::new(child.stdout.take().expect("piped")).split(b'\n');
     let child = Killed(child);
     let (tell, hear) = sync_channel(100_000);
     let (ready, standing) = sync_channel(16);
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
             if let Some(message) = line.strip_prefix("MESSAGE ") {
                 let (topic, payload) = message.split_once(' ').unwrap_or((message, ""));
                 if tell.send((topic.to_string(), payload.to_string())).is_err() {

@@ -1,6 +1,8 @@
 //! A MES that sends commands, by `mosquitto_rr`: MQTT 5 with response topic and correlation data.
 
 use serde_json::Value;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 /// The demo station's topics.
@@ -19,9 +21,6 @@ pub struct Manner<'a> {
 
 /// Sends `cmd/{verb}` and returns the answer; `None`: none came.
 pub fn ask(port: u16, verb: &str, payload: &[u8], manner: Manner<'_>) -> Option<Value> {
-    let folder = tempfile::tempdir().expect("scratch");
-    let file = folder.path().join("payload");
-    std::fs::write(&file, payload).expect("written");
     let mut command = Command::new("mosquitto_rr");
     command
         .args([
@@ -41,9 +40,12 @@ pub fn ask(port: u16, verb: &str, payload: &[u8], manner: Manner<'_>) -> Option<
             &format!("{ROOT}/cmd/{verb}"),
             "-e",
             &format!("mes/answers/{verb}"),
-            "-f",
-        ])
-        .arg(&file);
+        ]);
+    // As an argument: `-f` and `-s` of version 2.0.11 send nothing.
+    match payload {
+        [] => command.arg("-n"),
+        bytes => command.arg("-m").arg(OsStr::from_bytes(bytes)),
+    };
     if let Some(id) = manner.id {
         command.args(["-D", "publish", "correlation-data", id]);
     }

@@ -350,7 +350,7 @@ impl Running {
         drop(self.rate);
         drop(self.console);
         if let Some(line) = &self.line {
-            empty_belt(line);
+            empty_belt(line, self.hold.as_ref());
         }
         for camera in self.cameras {
             if let Err(error) = camera.stop() {
@@ -377,9 +377,12 @@ impl Running {
     }
 }
 
-/// No more parts onto the belt; those on it go through gate and exit.
-fn empty_belt(line: &SimulatedLine) {
+/// No more parts onto the belt; those on it go through gate and exit, also if a person had stopped it.
+fn empty_belt(line: &SimulatedLine, hold: Option<&LineHold>) {
     line.stop_feeding();
+    if let Some(hold) = hold.filter(|hold| hold.is_by_person()) {
+        hold.by_person(false);
+    }
     let begin = Instant::now();
     while !line.is_empty() && begin.elapsed() < LAST_PARTS {
         std::thread::sleep(Duration::from_millis(10));

@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// Between two looks for a console that wants to connect.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// What consoles are told and asked on behalf of the station. Called on the consoles' own threads, never on a camera's.
 pub trait Host: Send + Sync {
     /// A console has come; what it may is kept with its guest until it goes.
@@ -112,8 +115,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        // Wakes the thread out of `accept`.
-        let _ = UnixStream::connect(&self.path);
         if self.thread.take().is_some_and(|t| t.join().is_err()) {
             tracing::error!("the thread that listens for consoles panicked");
         }
@@ -134,6 +135,8 @@ fn listen(settings: &ServerSettings) -> Result<UnixListener, WireError> {
         let listener = UnixListener::bind(&fresh)?;
         fs::set_permissions(&fresh, fs::Permissions::from_mode(settings.mode))?;
         fs::rename(&fresh, path)?;
+        // The thread looks for consoles and for the end in turn: it must end also where somebody took the socket away.
+        listener.set_nonblocking(true)?;
         Ok(listener)
     };
     bind().map_err(|source| WireError::Listen {
@@ -150,21 +153,19 @@ fn accept(
     board: &Arc<Board>,
     host: &Arc<dyn Host>,
 ) {
-    for stream in listener.incoming() {
-        if stop.load(Ordering::SeqCst) {
-            return;
-        }
-        match stream {
+    while !stop.load(Ordering::SeqCst) {
+        match listener.accept() {
             // Nobody gets a thread for whom there is no room.
-            Ok(stream) => {
+            Ok((stream, _)) => {
                 if let Some(seat) = seats.take(&stream) {
                     seat::serve(stream, seat, settings, board.clone(), host.clone());
                 }
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(LOOK),
             // Out of descriptors, most likely: others' fault, and over when they go.
             Err(error) => {
                 tracing::warn!(%error, "a console could not connect");
-                std::thread::sleep(Duration::from_millis(50));
+                std::thread::sleep(LOOK);
             }
         }
     }

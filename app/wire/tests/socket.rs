@@ -315,6 +315,13 @@ fn a_console_that_stops_reading_is_let_go_and_costs_no_pictures() {
 }
 
 #[test]
+fn a_station_ends_also_when_its_socket_was_taken_away() {
+    let mut rig = rig();
+    std::fs::remove_file(&rig.path).unwrap();
+    rig.server = None;
+}
+
+#[test]
 fn a_heart_beat_is_noticed() {
     let rig = rig();
     let client = rig.client();

@@ -188,7 +188,7 @@ fn in_words(error: &rustls::Error) -> String {
             Bad::NotValidForName | Bad::NotValidForNameContext { .. } => format!(
                 "the broker's certificate is for another name ({bad}); write the name it was made for in mqtt.broker"
             ),
-            Bad::UnknownIssuer => {
+            Bad::UnknownIssuer | Bad::BadSignature => {
                 "the broker's certificate is not signed by mqtt.tls.ca_file; write the file of the authority that signed it".into()
             }
             _ => format!("the broker's certificate is not good: {bad}"),
