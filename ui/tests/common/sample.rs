@@ -178,7 +178,7 @@ fn part(seq: u64, class: Option<&str>) -> PartCard {
         seq,
         event_id: format!("0195-{seq}"),
         track: seq,
-        part_id: (seq % 2 == 0).then(|| format!("SN-{seq:06}")),
+        part_id: seq.is_multiple_of(2).then(|| format!("SN-{seq:06}")),
         recipe: "DEMO-BOARD 3".into(),
         decided: UtcMicros(NOW.0 - seq as i64 * 1_000_000),
         evaluation: class.map_or(Evaluation::NotDecidable, |_| Evaluation::NotOK),

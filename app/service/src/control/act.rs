@@ -66,7 +66,7 @@ impl Control {
         }
         let installing = lock(&self.standing).installing.take();
         match installing.map(Installing::ended) {
-            Some(Ok((job, outcome))) => self.conclude(job, None, outcome),
+            Some(Ok((job, outcome))) => self.conclude(*job, None, outcome),
             Some(Err(still)) => lock(&self.standing).installing = Some(still),
             None => {}
         }
@@ -246,12 +246,12 @@ impl Control {
             ))
         };
         let started = match ready() {
-            Ok((store, file)) => Installing::start(&store, &file, sha256, job),
-            Err(error) => Err((job, error)),
+            Ok((store, file)) => Installing::start(&store, &file, sha256, Box::new(job)),
+            Err(error) => Err((Box::new(job), error)),
         };
         match started {
             Ok(installing) => lock(&self.standing).installing = Some(installing),
-            Err((job, error)) => self.conclude(job, None, Outcome::Refused(format!("{error:#}"))),
+            Err((job, error)) => self.conclude(*job, None, Outcome::Refused(format!("{error:#}"))),
         }
     }
 }
