@@ -40,7 +40,7 @@ impl Screen {
             time: Some(self.time),
             ..RawInput::default()
         };
-        let output = self.ctx.run_ui(input, draw);
+        let mut output = self.ctx.run_ui(input, draw);
         for (id, deltas) in &output.textures_delta.set {
             for delta in deltas {
                 let ImageData::Color(image) = &delta.image;
@@ -60,6 +60,8 @@ impl Screen {
                 }
             }
         }
+        // egui asks that what was taken over is cleared.
+        output.textures_delta.clear();
         output
     }
 
