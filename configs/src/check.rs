@@ -1,5 +1,6 @@
 //! What the types cannot say: rules between fields and between the two files. Pure; nothing is opened.
 
+use crate::console::{Console, parse_mode};
 use crate::read::Source;
 use crate::recipe::{Combine, Recipe, Reference};
 use crate::station::{
@@ -118,6 +119,9 @@ pub fn check_station(station: &Station, source: &Source) -> Vec<Problem> {
     if let Some(journal) = &station.journal {
         crate::journal::check(&mut r, journal);
     }
+    if let Some(console) = &station.console {
+        check_console(&mut r, console);
+    }
     if let Some(sparkplug) = &station.sparkplug {
         check_sparkplug(&mut r, station, sparkplug);
     }
@@ -142,6 +146,27 @@ fn check_identity(r: &mut Report<'_>, station: &Station) {
             r.add(format!("station.{field}"), why);
         }
     }
+}
+
+fn check_console(r: &mut Report<'_>, console: &Console) {
+    let mode = &console.socket_mode;
+    r.require(parse_mode(mode).is_some(), "console.socket_mode", || {
+        format!("expected three octal digits such as \"660\", found \"{mode}\"")
+    });
+    let rate = console.previews_per_s;
+    r.require(
+        (1.0..=30.0).contains(&rate),
+        "console.previews_per_s",
+        || format!("expected 1 to 30, found {rate}"),
+    );
+    let px = console.preview_px;
+    r.require((64..=1_280).contains(&px), "console.preview_px", || {
+        format!("expected 64 to 1280, found {px}")
+    });
+    let consoles = console.consoles;
+    r.require((1..=16).contains(&consoles), "console.consoles", || {
+        format!("expected 1 to 16, found {consoles}")
+    });
 }
 
 /// What is wrong with a topic level.

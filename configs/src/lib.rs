@@ -5,6 +5,7 @@
 //! Where to start: [`station`] and [`recipe`] hold the fields with their defaults and meaning.
 
 mod check;
+pub mod console;
 mod engine;
 pub mod journal;
 mod load;

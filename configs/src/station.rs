@@ -34,6 +34,9 @@ pub struct Station {
     /// Where results are kept on disk. Absent: in memory only, and `sightline check` says so.
     #[serde(default)]
     pub journal: Option<Journal>,
+    /// Consoles. Absent: none can connect.
+    #[serde(default)]
+    pub console: Option<crate::console::Console>,
     /// The same events as Sparkplug B, on a connection of its own. Absent: not.
     #[serde(default)]
     pub sparkplug: Option<Sparkplug>,

@@ -68,6 +68,10 @@ fn the_reference_shows_the_defaults() {
         journal,
         sightline_configs::journal::Journal::at(journal.folder.clone())
     );
+    assert_eq!(
+        station.console,
+        Some(sightline_configs::console::Console::default())
+    );
     let simulation = sightline_configs::station::Simulation {
         faults: Vec::new(),
         ..station.simulation.unwrap()

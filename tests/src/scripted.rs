@@ -6,6 +6,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+/// No packet came in the time given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NothingCame;
+
 /// A packet from the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
@@ -15,11 +19,11 @@ pub enum Packet {
     Publish(String, u16, Vec<u8>),
     /// Packet id.
     Subscribe(u16),
-    /// PINGREQ.
+    /// A keep-alive.
     Ping,
-    /// DISCONNECT.
+    /// The end of the connection.
     Disconnect,
-    /// Any other, by its type.
+    /// Any other packet, by its type.
     Other(u8),
 }
 
@@ -39,7 +43,7 @@ impl Scripted {
         let (stream, _) = self.0.accept().expect("a client");
         stream.set_nodelay(true).expect("nodelay");
         let mut peer = Peer { stream, level: 5 };
-        match peer.next() {
+        match peer.packet() {
             Some(Packet::Connect(level)) => {
                 peer.level = level;
                 (peer, level)
@@ -87,19 +91,19 @@ impl Peer {
     }
 
     /// The next packet; `None` when the client has gone.
-    pub fn next(&mut self) -> Option<Packet> {
-        self.next_within(PATIENCE).expect("a packet in time")
+    pub fn packet(&mut self) -> Option<Packet> {
+        self.packet_within(PATIENCE).expect("a packet in time")
     }
 
     /// The next packet; the error is that none came in time.
-    pub fn next_within(&mut self, time: Duration) -> Result<Option<Packet>, ()> {
+    pub fn packet_within(&mut self, time: Duration) -> Result<Option<Packet>, NothingCame> {
         self.stream.set_read_timeout(Some(time)).expect("a timeout");
         let mut first = [0];
         match self.stream.read(&mut first) {
             Ok(0) => return Ok(None),
             Ok(_) => {}
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Err(());
+                return Err(NothingCame);
             }
             Err(_) => return Ok(None),
         }
@@ -153,7 +157,7 @@ impl Peer {
     pub fn results(&mut self, count: usize) -> Vec<(u16, String)> {
         let mut results = Vec::new();
         while results.len() < count {
-            let packet = self.next().expect("the client stays");
+            let packet = self.packet().expect("the client stays");
             results.extend(self.pass(packet));
         }
         results
@@ -185,7 +189,7 @@ impl Peer {
         let mut results = Vec::new();
         while !done() {
             assert!(start.elapsed() < PATIENCE, "{results:?}");
-            match self.next_within(Duration::from_millis(20)) {
+            match self.packet_within(Duration::from_millis(20)) {
                 Ok(Some(packet)) => {
                     if let Some((id, json)) = self.pass(packet) {
                         self.puback(id, 0);
@@ -193,7 +197,7 @@ impl Peer {
                     }
                 }
                 Ok(None) => break,
-                Err(()) => {}
+                Err(NothingCame) => {}
             }
         }
         results

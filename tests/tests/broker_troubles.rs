@@ -106,7 +106,7 @@ fn without_acknowledgements_the_connection_is_made_anew_and_everything_sent_agai
     peer.connack(0, &[]);
     let never = peer.results(3);
     assert_eq!(never.len(), 3);
-    while let Some(packet) = peer.next() {
+    while let Some(packet) = peer.packet() {
         assert!(
             peer.pass(packet).is_none(),
             "the same connection is not sent them again"
@@ -195,14 +195,14 @@ fn no_more_is_in_flight_than_the_broker_takes() {
     let mut open = peer.results(2);
     for seq in 3..=6 {
         let idle = loop {
-            match peer.next_within(Duration::from_millis(100)) {
+            match peer.packet_within(Duration::from_millis(100)) {
                 Ok(Some(packet)) => {
                     if let Some(more) = peer.pass(packet) {
                         break Some(more);
                     }
                 }
                 Ok(None) => panic!("the client left"),
-                Err(()) => break None,
+                Err(_) => break None,
             }
         };
         assert_eq!(idle, None, "a third without an acknowledgement");
@@ -269,7 +269,7 @@ fn a_broker_of_the_older_protocol_is_spoken_to_in_its_own() {
     assert_eq!(seqs(&peer.serve(|| uplink.counters().pending == 0)), [4]);
     let goodbye = std::thread::spawn(move || uplink.stop(PATIENCE));
     let mut said = Vec::new();
-    while let Some(packet) = peer.next() {
+    while let Some(packet) = peer.packet() {
         said.push(packet.clone());
         peer.pass(packet);
     }

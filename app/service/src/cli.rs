@@ -35,6 +35,24 @@ pub enum Command {
     /// Look at, check and pack model bundles; install them in a station's store, activate them, go back.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Say who may log in at consoles.
+    #[command(subcommand)]
+    User(UserCommand),
+}
+
+/// `user`.
+#[derive(Subcommand)]
+pub enum UserCommand {
+    /// Add someone, or give someone another role and PIN. The PIN is read from standard input.
+    Set {
+        /// Name.
+        name: String,
+        /// `operator`, `supervisor`, `engineer` or `administrator`.
+        role: String,
+        /// The file that the configuration names in `console.users_file`.
+        #[arg(long)]
+        file: PathBuf,
+    },
 }
 
 /// `run`.

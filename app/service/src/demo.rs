@@ -1,6 +1,7 @@
 //! `sightline demo`: the simulated line, closed loop, against its own truth.
 
 use crate::cli::DemoArgs;
+use crate::console::open;
 use crate::report::{self, Blame, Failure, Outcome};
 use crate::results::Mailbox;
 use crate::station::{self, Ended, Running, Wishes};
@@ -11,7 +12,7 @@ use serde_json::json;
 use sightline_configs::journal::Journal;
 use sightline_configs::station::{Fault, FaultKind};
 use sightline_configs::{Loaded, Station};
-use sightline_ingest::{ImageEntry, ImagesIndex};
+use sightline_ingest::{ImageEntry, ImagesIndex, SimulatedLine};
 use sightline_simulation::TruthCounts;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub fn demo(args: &DemoArgs) -> Outcome {
         .context("cannot make a scratch folder")
         .failed()?;
     adapt(args, &mut config, scratch.path()).wrong_use()?;
+    let socket = open::prepare(&mut config, &recipe, scratch.path()).wrong_use()?;
     let stop = Stop::on_signals().failed()?;
     let mailbox = args.json.then(|| Arc::new(Mailbox::new(FOR_THE_TERMINAL)));
     let wishes = Wishes {
@@ -48,6 +50,12 @@ pub fn demo(args: &DemoArgs) -> Outcome {
     };
     let running = station::start(&config, &recipe, wishes).wrong_use()?;
     announce(&config.value, args);
+    eprintln!(
+        "see and run the line: sightline-console --socket {} (PIN {})",
+        socket.display(),
+        open::PIN
+    );
+    let window = (!args.headless).then(|| open::window(&socket)).flatten();
     let print = || {
         let results = mailbox.as_ref().map(|m| m.take()).unwrap_or_default();
         results
@@ -70,6 +78,7 @@ pub fn demo(args: &DemoArgs) -> Outcome {
             tell(&running, start.elapsed());
         }
     }
+    drop(window);
     let line = running
         .line
         .clone()
@@ -150,7 +159,7 @@ fn every_fault(cameras: &[String]) -> Vec<Fault> {
     kinds.into_iter().enumerate().map(fault).collect()
 }
 
-/// Who answers when the line is held: frees the flap, acknowledges, and the belt runs again.
+/// Who answers when the line is held and nobody is at a console: frees the flap, acknowledges, and the belt runs again.
 #[derive(Default)]
 struct Operator {
     held_since: Option<Instant>,
@@ -159,7 +168,10 @@ struct Operator {
 impl Operator {
     /// Comes when the line has been held for a while.
     fn look(&mut self, running: &Running) {
-        let Some(line) = running.line.as_ref().filter(|line| line.is_held()) else {
+        let attended = running.console.as_ref().is_some_and(|c| c.is_attended());
+        let stopped = running.hold.as_ref().is_some_and(|h| h.is_by_person());
+        let held = |line: &&Arc<SimulatedLine>| line.is_held() && !attended && !stopped;
+        let Some(line) = running.line.as_ref().filter(held) else {
             self.held_since = None;
             return;
         };

@@ -7,7 +7,7 @@ use sightline_ingest::{LineSetup, SimulatedCamera, SimulatedLine};
 use sightline_model::{CameraId, Clock, Disposition, MonoTime, TrackId};
 use sightline_verdict::{Confirmation, GateDriver, GateError, InspectionPlan};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The simulated line, where anything of the station stands on it.
 pub fn simulated_line(
@@ -53,14 +53,70 @@ fn camera(index: usize, camera: &Camera, plan: &InspectionPlan) -> SimulatedCame
     }
 }
 
+/// Who holds the simulated belt: the gate, a person, or both. It runs when neither does.
+#[derive(Clone)]
+pub struct LineHold {
+    line: Arc<SimulatedLine>,
+    by: Arc<Mutex<HeldBy>>,
+}
+
+#[derive(Default)]
+struct HeldBy {
+    gate: bool,
+    person: bool,
+}
+
+impl LineHold {
+    pub fn new(line: Arc<SimulatedLine>) -> Self {
+        Self {
+            line,
+            by: Arc::default(),
+        }
+    }
+
+    fn change<T>(&self, f: impl FnOnce(&mut HeldBy) -> T) -> T {
+        let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = f(&mut by);
+        if by.gate || by.person {
+            self.line.hold()
+        } else {
+            self.line.release()
+        }
+        done
+    }
+
+    fn by_gate(&self, on: bool) {
+        self.change(|by| by.gate = on);
+    }
+
+    /// A person stops the belt or lets it run; returns whether they held it before.
+    pub fn by_person(&self, on: bool) -> bool {
+        self.change(|by| std::mem::replace(&mut by.person, on))
+    }
+
+    /// Whether a person holds it.
+    pub fn is_by_person(&self) -> bool {
+        self.by
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .person
+    }
+
+    /// What a person does at the gate before they acknowledge: frees the flap.
+    pub fn gate_was_seen_to(&self) {
+        self.line.repair_gate();
+    }
+}
+
 /// Moves the simulated gate.
 pub struct SimulatedGate {
     line: Arc<SimulatedLine>,
+    hold: LineHold,
 }
 
 impl SimulatedGate {
-    pub fn new(line: Arc<SimulatedLine>) -> Self {
-        Self { line }
+    pub fn new(line: Arc<SimulatedLine>, hold: LineHold) -> Self {
+        Self { line, hold }
     }
 }
 
@@ -89,10 +145,6 @@ impl GateDriver for SimulatedGate {
     }
 
     fn hold(&mut self, on: bool) {
-        if on {
-            self.line.hold()
-        } else {
-            self.line.release()
-        }
+        self.hold.by_gate(on);
     }
 }

@@ -7,8 +7,10 @@
 
 mod backend;
 mod bench;
+mod changeover;
 mod check;
 mod cli;
+mod console;
 mod control;
 mod cpu;
 mod demo;
@@ -32,6 +34,7 @@ mod store;
 mod threads;
 mod trigger;
 mod tuning;
+mod user;
 mod watch;
 
 use clap::Parser;
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args),
         Command::Journal(command) => journal::journal(&command),
         Command::Model(command) => model::model(&command),
+        Command::User(command) => user::user(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -89,6 +89,7 @@ pub fn replay(file: &Path, config: &Path, json: bool) -> Outcome {
         line: None,
         mailbox: Some(mailbox.clone()),
         on_result: None,
+        house: None,
     };
     let maker = ResultMaker::new(
         ResultConfig {

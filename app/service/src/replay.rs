@@ -245,6 +245,7 @@ fn compose(
             lead_ms: 0.0,
             confirm_within_ms: None,
         },
+        console: None,
         mqtt: None,
         journal: None,
         sparkplug: None,

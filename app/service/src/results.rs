@@ -1,5 +1,6 @@
 //! Where results go from the flow: first to the journal (or, without one, to the uplink), then to whoever watches (terminal, truth book, replay).
 
+use crate::console::House;
 use crate::events::Events;
 use sightline_flow::ResultSink;
 use sightline_ingest::SimulatedLine;
@@ -42,6 +43,8 @@ pub struct Results {
     pub line: Option<Arc<SimulatedLine>>,
     pub mailbox: Option<Arc<Mailbox>>,
     pub on_result: Option<OnResult>,
+    /// Consoles show it.
+    pub house: Option<Arc<House>>,
 }
 
 impl ResultSink for Results {
@@ -79,6 +82,9 @@ impl ResultSink for Results {
         }
         if let Some(on_result) = &mut self.on_result {
             on_result(&result);
+        }
+        if let Some(house) = &self.house {
+            house.told(&result);
         }
         if let Some(mailbox) = &self.mailbox {
             let mut waiting = mailbox

@@ -41,7 +41,7 @@ pub fn run(args: &RunArgs) -> Outcome {
         running.watch();
         print();
         if reload.asked() {
-            running.change_recipe(&config);
+            running.reload_recipe();
         }
     }
     let ended = running.stop();

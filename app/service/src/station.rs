@@ -1,18 +1,19 @@
 //! Composes a running station: engines, uplink, flow, gate, cameras, trigger, in this order, and ends it in reverse.
 
-use crate::control::{Control, Event, GatedTap, GatedTrigger, State};
+use crate::changeover::Changeover;
+use crate::console::{self, Console, Deeds};
+use crate::control::{Control, Event, GatedTap, GatedTrigger};
 use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
-use crate::gate::{self, SimulatedGate};
+use crate::gate::{self, LineHold, SimulatedGate};
 use crate::keeping;
 use crate::recording;
 use crate::results::{Mailbox, OnResult, Results};
 use crate::threads;
 use crate::trigger::{self, RateTrigger};
-use crate::tuning::Chosen;
 use crate::watch;
 use anyhow::{Context, anyhow};
-use sightline_configs::station::{Arrangement, Engine, GateKind, Trigger as TriggerKind};
+use sightline_configs::station::{GateKind, Trigger as TriggerKind};
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
@@ -21,8 +22,8 @@ use sightline_journal::Journal;
 use sightline_model::{CameraId, Clock, Generation, SystemClock};
 use sightline_uplink::{Counters, Patience, Uplink, UplinkSettings};
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -51,7 +52,10 @@ pub struct Wishes {
 /// A station at work.
 pub struct Running {
     pub clock: Arc<dyn Clock>,
-    pub flow: FlowHandle,
+    pub flow: Arc<FlowHandle>,
+    pub changeover: Arc<Changeover>,
+    pub hold: Option<LineHold>,
+    pub console: Option<Console>,
     pub cameras: Vec<CameraHandle>,
     pub line: Option<Arc<SimulatedLine>>,
     pub journal: Option<Journal>,
@@ -60,8 +64,6 @@ pub struct Running {
     pub models: Arc<Models>,
     pub losses: watch::Losses,
     pub control: Arc<Control>,
-    /// The recipe that inspects: its file and the MES's id.
-    recipe: Mutex<(PathBuf, String)>,
     recorder: Option<Arc<recording::Tap>>,
     rate: Option<RateTrigger>,
 }
@@ -99,15 +101,17 @@ pub fn start(
     let uplink = start_uplink(station, boot_id, &clock, &control, journal.as_ref())?;
     control.record_with(uplink.as_ref(), journal.clone());
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()).keeping(journal.clone()));
+    let consoles = console::Begun::new(station, &clock, &events)?;
 
     let line = gate::simulated_line(config, &plan, &clock, &station.base, &trigger_door)?;
-    let gate = match (config.gate.kind, &line) {
-        (GateKind::None, _) => None,
-        (GateKind::Simulated, Some(line)) => Some(GateSetup {
+    let hold = line.clone().map(LineHold::new);
+    let gate = match (config.gate.kind, &line, &hold) {
+        (GateKind::None, ..) => None,
+        (GateKind::Simulated, Some(line), Some(hold)) => Some(GateSetup {
             schedule: GateSchedule::new(&config.gate, MAX_OPEN_PARTS)?,
-            driver: Box::new(SimulatedGate::new(line.clone())),
+            driver: Box::new(SimulatedGate::new(line.clone(), hold.clone())),
         }),
-        (GateKind::Simulated, None) => {
+        (GateKind::Simulated, ..) => {
             return Err(anyhow!("a simulated gate needs the simulated line"));
         }
     };
@@ -118,6 +122,7 @@ pub fn start(
         events: events.clone(),
         mailbox: wishes.mailbox,
         on_result: wishes.on_result,
+        house: consoles.as_ref().map(console::Begun::house),
     };
     let maker = ResultMaker::new(
         ResultConfig {
@@ -131,14 +136,14 @@ pub fn start(
         Box::new(SeededIds::from_seed(seed())),
     );
     let settings = flow_settings(config, &clock, raised)?;
-    let flow = Flow::start(
+    let flow = Arc::new(Flow::start(
         settings,
         first,
         gate,
         maker,
         Box::new(results),
         events.clone(),
-    )?;
+    )?);
     let recorder = wishes
         .record
         .map(|path| recording::begin(&path, config, &flow, &clock, &events))
@@ -148,9 +153,6 @@ pub fn start(
         None => (Arc::new(flow.tap()), Arc::new(flow.trigger())),
     };
     trigger_door.open(triggers.clone());
-    if let Some(uplink) = &uplink {
-        watch::tell_recipe(uplink, &plan, clock.utc(), "configuration");
-    }
     let sink = match every_frame(config)? {
         Some(camera) => Arc::new(GatedTap {
             sources: control.sources.clone(),
@@ -159,9 +161,31 @@ pub fn start(
         }),
         None => sink,
     };
+    let sink = match &consoles {
+        Some(consoles) => consoles.before(sink),
+        None => sink,
+    };
+    let changeover = Arc::new(Changeover::new(
+        flow.clone(),
+        uplink.clone(),
+        clock.clone(),
+        station.clone(),
+        recipe.clone(),
+        plan.clone(),
+        &models,
+    ));
+    let deeds = Deeds {
+        flow: flow.clone(),
+        changeover: changeover.clone(),
+        hold: hold.clone(),
+    };
+    let console = consoles.map(|c| c.open(station, deeds)).transpose()?;
     let mut running = Running {
         clock: clock.clone(),
         flow,
+        changeover,
+        hold,
+        console,
         cameras: Vec::new(),
         line,
         journal,
@@ -170,10 +194,6 @@ pub fn start(
         models,
         losses: watch::Losses::default(),
         control,
-        recipe: Mutex::new((
-            station.base.join(&config.recipe),
-            recipe.value.external_id.clone(),
-        )),
         recorder,
         rate: None,
     };
@@ -288,14 +308,10 @@ impl Running {
         sink: &Arc<dyn TapSink>,
         raised: bool,
     ) -> anyhow::Result<()> {
+        let cameras = station.value.cameras.len();
+        let with_reference = crate::changeover::with_reference(plan, &self.models, cameras);
         for (index, config) in station.value.cameras.iter().enumerate() {
             let id = CameraId(index as u16);
-            // A golden picture of the recipe's own makes the source's needless.
-            let needs = |v: &&sightline_verdict::PlannedView| {
-                v.camera == id
-                    && self.models.wants_reference(v.model)
-                    && v.reference.as_ref().is_none_or(|r| r.picture.is_none())
-            };
             let context = CameraContext {
                 id,
                 config: config.clone(),
@@ -304,7 +320,7 @@ impl Running {
                 clock: self.clock.clone(),
                 line: self.line.clone(),
                 base_dir: station.base.clone(),
-                wants_reference: plan.views.iter().any(|v| needs(&v)),
+                wants_reference: with_reference[index],
                 raised,
             };
             self.cameras.push(sightline_ingest::start(context)?);
@@ -314,62 +330,19 @@ impl Running {
 
     /// Looks after what changes slowly: camera alarms, conservation, key figures. To be called a few times a second.
     pub fn watch(&self) {
-        watch::look(self);
+        let counters = watch::look(self);
+        if let Some(console) = &self.console {
+            console.look(self, &counters);
+        }
     }
 
-    /// Reads the recipe file again and lets it take over between parts. With anything wrong the old one goes on.
-    pub fn change_recipe(&self, station: &Loaded<Station>) {
-        match self.take_recipe(station, &self.recipe_path(), "reload") {
+    /// Reads the active recipe's file again and lets it take over between parts. With anything wrong the old one goes on.
+    pub fn reload_recipe(&self) {
+        let file = self.changeover.active().file;
+        match self.changeover.to_recipe(&file, "SIGHUP") {
             Ok(generation) => tracing::info!(%generation, "the recipe was changed"),
             Err(error) => tracing::error!("the recipe stays as it is: {error:#}"),
         }
-    }
-
-    /// The file of the recipe that inspects.
-    pub fn recipe_path(&self) -> PathBuf {
-        self.recipe
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .clone()
-    }
-
-    /// The MES's id of the recipe that inspects.
-    pub fn recipe_id(&self) -> String {
-        self.recipe
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .1
-            .clone()
-    }
-
-    /// Lets the recipe of a file take over between parts; `by` asked for it.
-    pub fn take_recipe(
-        &self,
-        station: &Loaded<Station>,
-        path: &Path,
-        by: &str,
-    ) -> anyhow::Result<Generation> {
-        let recipe = sightline_configs::load_recipe(path, &station.value)?;
-        // The workers are there already, so the arrangement stays.
-        let Chosen { instances, threads } = self.models.chosen;
-        let wanted = Engine {
-            arrangement: Arrangement::Fixed { instances, threads },
-            ..station.value.engine.clone()
-        };
-        let room = EngineRoom::open(&wanted, &station.base)?
-            .with_store(station.value.models.as_ref(), &station.base)?;
-        let models = Arc::new(room.open_models(&recipe)?);
-        let next = Generation(self.flow.counters().generation.0 + 1);
-        let build = engines::build(next, &station.value, &recipe, models)?;
-        let plan = build.plan.clone();
-        let active = self.flow.activate(build)?;
-        if let Some(uplink) = &self.uplink {
-            watch::tell_recipe(uplink, &plan, self.clock.utc(), by);
-        }
-        *self.recipe.lock().unwrap_or_else(PoisonError::into_inner) =
-            (path.into(), recipe.value.external_id);
-        Ok(active)
     }
 
     /// True when every camera has given its last frame and nothing is in flight.
@@ -379,13 +352,13 @@ impl Running {
 
     /// Ends in order: trigger and line, cameras, flow (engines, judge, gate), journal, uplink.
     pub fn stop(self) -> Ended {
-        let stopped = self.control.state() == State::Ready;
         if let Err(error) = self.control.step(Event::Halt) {
             tracing::debug!(%error, "the state stays");
         }
         drop(self.rate);
+        drop(self.console);
         if let Some(line) = &self.line {
-            empty_belt(line, stopped);
+            empty_belt(line, self.hold.as_ref());
         }
         for camera in self.cameras {
             if let Err(error) = camera.stop() {
@@ -415,11 +388,11 @@ impl Running {
     }
 }
 
-/// No more parts onto the belt; those on it go through gate and exit, also if a command had `stopped` it.
-fn empty_belt(line: &SimulatedLine, stopped: bool) {
+/// No more parts onto the belt; those on it go through gate and exit, also if a person had stopped it.
+fn empty_belt(line: &SimulatedLine, hold: Option<&LineHold>) {
     line.stop_feeding();
-    if stopped {
-        line.release();
+    if let Some(hold) = hold.filter(|hold| hold.is_by_person()) {
+        hold.by_person(false);
     }
     let begin = Instant::now();
     while !line.is_empty() && begin.elapsed() < LAST_PARTS {

@@ -12,8 +12,8 @@ use sightline_uplink::{Counters, Uplink};
 use sightline_verdict::{InFlight, InspectionPlan};
 use std::sync::{Mutex, PoisonError};
 
-/// Looks once.
-pub fn look(running: &Running) {
+/// Looks once, and gives back the counters it saw.
+pub fn look(running: &Running) -> FlowCounters {
     for camera in &running.cameras {
         let status = camera.status();
         let down = match status.state {
@@ -47,6 +47,7 @@ pub fn look(running: &Running) {
         }
         uplink.kpi(kpi(&counters, &uplink.counters(), running.clock.utc()));
     }
+    counters
 }
 
 /// Looks for parts that have neither a result nor are on their way.

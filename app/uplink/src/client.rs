@@ -183,7 +183,7 @@ impl<'a> Session<'a> {
                 _ = kpi.tick() => self.send_kpi(),
                 _ = housekeeping.tick() => {
                     looks += 1;
-                    if looks % CERTIFICATES_EVERY == 0 {
+                    if looks.is_multiple_of(CERTIFICATES_EVERY) {
                         self.link.look_at_certificates(self.shared);
                     }
                     if let Some(late) = self.unacknowledged_for() {

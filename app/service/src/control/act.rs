@@ -66,7 +66,7 @@ impl Control {
         }
         let installing = lock(&self.standing).installing.take();
         match installing.map(Installing::ended) {
-            Some(Ok((job, outcome))) => self.conclude(job, None, outcome),
+            Some(Ok((job, outcome))) => self.conclude(*job, None, outcome),
             Some(Err(still)) => lock(&self.standing).installing = Some(still),
             None => {}
         }
@@ -101,7 +101,7 @@ impl Control {
         format!(
             "{}, recipe {}, generation {generation}",
             self.state(),
-            running.recipe_id()
+            running.changeover.active().recipe.value.external_id
         )
     }
 
@@ -132,7 +132,7 @@ impl Control {
             } => {
                 self.may(Event::RecipePrepared)?;
                 let path = find_recipe(station, external_id, version.as_deref())?;
-                let generation = running.take_recipe(station, &path, by)?;
+                let generation = running.changeover.to_recipe(&path, by)?;
                 self.step(Event::RecipePrepared)?;
                 Ok(format!(
                     "recipe {external_id} inspects from the next part, generation {generation}"
@@ -157,14 +157,14 @@ impl Control {
                 self.may(Event::ModelChanged)?;
                 let store = store(station)?;
                 let undo = store.activate(name, version)?;
-                self.change_models(running, station, by, &store, undo)
+                self.change_models(running, by, &store, undo)
                     .map(|g| format!("{name} {version} looks from the next part, generation {g}"))
             }
             Request::RollbackModel { name } => {
                 self.may(Event::ModelChanged)?;
                 let store = store(station)?;
                 let (undo, now) = store.rollback(name)?;
-                self.change_models(running, station, by, &store, undo)
+                self.change_models(running, by, &store, undo)
                     .map(|g| format!("{name} {now} looks from the next part, generation {g}"))
             }
         }
@@ -193,16 +193,16 @@ impl Control {
         standing.single_from = running.flow.counters().line.results;
         drop(standing);
         let state = self.step(event)?;
-        if let Some(line) = &running.line {
-            line.release();
+        if let Some(hold) = &running.hold {
+            hold.by_person(false);
         }
         Ok(format!("{state}"))
     }
 
     /// The simulated belt stands while no parts are taken; a real one is the PLC's.
     fn halt_sources(&self, running: &Running) {
-        if let Some(line) = &running.line {
-            line.hold();
+        if let Some(hold) = &running.hold {
+            hold.by_person(true);
         }
     }
 
@@ -210,12 +210,14 @@ impl Control {
     fn change_models(
         &self,
         running: &Running,
-        station: &Loaded<Station>,
         by: &str,
         store: &Store,
         undo: crate::store::Activated,
     ) -> anyhow::Result<String> {
-        match running.take_recipe(station, &running.recipe_path(), by) {
+        match running
+            .changeover
+            .to_recipe(&running.changeover.active().file, by)
+        {
             Ok(generation) => {
                 self.step(Event::ModelChanged)?;
                 Ok(generation.to_string())
@@ -244,12 +246,12 @@ impl Control {
             ))
         };
         let started = match ready() {
-            Ok((store, file)) => Installing::start(&store, &file, sha256, job),
-            Err(error) => Err((job, error)),
+            Ok((store, file)) => Installing::start(&store, &file, sha256, Box::new(job)),
+            Err(error) => Err((Box::new(job), error)),
         };
         match started {
             Ok(installing) => lock(&self.standing).installing = Some(installing),
-            Err((job, error)) => self.conclude(job, None, Outcome::Refused(format!("{error:#}"))),
+            Err((job, error)) => self.conclude(*job, None, Outcome::Refused(format!("{error:#}"))),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 /// An installation that goes on.
 pub struct Installing {
     child: Child,
-    job: Job,
+    job: Box<Job>,
 }
 
 impl Installing {
@@ -19,8 +19,8 @@ impl Installing {
         store: &Path,
         file: &Path,
         sha256: &str,
-        job: Job,
-    ) -> Result<Self, (Job, anyhow::Error)> {
+        job: Box<Job>,
+    ) -> Result<Self, (Box<Job>, anyhow::Error)> {
         let spawn = || -> anyhow::Result<Child> {
             let program = std::env::current_exe().context("cannot find the program itself")?;
             let child = Command::new(program)
@@ -43,7 +43,7 @@ impl Installing {
     }
 
     /// Its outcome, once it has ended.
-    pub(super) fn ended(mut self) -> Result<(Job, Outcome), Self> {
+    pub(super) fn ended(mut self) -> Result<(Box<Job>, Outcome), Self> {
         match self.child.try_wait() {
             Ok(None) => Err(self),
             Ok(Some(status)) => {

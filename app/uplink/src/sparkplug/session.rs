@@ -246,9 +246,10 @@ impl Session<'_> {
 
     /// Leaves on purpose: NDEATH, then goodbye.
     async fn die(self) {
-        let node = self.face.node();
-        let death = node.is_born().then(|| node.death(now_ms(self.link)));
-        drop(node);
+        let death = {
+            let node = self.face.node();
+            node.is_born().then(|| node.death(now_ms(self.link)))
+        };
         if death.is_some_and(|death| self.connection.publish(death).is_err()) {
             tracing::debug!("no NDEATH");
         }

@@ -1,0 +1,338 @@
+//! How the station stands, in the words of the wire.
+
+use super::house::House;
+use super::installed;
+use crate::changeover::Active;
+use crate::cpu::Cpu;
+use crate::station::Running;
+use sightline_configs::{Loaded, Station};
+use sightline_flow::{FlowCounters, StageSummary};
+use sightline_ingest::CameraHandle;
+use sightline_model::MonoTime;
+use sightline_wire::snapshot::{self as wire, Section, Stage};
+use sightline_wire::{Board, snapshot::RecipeCard};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Between two looks at what changes slowly.
+const SLOW: Duration = Duration::from_secs(1);
+/// Between two looks at the folders of recipes and bundles.
+const VERY_SLOW: Duration = Duration::from_secs(20);
+
+/// Makes the sections.
+pub struct Facts {
+    house: Arc<House>,
+    station: wire::StationFacts,
+    base: PathBuf,
+    broker: String,
+    topic_root: String,
+    past: Mutex<Past>,
+}
+
+/// What was seen at the last look.
+#[derive(Default)]
+struct Past {
+    slow: Option<MonoTime>,
+    very_slow: Option<MonoTime>,
+    generation: u32,
+    cpu: Option<(MonoTime, Duration)>,
+    engines: usize,
+}
+
+impl Facts {
+    pub fn new(station: &Loaded<Station>, house: Arc<House>) -> Self {
+        let id = &station.value.station;
+        let mqtt = station.value.mqtt.as_ref();
+        Self {
+            station: wire::StationFacts {
+                name: id.name.clone(),
+                place: [id.area.as_str(), &id.line, &id.cell].join(" / "),
+                version: env!("CARGO_PKG_VERSION").into(),
+                simulated: station.value.simulation.is_some(),
+                configuration_hash: station.hash.clone(),
+                users: house.users.facts(),
+            },
+            base: station.base.clone(),
+            broker: mqtt.map(|m| m.broker.clone()).unwrap_or_default(),
+            topic_root: id.topic_root(),
+            past: Mutex::default(),
+            house,
+        }
+    }
+
+    /// What never changes.
+    pub fn post_station(&self, board: &Board) {
+        board.post(Section::Station(self.station.clone()));
+    }
+
+    /// Everything that changed, as often as it is worth it.
+    pub fn post(&self, board: &Board, running: &Running, counters: &FlowCounters, consoles: usize) {
+        let now = self.house.clock.now();
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        past.engines = past.engines.max(counters.workers);
+        board.post(Section::Line(self.line(running, counters, past.engines)));
+        board.post(Section::Cameras(cameras(&running.cameras, counters)));
+        board.post(Section::Parts(self.house.parts().last()));
+        board.post(Section::Alarms(self.house.alarm_cards()));
+        board.post(Section::Pulse(wire::Pulse {
+            at: self.house.utc(),
+            uptime_s: now.since(self.house.start).as_secs(),
+        }));
+        let is_due =
+            |last: Option<MonoTime>, every| last.is_none_or(|last| now.since(last) >= every);
+        if is_due(past.slow, SLOW) {
+            past.slow = Some(now);
+            board.post(Section::Timing(timing(counters)));
+            board.post(Section::Uplink(self.uplink(running)));
+            board.post(Section::System(self.system(&mut past.cpu, now, consoles)));
+        }
+        let changed = past.generation != counters.generation.0;
+        if changed || is_due(past.very_slow, VERY_SLOW) {
+            past.very_slow = Some(now);
+            past.generation = counters.generation.0;
+            let active = running.changeover.active();
+            board.post(Section::Recipes(self.recipes(running, &active)));
+            board.post(Section::Models(self.models(running, &active)));
+        }
+    }
+
+    fn line(&self, running: &Running, counters: &FlowCounters, engines: usize) -> wire::LineFacts {
+        let line = &counters.line;
+        let hold = running.hold.as_ref();
+        let held = running.line.as_ref().is_some_and(|l| l.is_held());
+        let parts = self.house.parts();
+        let uptime = self.house.clock.now().since(self.house.start);
+        wire::LineFacts {
+            state: match (hold.is_some_and(|h| h.is_by_person()), held) {
+                (true, _) => wire::LineState::Stopped,
+                (false, true) => wire::LineState::Held,
+                (false, false) => wire::LineState::Running,
+            },
+            can_stop: hold.is_some(),
+            triggers: line.triggers,
+            results: line.results,
+            ok: line.ok,
+            not_ok: line.not_ok,
+            not_decidable: line.not_decidable,
+            passed: line.passed,
+            rejected: line.rejected,
+            per_minute: parts.per_minute(self.house.utc(), uptime.as_secs_f32()),
+            reject_streak: parts.streak,
+            open_parts: counters.open_parts as u32,
+            engines: (counters.workers as u32, engines as u32),
+        }
+    }
+
+    fn uplink(&self, running: &Running) -> Option<wire::UplinkFacts> {
+        let counters = running.uplink.as_ref()?.counters();
+        Some(wire::UplinkFacts {
+            broker: self.broker.clone(),
+            topic_root: self.topic_root.clone(),
+            connected: counters.connected,
+            connections: counters.connections,
+            published: counters.published,
+            acknowledged: counters.acknowledged,
+            pending: counters.pending,
+            refused: counters.refused,
+        })
+    }
+
+    fn recipes(&self, running: &Running, active: &Active) -> wire::RecipeFacts {
+        let plan = &active.plan;
+        let name = active.file.file_name().unwrap_or_default();
+        let model = |v: &sightline_verdict::PlannedView| match plan.models.get(v.model) {
+            Some(model) => model.name.clone(),
+            None => String::new(),
+        };
+        let view =
+            |v: &sightline_verdict::PlannedView| (v.name.clone(), v.camera_name.clone(), model(v));
+        wire::RecipeFacts {
+            active: RecipeCard {
+                file: name.to_string_lossy().into_owned(),
+                external_id: plan.recipe.external_id.clone(),
+                version: plan.recipe.version.clone(),
+                hash: plan.recipe.hash.clone(),
+                problem: None,
+            },
+            generation: plan.generation.0,
+            deadline_ms: plan.deadline.as_secs_f32() * 1e3,
+            views: plan.views.iter().map(view).collect(),
+            known: installed::recipes(&self.house.recipes, &running.changeover),
+        }
+    }
+
+    fn models(&self, running: &Running, active: &Active) -> wire::ModelFacts {
+        let installed = self.house.bundles.as_deref().map(installed::models);
+        let installed: Vec<_> = installed
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(_, card)| card)
+            .collect();
+        let refs = active.plan.models.iter().flat_map(|m| &m.refs);
+        let looks = |r: &sightline_model::result::ModelRef| {
+            let known = installed
+                .iter()
+                .find(|c| c.name == r.name && c.version == r.version);
+            wire::ModelCard {
+                name: r.name.clone(),
+                version: r.version.clone(),
+                digest: r.digest.clone(),
+                engine: r.engine.clone(),
+                ..known.cloned().unwrap_or_default()
+            }
+        };
+        wire::ModelFacts {
+            active: refs.map(looks).collect(),
+            previous: running.changeover.previous(),
+            installed,
+        }
+    }
+
+    fn system(
+        &self,
+        past: &mut Option<(MonoTime, Duration)>,
+        now: MonoTime,
+        consoles: usize,
+    ) -> wire::SystemFacts {
+        let used = cpu_used();
+        let before = past.replace((now, used));
+        let cpu = before.map_or(0.0, |(at, before)| {
+            let wall = now.since(at).as_secs_f32().max(1e-3);
+            used.saturating_sub(before).as_secs_f32() / wall
+        });
+        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        wire::SystemFacts {
+            os: os_name(),
+            cores: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+            cpu,
+            memory: kib(&status, "VmRSS:"),
+            box_memory: (kib(&meminfo, "MemAvailable:"), kib(&meminfo, "MemTotal:")),
+            disk: disk(&self.base),
+            temperatures: temperatures(),
+            // timesyncd's mark; other daemons leave none.
+            clock_synchronised: Path::new("/run/systemd/timesync/synchronized")
+                .exists()
+                .then_some(true),
+            consoles: consoles as u32,
+        }
+    }
+}
+
+fn cameras(cameras: &[CameraHandle], counters: &FlowCounters) -> Vec<wire::CameraFacts> {
+    use sightline_ingest::CameraState as From;
+    use wire::CameraState as To;
+    let camera = |(i, camera): (usize, &CameraHandle)| {
+        let status = camera.status();
+        let counts = &status.counts;
+        let bad = &counts.unhealthy;
+        wire::CameraFacts {
+            name: camera.name().to_string(),
+            state: match status.state {
+                From::Connecting => To::Connecting,
+                From::Live => To::Live,
+                From::Stalled => To::Stalled,
+                From::Retrying => To::Retrying,
+                From::Failed => To::Failed,
+                From::Ended => To::Ended,
+            },
+            reason: status.reason.to_string(),
+            fps: (status.fps * 10.0).round() as f32 / 10.0,
+            frames: counts.frames,
+            lost: counts.lost,
+            dropped: counts.missed_no_slot + counts.missed_overflow + counts.undecodable,
+            missed_views: counters.cameras.get(i).map_or(0, |c| c.missed),
+            unhealthy: [
+                bad.frozen,
+                bad.dark,
+                bad.bright,
+                bad.out_of_focus,
+                bad.corrupt,
+            ],
+            copied: counts.foreign,
+        }
+    };
+    cameras.iter().enumerate().map(camera).collect()
+}
+
+fn timing(counters: &FlowCounters) -> wire::TimingFacts {
+    let s = &counters.stages;
+    let stages = [
+        (Stage::Capture, &s.capture),
+        (Stage::BatchWait, &s.batch_wait),
+        (Stage::Queue, &s.queue),
+        (Stage::Preprocess, &s.preprocess),
+        (Stage::Infer, &s.infer),
+        (Stage::Postprocess, &s.postprocess),
+        (Stage::Judge, &s.judge),
+        (Stage::Whole, &s.trigger_to_verdict),
+    ];
+    let stage = |(stage, s): (Stage, &StageSummary)| wire::StageFacts {
+        stage,
+        p50_us: s.p50_us,
+        p99_us: s.p99_us,
+        max_us: s.max_us,
+    };
+    let queue = |q: &sightline_queue::QueueSnapshot| wire::QueueFacts {
+        name: q.name.to_string(),
+        depth: q.len as u32,
+        high_water: q.high_water as u32,
+        capacity: q.capacity as u32,
+    };
+    let gate = counters.gate.map(|g| wire::GateFacts {
+        coming: counters.at_gate as u32,
+        rejects: g.rejected,
+        confirmed: g.confirmed + g.confirmed_late,
+        unconfirmed: g.unconfirmed,
+        late: g.late_verdicts,
+    });
+    wire::TimingFacts {
+        stages: stages.into_iter().map(stage).collect(),
+        queues: counters.queues.iter().map(queue).collect(),
+        gate,
+    }
+}
+
+/// Processor time of this process's threads so far.
+fn cpu_used() -> Duration {
+    let cpu = Cpu::now().unwrap_or_default();
+    cpu.engines + cpu.sources + cpu.others
+}
+
+/// A field of a `/proc` file in kB, in bytes.
+fn kib(text: &str, field: &str) -> u64 {
+    let line = text.lines().find_map(|l| l.strip_prefix(field));
+    let number = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    number.unwrap_or(0) * 1_024
+}
+
+/// Free bytes and all bytes of the disk under `path`.
+fn disk(path: &Path) -> (u64, u64) {
+    rustix::fs::statvfs(path).map_or((0, 0), |s| {
+        (s.f_bavail * s.f_frsize, s.f_blocks * s.f_frsize)
+    })
+}
+
+fn temperatures() -> Vec<(String, f32)> {
+    let zones = fs::read_dir("/sys/class/thermal").into_iter().flatten();
+    let zone = |path: PathBuf| {
+        let name = fs::read_to_string(path.join("type")).ok()?;
+        let milli: f32 = fs::read_to_string(path.join("temp"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
+        Some((name.trim().to_owned(), (milli / 1e3).round()))
+    };
+    let mut all: Vec<_> = zones.flatten().filter_map(|e| zone(e.path())).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn os_name() -> String {
+    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text.lines().find_map(|l| l.strip_prefix("PRETTY_NAME="));
+    name.unwrap_or("Linux").trim_matches('"').to_owned()
+}

@@ -1,0 +1,105 @@
+//! The station's side of its consoles: what they see, and what people at them may do.
+//!
+//! What lives here: small pictures for people ([`previews`]), the last parts ([`parts`]), what was done about alarms
+//! ([`alarms`]), who may log in ([`users`]), one console's questions and commands ([`guest`]), and the state put up for all
+//! ([`facts`]). Nothing here is on the way of a frame but [`PreviewTap`], which copies a small picture and waits for nothing.
+//! Where to start: [`Begun`], then `house.rs`.
+
+mod alarms;
+mod difference;
+mod facts;
+mod guest;
+mod house;
+mod installed;
+pub mod open;
+mod parts;
+mod previews;
+mod shrink;
+pub mod users;
+
+pub use house::{Deeds, House};
+
+use crate::station::Running;
+use house::Reception;
+use previews::PreviewTap;
+use sightline_configs::{Loaded, Station};
+use sightline_flow::FlowCounters;
+use sightline_frames::TapSink;
+use sightline_model::Clock;
+use sightline_wire::{Board, Server, ServerSettings};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Listens for consoles as long as it lives.
+pub struct Console {
+    board: Arc<Board>,
+    server: Server,
+    facts: facts::Facts,
+}
+
+/// What is there before the flow is: results and frames go through it.
+pub struct Begun {
+    house: Arc<House>,
+}
+
+impl Begun {
+    /// If the configuration wants consoles.
+    pub fn new(
+        station: &Loaded<Station>,
+        clock: &Arc<dyn Clock>,
+        events: &Arc<crate::events::Events>,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(config) = &station.value.console else {
+            return Ok(None);
+        };
+        let house = House::new(station, config, clock.clone(), events.clone())?;
+        Ok(Some(Self {
+            house: Arc::new(house),
+        }))
+    }
+
+    /// Who is told of results.
+    pub fn house(&self) -> Arc<House> {
+        self.house.clone()
+    }
+
+    /// Stands before `next` and keeps small pictures of what passes.
+    pub fn before(&self, next: Arc<dyn TapSink>) -> Arc<dyn TapSink> {
+        Arc::new(PreviewTap::new(self.house.previews().clone(), next))
+    }
+
+    /// The station runs: consoles may come, and act.
+    pub fn open(self, station: &Loaded<Station>, deeds: Deeds) -> anyhow::Result<Console> {
+        let Self { house } = self;
+        house.begin(deeds);
+        let board = Arc::new(Board::default());
+        let config = station.value.console.clone().unwrap_or_default();
+        let settings = ServerSettings {
+            mode: config.mode(),
+            consoles: config.consoles,
+            period: Duration::from_secs_f64(1.0 / config.previews_per_s),
+            ..ServerSettings::at(station.base.join(&config.socket))
+        };
+        let facts = facts::Facts::new(station, house.clone());
+        facts.post_station(&board);
+        let server = Server::start(settings, board.clone(), Arc::new(Reception(house)))?;
+        Ok(Console {
+            board,
+            server,
+            facts,
+        })
+    }
+}
+
+impl Console {
+    /// Puts up how the station stands. To be called a few times a second.
+    pub fn look(&self, running: &Running, counters: &FlowCounters) {
+        let consoles = self.server.consoles();
+        self.facts.post(&self.board, running, counters, consoles);
+    }
+
+    /// Somebody is there to act.
+    pub fn is_attended(&self) -> bool {
+        self.server.consoles() > 0
+    }
+}

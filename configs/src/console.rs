@@ -1,0 +1,58 @@
+//! Consoles: who may connect, and what they are shown.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The socket for consoles and what lies behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Console {
+    /// The socket, a path relative to this file.
+    pub socket: PathBuf,
+    /// Its permissions, octal: whoever may write to it may connect.
+    pub socket_mode: String,
+    /// Consoles at once.
+    pub consoles: usize,
+    /// Previews a second of each camera.
+    pub previews_per_s: f64,
+    /// Previews are at most so many pixels wide and high.
+    pub preview_px: u16,
+    /// Memory for pictures of rejected parts, MB; the oldest go first.
+    pub reject_pictures_mb: usize,
+    /// Who may log in, a file that `sightline user` writes; absent: everybody is the operator.
+    pub users_file: Option<PathBuf>,
+    /// Nobody touches a console for so long, s: it is the operator's again.
+    pub idle_s: u64,
+    /// Folder of model bundles to choose from; absent: none.
+    pub bundles: Option<PathBuf>,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self {
+            socket: "/run/sightline/console.sock".into(),
+            socket_mode: "660".into(),
+            consoles: 4,
+            previews_per_s: 12.0,
+            preview_px: 640,
+            reject_pictures_mb: 64,
+            users_file: None,
+            idle_s: 300,
+            bundles: None,
+        }
+    }
+}
+
+impl Console {
+    /// The socket's permissions as a number; 0o660 where the text is none.
+    pub fn mode(&self) -> u32 {
+        parse_mode(&self.socket_mode).unwrap_or(0o660)
+    }
+}
+
+/// Three octal digits.
+pub(crate) fn parse_mode(text: &str) -> Option<u32> {
+    let is_mode = text.len() == 3 && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    is_mode.then(|| u32::from_str_radix(text, 8).ok()).flatten()
+}

@@ -1,0 +1,251 @@
+//! Screen 7, alarms after ISA-18.2: what stands, what to do about it, acknowledge, shelve, history.
+
+use crate::dialogs;
+use crate::pieces::{self, choice, fitting};
+use crate::view::View;
+use eframe::egui::{Align2, Rect, RichText, ScrollArea, Sense, Stroke, Ui, vec2};
+use sightline_wire::Ask;
+use sightline_wire::snapshot::{AlarmCard, AlarmState};
+
+/// For so long an alarm is put aside.
+const SHELF_MINUTES: u32 = 30;
+
+/// The kind of an alarm: its id without the names and numbers in it.
+pub fn kind(id: &str) -> String {
+    let parts = id.split('.').collect::<Vec<_>>();
+    let kind = match parts[..] {
+        [first, .., last] if parts.len() > 2 => format!("{first}_{last}"),
+        _ => parts.join("_"),
+    };
+    kind.replace('-', "_")
+}
+
+/// What an alarm is called, in the console's language; its id where no text is known.
+pub fn title(view: &View, id: &str) -> String {
+    let key = format!("alarm.{}", kind(id));
+    if !view.texts.has(&key) {
+        return id.to_owned();
+    }
+    // `camera.NAME.down`: the name says which.
+    let name = id.split('.').nth(1).filter(|_| id.matches('.').count() > 1);
+    match name {
+        Some(name) => format!("{} ({name})", view.texts.t(&key)),
+        None => view.t(&key),
+    }
+}
+
+/// Draws it.
+pub fn show(ui: &mut Ui, view: &mut View) {
+    let tokens = view.tokens;
+    let gap = tokens.gap();
+    let (tabs, list) = pieces::split_top(ui.max_rect(), tokens.touch() + gap, 0.0);
+    pieces::inside(ui, &tokens, tabs.expand(gap), |ui| {
+        ui.horizontal(|ui| {
+            let (now, past) = (view.t("alarms.now"), view.t("alarms.history"));
+            if choice(ui, &tokens, !view.chosen.history, &now).clicked() {
+                view.chosen.history = false;
+            }
+            if choice(ui, &tokens, view.chosen.history, &past).clicked() {
+                view.chosen.history = true;
+                super::enter(view);
+            }
+        });
+    });
+    if view.chosen.history {
+        pieces::section(ui, &tokens, list, "", |ui| history(ui, view));
+        return;
+    }
+    let alarms = view.snapshot.alarms.clone();
+    if alarms.is_empty() {
+        pieces::card(ui, &tokens, list);
+        let (text, c) = (view.t("frame.no_alarm"), tokens.colors);
+        fitting(
+            ui,
+            list.center(),
+            Align2::CENTER_CENTER,
+            &text,
+            tokens.title(),
+            c.weak,
+            list.width(),
+        );
+        return;
+    }
+    let builder = eframe::egui::UiBuilder::new().max_rect(list);
+    ui.scope_builder(builder, |ui| {
+        ScrollArea::vertical().id_salt("alarms").show(ui, |ui| {
+            alarms.iter().for_each(|alarm| one(ui, view, alarm));
+        });
+    });
+}
+
+fn one(ui: &mut Ui, view: &mut View, alarm: &AlarmCard) {
+    let tokens = view.tokens;
+    let c = tokens.colors;
+    let gap = tokens.gap();
+    let height = tokens.big_touch() * 1.75;
+    let size = vec2(ui.available_width(), height);
+    let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+    pieces::card(ui, &tokens, rect);
+    let sign = Rect::from_min_size(
+        rect.min + vec2(gap, gap),
+        vec2(tokens.mm(9.0), tokens.mm(9.0)),
+    );
+    pieces::severity_sign(ui, &tokens, sign, alarm.severity);
+    let acts = tokens.mm(72.0);
+    let mut words = rect.shrink(gap);
+    words.min.x = sign.right() + gap;
+    words.max.x -= acts;
+    let state = match alarm.state {
+        AlarmState::Unacknowledged => view.t("alarms.unacknowledged"),
+        AlarmState::Acknowledged => view.t("alarms.acknowledged"),
+        AlarmState::Returned => view.t("alarms.returned"),
+        AlarmState::Shelved { until } => view.texts.with("alarms.shelved", &[&View::clock(until)]),
+    };
+    let key = kind(&alarm.id);
+    let about = |what: &str| {
+        let key = format!("alarm.{key}_{what}");
+        if view.texts.has(&key) {
+            view.t(&key)
+        } else {
+            String::new()
+        }
+    };
+    let by = alarm.by.clone().unwrap_or_default();
+    let lines = [
+        (title(view, &alarm.id), tokens.title(), c.text),
+        (
+            format!("{state}  {}  {by}", View::clock(alarm.since)),
+            tokens.small(),
+            c.weak,
+        ),
+        (about("means"), tokens.body(), c.text),
+        (about("do"), tokens.body(), c.text),
+        (alarm.message.clone(), tokens.small(), c.weak),
+    ];
+    let step = words.height() / lines.len() as f32;
+    for (i, (text, font, color)) in lines.into_iter().enumerate() {
+        let at = words.left_top() + vec2(0.0, step * (i as f32 + 0.5));
+        fitting(
+            ui,
+            at,
+            Align2::LEFT_CENTER,
+            &text,
+            font,
+            color,
+            words.width(),
+        );
+    }
+    let mut right = rect;
+    right.min.x = rect.right() - acts;
+    buttons(ui, view, alarm, right);
+}
+
+fn buttons(ui: &mut Ui, view: &mut View, alarm: &AlarmCard, rect: Rect) {
+    let tokens = view.tokens;
+    pieces::inside(ui, &tokens, rect, |ui| {
+        ui.horizontal_centered(|ui| {
+            let unseen = matches!(
+                alarm.state,
+                AlarmState::Unacknowledged | AlarmState::Returned
+            );
+            if unseen
+                && pieces::big_button(ui, &tokens, view.texts.t("alarms.acknowledge")).clicked()
+            {
+                let meaning = format!(
+                    "{}\n{}",
+                    title(view, &alarm.id),
+                    view.t("alarms.acknowledge_means")
+                );
+                let ask = Ask::Acknowledge {
+                    alarm: alarm.id.clone(),
+                };
+                dialogs::confirm(view, ask, meaning);
+            }
+            let shelved = matches!(alarm.state, AlarmState::Shelved { .. });
+            let key = if shelved {
+                "alarms.unshelve"
+            } else {
+                "alarms.shelve"
+            };
+            if pieces::button(ui, &tokens, view.texts.t(key)).clicked() {
+                let name = alarm.id.clone();
+                let (ask, meaning) = if shelved {
+                    (
+                        Ask::Unshelve { alarm: name },
+                        view.t("alarms.unshelve_means"),
+                    )
+                } else {
+                    let shelve = Ask::Shelve {
+                        alarm: name,
+                        minutes: SHELF_MINUTES,
+                        reason: String::new(),
+                    };
+                    (
+                        shelve,
+                        view.texts.with("alarms.shelve_means", &[&SHELF_MINUTES]),
+                    )
+                };
+                let meaning = format!("{}\n{meaning}", title(view, &alarm.id));
+                dialogs::confirm(view, ask, meaning);
+            }
+        });
+    });
+}
+
+fn history(ui: &mut Ui, view: &View) {
+    let tokens = &view.tokens;
+    ScrollArea::vertical().id_salt("history").show(ui, |ui| {
+        for alarm in &view.answers.alarm_history {
+            let size = vec2(ui.available_width(), tokens.mm(9.0));
+            let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+            let c = &tokens.colors;
+            let side = tokens.mm(6.0);
+            let sign =
+                Rect::from_center_size(rect.left_center() + vec2(side, 0.0), vec2(side, side));
+            pieces::severity_sign(ui, tokens, sign, alarm.severity);
+            let state = match alarm.state {
+                AlarmState::Unacknowledged => view.texts.t("alarms.unacknowledged"),
+                AlarmState::Acknowledged => view.texts.t("alarms.acknowledged"),
+                AlarmState::Returned => view.texts.t("alarms.returned"),
+                AlarmState::Shelved { .. } => view.texts.t("alarms.put_aside"),
+            };
+            let mut left = rect.left_center() + vec2(side * 2.0 + tokens.gap(), 0.0);
+            for (text, share) in [
+                (View::clock(alarm.since), 0.12),
+                (title(view, &alarm.id), 0.4),
+                (state.to_owned(), 0.28),
+                (alarm.by.clone().unwrap_or_default(), 0.12),
+            ] {
+                let width = rect.width() * share;
+                fitting(
+                    ui,
+                    left,
+                    Align2::LEFT_CENTER,
+                    &text,
+                    tokens.body(),
+                    c.text,
+                    width,
+                );
+                left.x += width;
+            }
+            let line = Stroke::new(1.0, c.line);
+            ui.painter().hline(rect.x_range(), rect.bottom(), line);
+        }
+        if view.answers.alarm_history.is_empty() {
+            ui.label(RichText::new(view.t("alarms.no_history")).color(tokens.colors.weak));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kind;
+
+    #[test]
+    fn names_and_numbers_are_no_kind() {
+        assert_eq!(kind("camera.cam1.down"), "camera_down");
+        assert_eq!(kind("engine.3.fault"), "engine_fault");
+        assert_eq!(kind("gate-unconfirmed"), "gate_unconfirmed");
+        assert_eq!(kind("flow.result-unwritten"), "flow_result_unwritten");
+    }
+}

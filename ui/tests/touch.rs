@@ -1,0 +1,128 @@
+//! Touches a console as a person does, and looks at what it asks of the station.
+
+#[path = "common/sample.rs"]
+mod sample;
+
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use sample::Still;
+use sightline_console::app::{Console, Settings};
+use sightline_console::texts::Language;
+use sightline_console::view::Screen;
+use sightline_wire::{Ask, Role};
+use std::time::Duration;
+
+type Driven = Harness<'static, Option<Console<Still>>>;
+
+/// A console at work, with the words of `language`.
+fn console(language: Language, mut station: Option<Still>) -> Driven {
+    let app = move |ui: &mut eframe::egui::Ui, state: &mut Option<Console<Still>>| {
+        let console = state.get_or_insert_with(|| {
+            let settings = Settings {
+                language,
+                dark: false,
+                px_per_mm: 3.8,
+                screen: Screen::Line,
+            };
+            Console::new(ui.ctx(), station.take().expect("once"), &settings)
+        });
+        console.take_in(ui.ctx());
+        console.draw(ui);
+    };
+    let mut harness = Harness::builder()
+        .with_size([1280.0, 800.0])
+        .build_ui_state(app, None);
+    harness.run_steps(4);
+    harness
+}
+
+fn touch(harness: &mut Driven, label: &str) {
+    harness.get_by_label(label).click();
+    harness.run_steps(4);
+}
+
+fn asked(harness: &Driven) -> Vec<Ask> {
+    let console = harness.state().as_ref().expect("it runs");
+    console.station().asked.borrow().clone()
+}
+
+#[test]
+fn stopping_the_line_takes_two_steps() {
+    let mut harness = console(Language::English, Some(Still::new()));
+    touch(&mut harness, "Stop");
+    assert!(
+        !asked(&harness).contains(&Ask::StopLine),
+        "one touch does nothing"
+    );
+    touch(&mut harness, "Cancel");
+    assert!(!asked(&harness).contains(&Ask::StopLine));
+    touch(&mut harness, "Stop");
+    touch(&mut harness, "Yes, do it");
+    assert!(asked(&harness).contains(&Ask::StopLine));
+}
+
+#[test]
+fn an_alarm_is_found_from_the_banner_and_acknowledged() {
+    let mut harness = console(Language::English, Some(Still::new()));
+    touch(&mut harness, "Show alarms");
+    let first = harness.get_all_by_label("Acknowledge").next();
+    first.expect("an alarm nobody has seen").click();
+    harness.run_steps(4);
+    touch(&mut harness, "Yes, do it");
+    let alarm = "gate-unconfirmed".to_owned();
+    assert!(asked(&harness).contains(&Ask::Acknowledge { alarm }));
+}
+
+#[test]
+fn what_needs_a_role_leads_to_the_pin_pad() {
+    let mut station = Still::new();
+    station.session = Default::default();
+    let mut harness = console(Language::English, Some(station));
+    touch(&mut harness, "Models");
+    touch(&mut harness, "Roll back");
+    for digit in ["1", "2", "3", "4"] {
+        touch(&mut harness, digit);
+    }
+    touch(&mut harness, "OK");
+    // The least of those who may.
+    let user = "Chen".to_owned();
+    let pin = "1234".to_owned();
+    assert!(asked(&harness).contains(&Ask::LogIn { user, pin }));
+    assert!(!asked(&harness).iter().any(|a| a.needs() > Role::Operator));
+}
+
+#[test]
+fn a_roll_back_needs_a_reason() {
+    let mut harness = console(Language::English, Some(Still::new()));
+    touch(&mut harness, "Models");
+    touch(&mut harness, "Roll back");
+    touch(&mut harness, "Yes, do it");
+    let rolled = |h: &Driven| {
+        asked(h)
+            .into_iter()
+            .find(|a| matches!(a, Ask::RollBackModel { .. }))
+    };
+    assert_eq!(rolled(&harness), None, "no reason yet");
+    touch(&mut harness, "Trial");
+    touch(&mut harness, "Yes, do it");
+    let reason = "Trial".to_owned();
+    assert_eq!(rolled(&harness), Some(Ask::RollBackModel { reason }));
+}
+
+#[test]
+fn another_language_is_one_touch_away() {
+    let mut harness = console(Language::English, Some(Still::new()));
+    touch(&mut harness, "Users, display");
+    touch(&mut harness, "简体中文");
+    touch(&mut harness, "产线");
+    harness.get_by_label("停止");
+}
+
+#[test]
+fn nobody_acts_on_what_is_old() {
+    let mut station = Still::new();
+    station.age = Duration::from_secs(5);
+    let mut harness = console(Language::English, Some(station));
+    touch(&mut harness, "Stop");
+    assert!(harness.query_by_label("Yes, do it").is_none());
+}
