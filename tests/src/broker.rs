@@ -10,10 +10,15 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Starts mosquitto on `port`; returns once it listens.
 pub fn mosquitto(port: u16, folder: &Path) -> Killed {
+    broker_with(port, folder, "")
+}
+
+/// The same with more lines in its configuration.
+pub fn broker_with(port: u16, folder: &Path, more: &str) -> Killed {
     let config = folder.join("mosquitto.conf");
     std::fs::write(
         &config,
-        format!("listener {port} 127.0.0.1\nallow_anonymous true\n"),
+        format!("listener {port} 127.0.0.1\nallow_anonymous true\n{more}"),
     )
     .expect("its configuration");
     // Debian puts the broker where a user's PATH may not look.
