@@ -3,7 +3,7 @@
 //! `cargo run --release -p sightline-tests --bin campaign -- [--kills 200] [--seed 1] [--rate 500] [--station]`
 //! With `--station` the whole `sightline run` on the simulated line takes the place of its delivery side alone.
 
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use sightline_tests::broker::broker_with;
@@ -16,6 +16,9 @@ use std::net::Shutdown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
+
+/// What a broker has acknowledged and not passed on dies with it, so it passes everything on at once.
+const MORE: &str = "max_inflight_messages 0\n";
 
 /// What is asked for on the command line.
 struct Asked {
@@ -111,6 +114,8 @@ impl Rig {
                 asked.rate_hz.to_string(),
             ],
         };
+        // The subscriber comes back to a broker by itself, but gives up if there is none at first.
+        let broker = broker_with(broker_port, folder, MORE);
         let mut rig = Self {
             folder: folder.to_path_buf(),
             journal,
@@ -118,22 +123,22 @@ impl Rig {
             broker_port,
             proxy,
             subscriber: Subscriber::start(broker_port),
-            broker: None,
+            broker: Some(broker),
             station: None,
         };
-        rig.begin_broker();
+        rig.let_through();
         rig.begin_station();
         rig
     }
 
+    fn begin_broker(&mut self) {
+        self.broker = Some(broker_with(self.broker_port, &self.folder, MORE));
+        self.let_through();
+    }
+
     /// A new broker knows nothing. The station reaches it once the subscriber is there: what a broker acknowledges while
     /// nobody has subscribed is nobody's.
-    fn begin_broker(&mut self) {
-        self.broker = Some(broker_with(
-            self.broker_port,
-            &self.folder,
-            "max_inflight_messages 0\n",
-        ));
+    fn let_through(&self) {
         self.subscriber.wait();
         self.proxy.open();
     }

@@ -28,8 +28,8 @@ pub fn run(folder: &Path, broker_port: u16, rate_hz: f64, most: u64) -> Counters
         ..parts::settings(folder)
     })
     .expect("the journal");
-    let uplink =
-        Uplink::start_over(settings(broker_port, clock), journal.clone()).expect("the uplink");
+    let uplink = Uplink::start_over(settings(broker_port, clock.clone()), journal.clone())
+        .expect("the uplink");
     let (begin, first) = (Instant::now(), journal.first_seq());
     let mut made = 0;
     while !stop.load(Ordering::SeqCst) && made < most {

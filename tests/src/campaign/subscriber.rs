@@ -19,7 +19,7 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Starts it; it tries until there is a broker on `port`.
+    /// Starts it on a broker; it comes back by itself to the next one on that port.
     pub fn start(port: u16) -> Self {
         let mut child = Command::new("stdbuf")
             .args([
