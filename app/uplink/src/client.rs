@@ -8,7 +8,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v5::{ConnectReturnCode, LastWill, Packet, Publish, PublishProperties};
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, PublishNoticeError, PublishOptions};
+use rumqttc::{
+    AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, PublishNoticeError, PublishOptions,
+};
 use sightline_model::{AlarmSeverity, Clock, UtcMicros};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +60,10 @@ impl Link {
             .set_clean_start(true)
             .set_connect_timeout(Duration::from_secs(3));
         options.set_max_packet_size(Some(MAX_INCOMING));
+        // A small packet must not wait 40 ms for the broker's delayed acknowledgement of the one before (Nagle).
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
         options.set_request_channel_capacity(usize::from(mqtt.window) + 64);
         let since = clock.utc();
         let will = Status::json(StationState::Offline, since, &session);

@@ -41,7 +41,7 @@ fn drain(folder: &Path, results: u64) {
     let _broker = broker_with(
         port,
         folder,
-        "max_inflight_messages 0\nmax_queued_messages 0\n",
+        "max_inflight_messages 0\nmax_queued_messages 0\nset_tcp_nodelay true\n",
     );
     let subscriber = Subscriber::start(port);
     subscriber.wait();
@@ -61,7 +61,7 @@ fn drain(folder: &Path, results: u64) {
 
 fn latency(folder: &Path, seconds: u64, parts_per_s: u64) {
     let port = free_port();
-    let _broker = broker_with(port, folder, "");
+    let _broker = broker_with(port, folder, "set_tcp_nodelay true\n");
     let subscriber = Subscriber::start(port);
     subscriber.wait();
     produce::run(
