@@ -19,7 +19,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a broker has acknowledged and not passed on dies with it, so it passes everything on at once.
-const MORE: &str = "max_inflight_messages 0\nset_tcp_nodelay true\n";
+const MORE: &str = "max_queued_messages 0\nset_tcp_nodelay true\n";
 
 /// What is asked for on the command line.
 struct Asked {

@@ -1,4 +1,7 @@
 //! The MES: one `mosquitto_sub` that comes back by itself and keeps what it hears.
+//!
+//! With QoS 0: a subscriber that acknowledges to a killed broker fails on that and throws away what it has received and
+//! not read. That is the broker's and the subscriber's loss (a persistent session mends it), not the station's.
 
 use super::TOPIC;
 use crate::PATIENCE;
@@ -34,7 +37,7 @@ impl Subscriber {
                 "-V",
                 "mqttv5",
                 "-q",
-                "1",
+                "0",
                 "-d",
                 "-F",
                 "MESSAGE %U %p",
