@@ -5,6 +5,7 @@
 
 pub mod boards;
 pub mod broker;
+pub mod campaign;
 pub mod process;
 pub mod requester;
 pub mod scripted;

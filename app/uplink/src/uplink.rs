@@ -321,8 +321,9 @@ impl Uplink {
     /// Settles, says `offline`, and ends. Returns the last counters. Dropping it says `offline` too.
     pub fn stop(mut self, patience: Duration) -> Counters {
         self.settle(patience);
+        let counters = self.counters();
         self.end();
-        self.counters()
+        counters
     }
 
     fn end(&mut self) {

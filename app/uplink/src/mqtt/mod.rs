@@ -227,3 +227,10 @@ impl Drop for Connection {
         self.task.abort();
     }
 }
+
+/// A small packet must not wait 40 ms for the broker's delayed acknowledgement of the one before (Nagle).
+fn undelayed() -> rumqttc::NetworkOptions {
+    let mut options = rumqttc::NetworkOptions::new();
+    options.set_tcp_nodelay(true);
+    options
+}

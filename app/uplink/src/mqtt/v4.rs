@@ -3,6 +3,7 @@
 use super::trouble::{Kind, Refusal, Trouble};
 use super::{
     Dial, KEEP_ALIVE_S, Limits, MAX_INCOMING, Message, Notice, Qos, Received, Signal, tls,
+    undelayed,
 };
 use rumqttc_v4::mqttbytes::QoS;
 use rumqttc_v4::mqttbytes::v4::{ConnectReturnCode as Code, LastWill, Packet, Publish};
@@ -45,7 +46,8 @@ pub(super) fn open(
     if let Some(config) = tls {
         options.set_transport(Transport::Tls(TlsConfiguration::Rustls(config)));
     }
-    let (client, events) = AsyncClient::builder(options).build();
+    let (client, mut events) = AsyncClient::builder(options).build();
+    events.set_network_options(undelayed());
     (Sender(client), tokio::spawn(drive(events, tell)))
 }
 

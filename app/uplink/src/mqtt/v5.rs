@@ -3,7 +3,7 @@
 use super::trouble::{Kind, Refusal, Trouble};
 use super::{
     CONNECT_WITHIN, Dial, KEEP_ALIVE_S, Limits, MAX_INCOMING, Message, Notice, Qos, Received,
-    Signal, tls,
+    Signal, tls, undelayed,
 };
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v5::{
@@ -33,7 +33,8 @@ pub(super) fn open(
         .set_connect_timeout(CONNECT_WITHIN)
         .set_request_channel_capacity(usize::from(dial.window) + 64)
         .set_max_request_batch(usize::from(dial.window))
-        .set_max_packet_size(Some(MAX_INCOMING));
+        .set_max_packet_size(Some(MAX_INCOMING))
+        .set_network_options(undelayed());
     options.set_last_will(LastWill::new(
         will.topic,
         will.payload.to_vec(),
