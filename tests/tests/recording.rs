@@ -28,7 +28,8 @@ fn the_same_recording_gives_the_same_bytes_and_the_verdicts_of_the_run() {
     std::fs::write(&config, text).expect("written");
     let recording = folder.path().join("run.recording");
     let live = Command::new("timeout")
-        .args(["-s", "INT", "5"])
+        // In the foreground it signals once; a second Ctrl-C would end the station where it stands.
+        .args(["--foreground", "--preserve-status", "-s", "INT", "5"])
         .arg(binary())
         .args(["run", "--json", "--config"])
         .arg(&config)
@@ -36,6 +37,8 @@ fn the_same_recording_gives_the_same_bytes_and_the_verdicts_of_the_run() {
         .arg(&recording)
         .output()
         .expect("timeout is part of coreutils");
+    let said = String::from_utf8_lossy(&live.stderr);
+    assert!(live.status.success(), "{}: {said}", live.status);
     let again = || {
         let file = recording.to_str().expect("UTF-8");
         sightline(&[
