@@ -31,18 +31,23 @@ class Graph:
 
 
 def body(graph: Graph, kept_float: set[str]) -> list:
-    """Nodes that shall run in integers: all but the named ones and the decoding behind them."""
+    """Nodes that shall run in integers: from the first convolutions on, all but the named ones and the decoding behind
+    them. What evens out a picture before any convolution stays in float."""
     kinds = {"Conv", "Relu", "Add", "MaxPool", "Resize", "Concat", "Mul", "HardSigmoid", "HardSwish",
              "GlobalAveragePool", "Gemm", "Flatten", "Sigmoid"}
     outside: set[str] = set()
+    begun: set[str] = set()
     inner = []
     for node in graph.graph.node:
-        if node.op_type == "Constant":
+        if node.op_type != "Conv" and begun.isdisjoint(node.input):
             continue
+        begun.update(node.output)
         if node.name in kept_float or node.op_type not in kinds or any(i in outside for i in node.input):
             outside.update(node.output)
         else:
             inner.append(node)
+    if not inner:
+        raise SystemExit("no convolution of this graph can be quantised: expected one that reads the picture")
     return inner
 
 

@@ -1,7 +1,7 @@
 """Makes the INT8 file of an exported model: three calibrations compared on validation parts, the best kept.
 
 Refuses the result if it loses more than the recipe's limit against the float file, or is no faster than that here, and
-prints the table either way. Writes RUN/model-int8-s8.onnx (symmetric s8, for TensorRT) and RUN/model-int8.onnx (u8, the
+prints the table either way: then the exit code is 3 and there is no INT8 file. Writes RUN/model-int8-s8.onnx (symmetric s8, for TensorRT) and RUN/model-int8.onnx (u8, the
 same numbers, for ONNX Runtime).
 """
 
@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from . import calibrate, qdq
+from .accept import REFUSED, show, verdict
 from .augment import Part
 from .evaluate import parts, run, session
 from .evaluate_classifier import shares
@@ -35,11 +36,17 @@ def samples(work: Job, count: int) -> list[np.ndarray]:
     return out
 
 
-def final_convolutions(graph: qdq.Graph) -> set[str]:
-    """The last convolution of each head branch: no activation reads it, its output is decoded in float."""
-    active = {"Relu", "Sigmoid", "Mul", "HardSwish", "HardSigmoid"}
-    return {n.name for n in graph.graph.node if n.op_type == "Conv"
-            and not any(u.op_type in active for u in graph.users[n.output[0]])}
+def final_layers(graph: qdq.Graph) -> set[str]:
+    """Names of the convolutions and matrices that no other reads, however far behind: what they say is decoded in float."""
+    leading: set[str] = set()
+    final = set()
+    for node in reversed(graph.graph.node):
+        layer, leads = node.op_type in {"Conv", "Gemm"}, not leading.isdisjoint(node.output)
+        if layer and not leads:
+            final.add(node.name)
+        if layer or leads:
+            leading.update(node.input)
+    return final
 
 
 def figures(work: Job, path, threads: int) -> dict[str, float]:
@@ -53,7 +60,7 @@ def figures(work: Job, path, threads: int) -> dict[str, float]:
 
 
 def time_ms(paths: list, threads: int, shape, repeats: int = 40) -> list[float]:
-    """Median time of one run of each file in milliseconds, by turns, so that a busy machine is as busy for each."""
+    """Least time of one run of each file in milliseconds, by turns: what a busy machine adds is not the file's."""
     nets, x = [session(path, threads) for path in paths], np.zeros(shape, np.float32)
     taken: list[list[float]] = [[] for _ in nets]
     for _ in range(repeats):
@@ -61,26 +68,7 @@ def time_ms(paths: list, threads: int, shape, repeats: int = 40) -> list[float]:
             began = time.perf_counter()
             net.run(None, {"images": x})
             times.append((time.perf_counter() - began) * 1e3)
-    return [float(np.median(times)) for times in taken]
-
-
-def show(names: list[str], rows: list[dict], ms: list[float]) -> str:
-    """The table: a line a file, a column a figure, and the time of one picture."""
-    lines = [f"{'':12}" + "".join(f"{k:>13}" for k in rows[0]) + f"{'ms':>9}"]
-    for name, row, each in zip(names, rows, ms):
-        lines.append(f"{name:12}" + "".join(f"{v:13.4f}" for v in row.values()) + f"{each:9.2f}")
-    return "\n".join(lines)
-
-
-def verdict(rows: list[dict], ms: list[float], most: float) -> tuple[int, float, str | None]:
-    """The best row after the float one, what it loses at most, and why it must not ship, if it must not."""
-    best = max(range(1, len(rows)), key=lambda i: sum(rows[i].values()))
-    lost = max(rows[0][k] - rows[best][k] for k in rows[0])
-    if lost > most:
-        return best, lost, f"it loses {lost:.4f} of the float file's figure, at most {most} is allowed"
-    if ms[best] >= ms[0]:
-        return best, lost, f"it takes {ms[best]:.2f} ms, the float file {ms[0]:.2f} ms; a file ships where it is faster"
-    return best, lost, None
+    return [min(times) for times in taken]
 
 
 def main() -> None:
@@ -93,7 +81,7 @@ def main() -> None:
     kept.unlink(missing_ok=True)
     model = onnx.load(str(float_path))
     graph = qdq.Graph(model)
-    kept_float = final_convolutions(graph)
+    kept_float = final_layers(graph)
     names = qdq.activations(graph, qdq.body(graph, kept_float))
     histograms = calibrate.observe(model, names, samples(work, args.pictures))
     made, paths = {}, [float_path]
@@ -110,7 +98,8 @@ def main() -> None:
     best, lost, reason = verdict(rows, ms, work.recipe["int8"]["most_lost"])
     method = args.methods[best - 1]
     if reason:
-        raise SystemExit(f"refused: the best INT8 file is {method}'s, but {reason}")
+        print(f"refused: the best INT8 file is {method}'s, but {reason}")
+        raise SystemExit(REFUSED)
     onnx.save(made[method], str(work.run / "model-int8-s8.onnx"))
     paths[best].replace(kept)
     print(f"kept {method}: loses {lost:.4f}, {ms[best]:.2f} ms against {ms[0]:.2f} ms in float")

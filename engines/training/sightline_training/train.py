@@ -23,7 +23,7 @@ def build(work: Job) -> Detector:
     """The recipe's network with fresh weights."""
     r = work.recipe
     torch.manual_seed(r["seed"])
-    return Detector(len(r["input"]["channels"]), len(r["classes"]), tuple(r["network"]["widths"]), r["network"]["head"])
+    return Detector(len(r["input"]["channels"]), len(r["classes"]), **r["network"])
 
 
 def start(work: Job, net: Detector) -> None:
@@ -140,8 +140,11 @@ def main() -> None:
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--check-every", type=int, default=1500, help="steps between validations")
     p.add_argument("--save-every", type=int, default=250, help="steps between checkpoints")
+    p.add_argument("--steps", type=int, help="instead of the recipe's number, to try the way through in a minute")
     args = p.parse_args()
     work = job(args)
+    if args.steps:
+        work.recipe["train"]["steps"] = args.steps
     train = work.recipe["train"]
     device = torch.device(args.device)
     net = build(work)

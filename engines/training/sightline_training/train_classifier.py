@@ -19,7 +19,7 @@ def build(work: Job) -> MobileNetV3Small:
     """The recipe's network with fresh weights."""
     r = work.recipe
     torch.manual_seed(r["seed"])
-    return MobileNetV3Small(len(r["input"]["channels"]), len(r["classes"]), stem_stride=r["network"]["stem_stride"])
+    return MobileNetV3Small(len(r["input"]["channels"]), len(r["classes"]), **r["network"])
 
 
 def false_calls(work: Job, held: bool) -> np.ndarray:
@@ -102,8 +102,11 @@ def main() -> None:
     p = parser(__doc__)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--check-every", type=int, default=500)
+    p.add_argument("--steps", type=int, help="instead of the recipe's number, to try the way through in a minute")
     args = p.parse_args()
     work = job(args)
+    if args.steps:
+        work.recipe["train"]["steps"] = args.steps
     train, device = work.recipe["train"], torch.device(args.device)
     net = build(work).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(net.parameters(), lr=train["learning_rate"], weight_decay=train["weight_decay"])

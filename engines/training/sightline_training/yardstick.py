@@ -17,7 +17,7 @@ from . import calibrate, qdq
 from .evaluate import session
 from .export import folded, write_onnx
 from .network import Conv, Elan, Pyramid
-from .quantise import final_convolutions
+from .quantise import final_layers
 from .recipe import job, parser
 
 
@@ -69,7 +69,7 @@ def main() -> None:
     write_onnx(folded(Yardstick().eval()), torch.rand(1, 3, 640, 640), float_path, "output0")
     model = onnx.load(str(float_path))
     graph = qdq.Graph(model)
-    last = final_convolutions(graph)
+    last = final_layers(graph)
     names = qdq.activations(graph, qdq.body(graph, last))
     batches = [np.random.default_rng(0).random((1, 3, 640, 640), np.float32)]
     ranges = {n: calibrate.min_max(h) for n, h in calibrate.observe(model, names, batches).items()}
