@@ -119,14 +119,15 @@ def light(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def relit(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A grey picture f32 [H, W] under another lamp: level, contrast, a slope across it, grain; 0..1. Strips of one class
-    come near black and near white, so brightness must say nothing."""
+def relit(grey: np.ndarray, rng: np.random.Generator, level: float = 0.4, contrast=(-0.7, 0.6)) -> np.ndarray:
+    """A grey picture f32 [H, W] under another lamp: its mean moved by up to `level`, its contrast times e to one of
+    `contrast`, a slope across it, grain; 0..1. Strips of one class come near black and near white, so brightness must
+    say nothing."""
     ys, xs = np.mgrid[-0.5 : 0.5 : grey.shape[0] * 1j, -0.5 : 0.5 : grey.shape[1] * 1j].astype(np.float32)
     angle, slope = rng.uniform(0, 2 * np.pi), np.float32(rng.uniform(0, 0.35))
     mean = grey.mean()
-    level = np.float32(np.clip(mean + rng.uniform(-0.4, 0.4), 0.12, 0.88))
-    out = (grey - mean) * np.float32(np.exp(rng.uniform(-0.7, 0.6))) + level
+    middle = np.float32(np.clip(mean + rng.uniform(-level, level), 0.12, 0.88))
+    out = (grey - mean) * np.float32(np.exp(rng.uniform(*contrast))) + middle
     out += slope * (xs * np.float32(np.cos(angle)) + ys * np.float32(np.sin(angle)))
     if rng.random() < 0.3:
         out += rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(0, 0.03))

@@ -12,7 +12,7 @@ def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return inter / np.maximum(area_a[:, None] + area_b[None] - inter, 1e-9)
 
 
-def findings(output: np.ndarray, floor: float = 0.01, iou: float = 0.5, most: int = 300):
+def findings(output: np.ndarray, floor: float, iou: float, most: int = 300):
     """Decodes one picture's output [4 + C, A] into boxes [K, 4], scores [K], labels [K], best first.
 
     An anchor speaks for its best class alone, and boxes of one class that overlap by more than `iou` give way to

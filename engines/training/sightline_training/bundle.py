@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .boxes import findings
-from .evaluate import session
+from .evaluate import FLOOR, session
 from .limits import read_limits
 from .prepare import letterbox, read_grey
 from .recipe import Job, job, parser
@@ -60,7 +60,7 @@ def expected_detections(work: Job, output, placed, limits: np.ndarray) -> dict:
     """What a detector's output says of a picture, in that picture's own pixels; findings at or above the limits."""
     _, scale, left, top = placed
     found = []
-    for box, score, label in zip(*findings(output)):
+    for box, score, label in zip(*findings(output, FLOOR, work.overlap)):
         if score >= limits[label]:
             x0, y0, x1, y1 = ((box - [left, top, left, top]) / scale).round(2).tolist()
             found.append({"class": work.recipe["classes"][label]["code"], "score": round(float(score), 4),
@@ -98,11 +98,11 @@ def golden_tables(work: Job, folder: Path, net, limits: np.ndarray) -> list[str]
     return lines
 
 
-def decoder_table(recipe: dict) -> list[str]:
+def decoder_table(work: Job) -> list[str]:
     """The [decoder] table of the recipe's task."""
-    if recipe["task"] == "classify":
+    if work.recipe["task"] == "classify":
         return ["", "[decoder]", 'kind = "classifier"', "version = 1", 'activation = "softmax"']
-    return ["", "[decoder]", 'kind = "yolo-v8"', "version = 1", "score_floor = 0.01", "iou_threshold = 0.5",
+    return ["", "[decoder]", 'kind = "yolo-v8"', "version = 1", f"score_floor = {FLOOR}", f"iou_threshold = {work.overlap}",
             "max_detections = 300"]
 
 
@@ -142,7 +142,7 @@ def main() -> None:
              f'task = "{r["task"]}"',
              f"license = {quoted(r['license'])}", f"source = {quoted(r['trained'])}", 'min_app = "0.1.0"']
     lines += file_tables(folder) + input_table(r)
-    lines += decoder_table(r) + class_tables(r, limits) + golden_tables(work, folder, session(folder / "model.onnx", 0), limits)
+    lines += decoder_table(work) + class_tables(r, limits) + golden_tables(work, folder, session(folder / "model.onnx", 0), limits)
     lines += metrics_table(work)
     (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
     print(f"{folder}: {', '.join(sorted(f.name for f in folder.iterdir()))}")

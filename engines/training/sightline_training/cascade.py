@@ -4,12 +4,13 @@ Both take part with the files that ship. Every detector limit is multiplied by a
 is at or above it and dismisses at `dismiss_at`. Recall counts truths that a finding overlaps by more than 0.33, whatever
 it is called, because a part's verdict rests on that; overkill counts boards without a defect on which a finding is left.
 Chosen is the pair that stops fewest boards among those that find as many truths as the detector alone at its own limits,
-and of these the one that finds most; beside it stands what the detector alone stops where it finds as many.
+and of these the one that finds most; beside it stands what the detector alone stops where it finds as many. On the
+test part (`--role test`) the table is printed and nothing is chosen.
 """
 
 import numpy as np
 
-from .boxes import findings
+from .boxes import findings, iou_matrix
 from .crops import crop
 from .evaluate import parts, session
 from .limits import read_limits
@@ -22,13 +23,14 @@ FACTORS = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 DISMISS_AT = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 
 
-def seen(work: Job, detector, verifier, pictures, rows) -> list:
-    """Each board's findings (boxes, scores, labels) and the verifier's word on each [K, classes + 1]."""
+def seen(work: Job, overlap: float, detector, verifier, pictures, rows) -> list:
+    """Each board's findings (boxes, scores, labels) and the verifier's word on each [K, classes + 1]; findings of one
+    class overlap by at most `overlap`."""
     out, size = [], work.recipe["input"]["width"]
     for n, row in enumerate(rows):
         planes = np.asarray(pictures[row])
         x = planes[None].astype(np.float32) / np.float32(255)
-        boxes, scores, labels = findings(detector.run(None, {"images": x})[0][0], FLOOR)
+        boxes, scores, labels = findings(detector.run(None, {"images": x})[0][0], FLOOR, overlap)
         said = np.zeros((0, len(work.recipe["classes"])))
         if len(boxes):
             crops = np.stack([crop(planes, box, size) for box in boxes]).astype(np.float32) / np.float32(255)
@@ -52,40 +54,46 @@ def left(board, limits: np.ndarray, dismiss_at: float | None):
     return boxes[keep], scores[keep], labels[keep]
 
 
-def figures(boards: list, truth: list, limits: np.ndarray, dismiss_at: float | None) -> tuple[float, float, int]:
-    """Recall whatever the name, recall by the right name, and the number of defect-free boards with a finding."""
+def figures(boards: list, truth: list, limits: np.ndarray, dismiss_at: float | None) -> tuple[float, float, int, int]:
+    """Recall whatever the name, recall by the right name, the number of defect-free boards with a finding, and that of
+    the findings that touch no truth."""
     kept = [left(board, limits, dismiss_at) for board in boards]
     truths = max(1, sum(len(t[1]) for t in truth))
     nameless = match([(b, s, l * 0) for b, s, l in kept], [(b, l * 0) for b, l in truth], 0.33)[2].sum() / truths
     named_right = match(kept, truth, 0.33)[2].sum() / truths
-    return float(nameless), float(named_right), sum(len(k[0]) > 0 and len(t[1]) == 0 for k, t in zip(kept, truth))
+    stopped = sum(len(k[0]) > 0 and len(t[1]) == 0 for k, t in zip(kept, truth))
+    false = sum(int((iou_matrix(k[0], t[0]).max(1, initial=0) == 0).sum()) for k, t in zip(kept, truth))
+    return float(nameless), float(named_right), stopped, false
 
 
 def main() -> None:
     p = parser(__doc__)
     p.add_argument("--detector", default="pcb-detector", help="the recipe whose INT8 file finds")
+    p.add_argument("--role", choices=["validation", "test"], default="validation")
     args = p.parse_args()
     work = job(args)
     eyes = named(args.detector, work.data, work.work)
     detector = session(eyes.run / "model-int8.onnx", args.threads)
     verifier = session(work.run / "model.onnx", args.threads)
     boards, truth = [], []
-    for _, pictures, images, rows in parts(work, "validation"):
-        boards += seen(work, detector, verifier, pictures, rows)
+    for _, pictures, images, rows in parts(work, args.role):
+        boards += seen(work, eyes.overlap, detector, verifier, pictures, rows)
         truth += [truth_of(images[row]) for row in rows]
     limits, clean = read_limits(eyes), sum(len(t[1]) == 0 for t in truth)
     alone = {factor: figures(boards, truth, limits * factor, None) for factor in FACTORS}
-    print(f"{len(boards)} boards, {clean} without a defect; recall, recall by name, boards wrongly stopped")
-    print(f"{'limits x':>9}{'alone':>24}" + "".join(f"{f'dismiss at {d}':>24}" for d in DISMISS_AT))
+    print(f"{len(boards)} boards, {clean} without a defect; recall, recall by name, boards wrongly stopped, false findings")
+    print(f"{'limits x':>9}{'alone':>26}" + "".join(f"{f'dismiss at {d}':>26}" for d in DISMISS_AT))
     best = None
     for factor in FACTORS:
         line = [alone[factor]]
         for dismiss_at in DISMISS_AT:
             line.append(figures(boards, truth, limits * factor, dismiss_at))
-            recall, by_name, stopped = line[-1]
+            recall, by_name, stopped, _ = line[-1]
             if recall >= alone[1.0][0] and (best is None or (stopped, -recall) < best[0]):
                 best = ((stopped, -recall), factor, dismiss_at, by_name)
-        print(f"{factor:9.2f}" + "".join(f"{f'{r:.4f} {n:.4f} {wrong:4d}':>24}" for r, n, wrong in line), flush=True)
+        print(f"{factor:9.2f}" + "".join(f"{f'{r:.4f} {n:.4f} {w:4d} {false:4d}':>26}" for r, n, w, false in line), flush=True)
+    if args.role == "test":
+        return
     if best is None:
         raise SystemExit("no pair finds as many truths as the detector alone; the verifier is no gain")
     (stopped, recall), factor, dismiss_at, by_name = best

@@ -16,6 +16,8 @@ from .metrics import at_limits, detection_report
 from .prepared import load, truth_of, validation_rows
 from .recipe import Job, job, parser
 
+FLOOR = 0.01  # least score of a finding
+
 
 def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session on the CPU."""
@@ -24,14 +26,14 @@ def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def run(net: onnxruntime.InferenceSession, pictures, rows, planes=None) -> list:
+def run(work: Job, net: onnxruntime.InferenceSession, pictures, rows, planes=None) -> list:
     """Findings of the rows, one picture at a time, as the station sees them."""
     out = []
     for n, row in enumerate(rows):
         x = np.asarray(pictures[row])
         x = x if planes is None else x[planes]
         output = net.run(None, {"images": x[None].astype(np.float32) / np.float32(255)})[0]
-        out.append(findings(output[0]))
+        out.append(findings(output[0], FLOOR, work.overlap))
         if n % 20 == 0 or n + 1 == len(rows):
             print(f"\r{n + 1}/{len(rows)} pictures", end="", flush=True)
     print()
@@ -64,9 +66,9 @@ def report(work: Job, net, role: str, precision: str) -> dict:
     results = {}
     for source, pictures, images, rows in parts(work, role):
         began = time.perf_counter()
-        found = run(net, pictures, rows)
+        found = run(work, net, pictures, rows)
         each_ms = (time.perf_counter() - began) / len(rows) * 1e3
-        clean = run(net, pictures, rows, [1, 1]) if pictures.shape[1] == 2 else None
+        clean = run(work, net, pictures, rows, [1, 1]) if pictures.shape[1] == 2 else None
         results[source["name"]] = (found, [truth_of(images[i]) for i in rows], clean, each_ms)
     if role == "validation" and precision == "fp32":
         choose(work, [r[:3] for r in results.values()])

@@ -13,7 +13,7 @@ from .boxes import findings
 from .crops import ROOM, crop
 from .evaluate import session
 from .prepared import load, truth_of, validation_rows
-from .recipe import job, parser
+from .recipe import job, named, parser
 
 MOST_SHIFT_PX = 4
 FLOOR = 0.05
@@ -28,10 +28,10 @@ def shown(board: np.ndarray, rng: np.random.Generator):
         yield (changed * 255).round().astype(np.uint8), has_defects
 
 
-def wrong(net, planes: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
+def wrong(net, planes: np.ndarray, truth: np.ndarray, overlap: float) -> list[np.ndarray]:
     """Boxes of findings that touch none of the truth boxes [T, 4]."""
     output = net.run(None, {"images": planes[None].astype(np.float32) / np.float32(255)})[0][0]
-    boxes, _, _ = findings(output, FLOOR)
+    boxes, _, _ = findings(output, FLOOR, overlap)
     out = []
     for box in boxes:
         touches = (box[0] < truth[:, 2]) & (truth[:, 0] < box[2]) & (box[1] < truth[:, 3]) & (truth[:, 1] < box[3])
@@ -45,7 +45,8 @@ def main() -> None:
     p.add_argument("--detector", default="pcb-detector", help="the recipe whose exported file is asked")
     args = p.parse_args()
     work = job(args)
-    net = session(work.work / args.detector / "model.onnx", args.threads)
+    eyes = named(args.detector, work.data, work.work)
+    net = session(eyes.run / "model.onnx", args.threads)
     size = work.recipe["input"]["width"]
     crops, held = [], []
     for source in work.recipe["source"]:
@@ -57,7 +58,7 @@ def main() -> None:
             rng = np.random.default_rng((work.recipe["seed"], row))
             for planes, has_defects in shown(np.asarray(pictures[row]), rng):
                 truth = truth_of(image)[0] if has_defects else np.zeros((0, 4))
-                for box in wrong(net, planes, truth):
+                for box in wrong(net, planes, truth, eyes.overlap):
                     crops.append(crop(planes, box, size, ROOM))
                     held.append(row in validates)
             if row % 50 == 0 or row + 1 == len(images):

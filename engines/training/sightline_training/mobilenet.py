@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .network import evened
+
 # kernel, expanded width, output width, squeeze and excite, hard swish, stride
 ROWS = (
     (3, 16, 16, True, False, 2),
@@ -59,10 +61,14 @@ class Inverted(nn.Module):
 
 
 class MobileNetV3Small(nn.Module):
-    """Planes [N, C, H, W] in 0..1 to logits [N, classes]. `stem_stride` 1 keeps small crops from vanishing."""
+    """Planes [N, C, H, W] in 0..1 to logits [N, classes]. `stem_stride` 1 keeps small crops from vanishing.
 
-    def __init__(self, channels: int, classes: int, dropout: float = 0.2, stem_stride: int = 2):
+    With `even_light` the pictures are evened first.
+    """
+
+    def __init__(self, channels: int, classes: int, dropout: float = 0.2, stem_stride: int = 2, even_light: bool = False):
         super().__init__()
+        self.even_light = even_light
         blocks, width = [conv(channels, 16, 3, stem_stride, 1, nn.Hardswish)], 16
         for row in ROWS:
             blocks.append(Inverted(width, row))
@@ -72,4 +78,5 @@ class MobileNetV3Small(nn.Module):
         self.head = nn.Sequential(nn.Linear(576, 256), nn.Hardswish(), nn.Dropout(dropout), nn.Linear(256, classes))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(F.adaptive_avg_pool2d(self.features(x), 1).flatten(1))
+        features = self.features(evened(x) if self.even_light else x)
+        return self.head(F.adaptive_avg_pool2d(features, 1).flatten(1))

@@ -8,11 +8,12 @@ from .augment import Part, joined, relit
 
 LEAST_VISIBLE = 0.2  # a cut box stays a truth if this part of it is still in the picture
 LEAST_SIDE_PX = 6.0
-PAD = 114
+PAD = np.float32(114 / 255)
 
 
 def stretched(part: Part, rng: np.random.Generator, low: float, high: float):
-    """A picture u8 [H, W] of its own scale in each direction, mirrored by chance, with boxes [T, 4] and labels [T]."""
+    """A picture f32 [H, W] of its own scale in each direction, mirrored by chance, its mean brought to PAD (so that four
+    joined are as evenly lit as the network makes one alone), with boxes [T, 4] and labels [T]."""
     row = int(rng.choice(part.rows))
     truth = part.images[row]
     plane = np.asarray(part.pictures[row, 0])
@@ -25,8 +26,8 @@ def stretched(part: Part, rng: np.random.Generator, low: float, high: float):
         plane, boxes = plane[:, ::-1], np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1)
     if rng.random() < 0.5:
         plane, boxes = plane[::-1], np.stack([boxes[:, 0], height - boxes[:, 3], boxes[:, 2], height - boxes[:, 1]], 1)
-    plane = (relit(plane.astype(np.float32) / np.float32(255), rng) * 255).astype(np.uint8)
-    return plane, boxes, np.asarray(truth["labels"], np.int64)
+    plane = relit(plane.astype(np.float32) / np.float32(255), rng, level=0.06, contrast=(-0.25, 0.25))
+    return plane * (PAD / max(plane.mean(), 0.01)), boxes, np.asarray(truth["labels"], np.int64)
 
 
 def put(canvas: np.ndarray, plane: np.ndarray, boxes, labels, region, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +49,7 @@ def put(canvas: np.ndarray, plane: np.ndarray, boxes, labels, region, rng) -> tu
 
 def sample(part: Part, rng: np.random.Generator, size: int, four: bool):
     """One picture f32 [1, size, size] with boxes [T, 4] and labels [T]."""
-    canvas = np.full((size, size), PAD, np.uint8)
+    canvas = np.full((size, size), PAD, np.float32)
     if not four:
         found = [put(canvas, *stretched(part, rng, 0.85, 1.5), (0, 0, size, size), rng)]
     else:
@@ -56,7 +57,7 @@ def sample(part: Part, rng: np.random.Generator, size: int, four: bool):
         regions = ((0, 0, x, y), (x, 0, size, y), (0, y, x, size), (x, y, size, size))
         found = [put(canvas, *stretched(part, rng, 0.5, 1.1), region, rng) for region in regions]
     boxes, labels = np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
-    return canvas[None].astype(np.float32) / np.float32(255), boxes.astype(np.float32), labels
+    return canvas[None], boxes.astype(np.float32), labels
 
 
 def batch(parts: list[Part], seed: int, step: int, train: dict):

@@ -1,8 +1,8 @@
 """Makes the INT8 file of an exported model: three calibrations compared on validation parts, the best kept.
 
-Refuses the result if it loses more than the recipe's limit against the float file, or is no faster than that here, and
-prints the table either way: then the exit code is 3 and there is no INT8 file. Writes RUN/model-int8-s8.onnx (symmetric s8, for TensorRT) and RUN/model-int8.onnx (u8, the
-same numbers, for ONNX Runtime).
+Refuses the result if it loses more than the recipe's limit against the float file, or is not clearly faster here (see
+accept.py), and prints the table either way; then the exit code is 3 and there is no INT8 file. Writes
+RUN/model-int8-s8.onnx (symmetric s8, for TensorRT) and RUN/model-int8.onnx (u8, the same numbers, for ONNX Runtime).
 """
 
 import time
@@ -54,7 +54,7 @@ def figures(work: Job, path, threads: int) -> dict[str, float]:
     net = session(path, threads)
     if work.recipe["task"] == "classify":
         return {"accuracy": shares(net, *held_out(work, "validation"))["accuracy"]}
-    rows = [detection_report(run(net, p, rows), [truth_of(i[r]) for r in rows], len(work.recipe["classes"]))
+    rows = [detection_report(run(work, net, p, rows), [truth_of(i[r]) for r in rows], len(work.recipe["classes"]))
             for _, p, i, rows in parts(work, "validation") if any(len(i[r]["labels"]) for r in rows)]
     return {k: float(np.mean([r[k] for r in rows])) for k in ("ap50", "ap33_pooled")}
 

@@ -24,6 +24,11 @@ class Job:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    @property
+    def overlap(self) -> float:
+        """IoU above which two findings of one class are one."""
+        return self.recipe.get("decoder", {}).get("iou_threshold", 0.5)
+
     def path(self, text: str) -> Path:
         """A recipe's path: inside the data folder, or inside the work folder if it begins with `work:`."""
         return self.work / text[5:] if text.startswith("work:") else self.data / text

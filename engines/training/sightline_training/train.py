@@ -77,7 +77,7 @@ def rate(train: dict, step: int) -> float:
 
 
 @torch.no_grad()
-def detect(net, pictures, rows, device, floor: float = 0.01, planes=None, count: int = 8) -> list:
+def detect(work: Job, net, pictures, rows, device, floor: float = 0.01, planes=None, count: int = 8) -> list:
     """Findings of the given rows; `planes` reorders the planes ([1, 1] shows the reference to itself)."""
     net.eval()
     out = []
@@ -86,7 +86,7 @@ def detect(net, pictures, rows, device, floor: float = 0.01, planes=None, count:
         if planes is not None:
             x = x[:, planes]
         tensor = torch.from_numpy(x).to(device).float().div_(255).contiguous(memory_format=torch.channels_last)
-        out += [findings(o, floor) for o in net(tensor).cpu().numpy()]
+        out += [findings(o, floor, work.overlap) for o in net(tensor).cpu().numpy()]
     return out
 
 
@@ -103,10 +103,10 @@ def validate(work: Job, net, device) -> dict:
         truth = [truth_of(images[i]) for i in rows]
         if not any(len(t[1]) for t in truth):
             continue  # boards without a defect say nothing of precision; the limits are chosen with them later
-        found = detect(net, pictures, rows, device)
+        found = detect(work, net, pictures, rows, device)
         figures = detection_report(found, truth, len(work.recipe["classes"]))
         if pictures.shape[1] == 2:
-            clean = detect(net, pictures, rows, device, 0.3, [1, 1])
+            clean = detect(work, net, pictures, rows, device, 0.3, [1, 1])
             figures["clean_alarms"] = sum(len(f[0]) > 0 for f in clean) / len(rows)
         report[source["name"]] = figures
     return report
