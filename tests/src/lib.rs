@@ -7,6 +7,7 @@ pub mod boards;
 pub mod broker;
 pub mod campaign;
 pub mod process;
+pub mod python;
 pub mod requester;
 pub mod scripted;
 pub mod sparkplug_host;

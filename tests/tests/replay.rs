@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 use sightline_tests::boards::drawn_boards;
+use sightline_tests::python::python;
 use sightline_tests::station::{json_lines, sightline};
 use sightline_tests::{dataset, project};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const MODEL: &str = "models/pcb-detector";
@@ -34,41 +35,6 @@ fn figure(summary: &Value, name: &str) -> f64 {
     summary[name]
         .as_f64()
         .unwrap_or_else(|| panic!("{name} in {summary}"))
-}
-
-/// pycocotools in an environment of its own, made once; says aloud when it cannot be had.
-fn python() -> Option<PathBuf> {
-    let environment = project().join(".sightline/test-python");
-    let python = environment.join("bin/python");
-    if !python.exists() {
-        let made = Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(&environment)
-            .status()
-            .is_ok_and(|s| s.success());
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "pycocotools==2.0.11",
-            "numpy",
-        ];
-        if !made
-            || !Command::new(&python)
-                .args(pip)
-                .status()
-                .is_ok_and(|s| s.success())
-        {
-            eprintln!(
-                "SKIPPED: pycocotools could not be installed (no network, or no python3-venv)"
-            );
-            // Half an environment would look whole the next time; it may not be there at all.
-            let _ = std::fs::remove_dir_all(&environment);
-            return None;
-        }
-    }
-    Some(python)
 }
 
 #[test]
