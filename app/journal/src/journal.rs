@@ -140,7 +140,10 @@ impl Journal {
         let writer = Writer::new(files, settings.clone(), entries, shared.clone());
         let writer = std::thread::Builder::new()
             .name("sl-journal".into())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                sightline_threads::deliver();
+                writer.run()
+            })
             .map_err(|source| JournalError::Thread { source })?;
         Ok(Self(Arc::new(Inner {
             queue: Some(queue),

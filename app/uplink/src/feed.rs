@@ -64,7 +64,10 @@ impl Feed {
         shared.desk().outbox.late_to = progress.committed_to;
         let thread = std::thread::Builder::new()
             .name("sl-outbox".into())
-            .spawn(move || feeder.run())
+            .spawn(move || {
+                sightline_threads::deliver();
+                feeder.run()
+            })
             .map_err(|source| UplinkError::Thread {
                 name: "sl-outbox",
                 source,

@@ -185,7 +185,10 @@ impl Uplink {
         let theirs = shared.clone();
         let thread = std::thread::Builder::new()
             .name("sl-uplink".into())
-            .spawn(move || run(&link, &theirs))
+            .spawn(move || {
+                sightline_threads::deliver();
+                run(&link, &theirs)
+            })
             .map_err(|source| UplinkError::Thread {
                 name: "sl-uplink",
                 source,

@@ -1,6 +1,6 @@
 //! Where a thread runs and how urgent it is.
 //!
-//! What lives here: pinning to cores, and the two priorities above other programs. It imports nothing of ours. Where
+//! What lives here: pinning to cores, the two priorities above other programs and the one below. It imports nothing of ours. Where
 //! to start: [`Place::take`], which a thread calls first.
 //!
 //! Short work that a deadline hangs on (batcher, judge, gate, triggers) runs before everything else on the box; long
@@ -17,6 +17,8 @@ use thread_priority::{
 const REALTIME: u8 = 20;
 /// Ten steps are about nine times another program's share of a busy core.
 const FAVOURED_NICE: i32 = -10;
+/// Enough to wait for engines, not so much that another program starves it.
+const YIELDING_NICE: i32 = 5;
 
 /// What a thread does, as far as its urgency goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,9 @@ pub enum Urgency {
     Stage,
     /// Long work that verdicts wait for: before other programs' share.
     Compute,
+    /// Work that no verdict waits for (journal, outbox, uplink): it takes what is left, and days of results to catch up
+    /// with do not slow the inspection. Every process may ask for it.
+    Delivery,
 }
 
 /// Where a thread runs and how urgent it is.
@@ -34,6 +39,16 @@ pub struct Place {
     pub core: Option<usize>,
     /// `None`: like other programs' threads.
     pub urgency: Option<Urgency>,
+}
+
+/// The place of what carries results away.
+pub fn deliver() {
+    let place = Place {
+        core: None,
+        urgency: Some(Urgency::Delivery),
+    };
+    // Nobody is refused a lower priority; without it the thread would run like any other.
+    let _ = place.take();
 }
 
 /// What the system did not give the thread; it runs all the same.
@@ -121,10 +136,10 @@ fn pin(core: usize) -> Result<(), Refused> {
 }
 
 fn raise(urgency: Urgency) -> Result<(), Refused> {
+    let nice = |value| rustix::process::setpriority_process(None, value).map_err(|e| e.to_string());
     let answer = match urgency {
-        Urgency::Compute => {
-            rustix::process::setpriority_process(None, FAVOURED_NICE).map_err(|e| e.to_string())
-        }
+        Urgency::Compute => nice(FAVOURED_NICE),
+        Urgency::Delivery => nice(YIELDING_NICE),
         Urgency::Stage => REALTIME.try_into().and_then(|priority| {
             let fifo = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
             let priority = ThreadPriority::Crossplatform(priority);

@@ -10,9 +10,9 @@ use sightline_journal::Reader;
 use sightline_tests::broker::mosquitto_with;
 use sightline_tests::campaign::proxy::Proxy;
 use sightline_tests::campaign::subscriber::Subscriber;
-use sightline_tests::campaign::{books, local, produce};
+use sightline_tests::campaign::{books, local, produce, whole_station};
 use sightline_tests::process::Killed;
-use sightline_tests::{PATIENCE, free_port, project, station};
+use sightline_tests::{PATIENCE, free_port};
 use std::net::Shutdown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -103,7 +103,7 @@ impl Rig {
         let proxy = Proxy::start(local(broker_port));
         let journal = folder.join("journal");
         let command = match asked.whole_station {
-            true => whole_station(folder, &journal, proxy.port()),
+            true => whole_station(folder, &journal, proxy.port(), &[]),
             false => vec![
                 std::env::current_exe()
                     .expect("this program")
@@ -200,24 +200,4 @@ impl Rig {
         // The subscriber's last lines.
         std::thread::sleep(Duration::from_millis(500));
     }
-}
-
-/// `sightline run` on the simulated line, with its journal in the scratch folder.
-fn whole_station(folder: &Path, journal: &Path, port: u16) -> Vec<String> {
-    let configs = project().join("configs");
-    let text = std::fs::read_to_string(configs.join("demo.toml")).expect("demo.toml");
-    let recipe = configs.join("recipes/demo-board.toml");
-    let text = text
-        .replace("recipes/demo-board.toml", &recipe.display().to_string())
-        .replace("\"embedded\"", &format!("\"mqtt://127.0.0.1:{port}\""));
-    let text = format!("{text}\n[journal]\nfolder = \"{}\"\n", journal.display());
-    let config = folder.join("station.toml");
-    std::fs::write(&config, text).expect("its configuration");
-    let program = station::binary().display().to_string();
-    vec![
-        program,
-        "run".into(),
-        "--config".into(),
-        config.display().to_string(),
-    ]
 }
