@@ -1,10 +1,9 @@
 //! What the types cannot say: rules between fields and between the two files. Pure; nothing is opened.
 
-use crate::console::{Console, parse_mode};
 use crate::read::Source;
 use crate::recipe::{Combine, Recipe, Reference};
 use crate::station::{
-    Arrangement, Camera, Engine, FaultKind, Gate, GateAt, GateKind, Mqtt, Simulation,
+    Arrangement, Camera, Engine, FaultKind, Gate, GateAt, GateKind, Simulation,
     Source as CameraSource, Sparkplug, Station, Trigger,
 };
 use crate::{Problem, nearest};
@@ -114,13 +113,13 @@ pub fn check_station(station: &Station, source: &Source) -> Vec<Problem> {
     check_engine(&mut r, &station.engine);
     check_gate(&mut r, station, &station.gate);
     if let Some(mqtt) = &station.mqtt {
-        check_mqtt(&mut r, mqtt);
+        crate::mqtt::check(&mut r, mqtt);
     }
     if let Some(journal) = &station.journal {
         crate::journal::check(&mut r, journal);
     }
     if let Some(console) = &station.console {
-        check_console(&mut r, console);
+        crate::console::check(&mut r, console);
     }
     if let Some(sparkplug) = &station.sparkplug {
         check_sparkplug(&mut r, station, sparkplug);
@@ -146,27 +145,6 @@ fn check_identity(r: &mut Report<'_>, station: &Station) {
             r.add(format!("station.{field}"), why);
         }
     }
-}
-
-fn check_console(r: &mut Report<'_>, console: &Console) {
-    let mode = &console.socket_mode;
-    r.require(parse_mode(mode).is_some(), "console.socket_mode", || {
-        format!("expected three octal digits such as \"660\", found \"{mode}\"")
-    });
-    let rate = console.previews_per_s;
-    r.require(
-        (1.0..=30.0).contains(&rate),
-        "console.previews_per_s",
-        || format!("expected 1 to 30, found {rate}"),
-    );
-    let px = console.preview_px;
-    r.require((64..=1_280).contains(&px), "console.preview_px", || {
-        format!("expected 64 to 1280, found {px}")
-    });
-    let consoles = console.consoles;
-    r.require((1..=16).contains(&consoles), "console.consoles", || {
-        format!("expected 1 to 16, found {consoles}")
-    });
 }
 
 /// What is wrong with a topic level.
@@ -300,44 +278,6 @@ fn check_gate(r: &mut Report<'_>, station: &Station, gate: &Gate) {
             "the simulated gate stands on the simulated belt; write trigger.kind = \"simulated\", or gate.kind = \"none\"".into()
         });
     }
-}
-
-fn check_mqtt(r: &mut Report<'_>, mqtt: &Mqtt) {
-    if mqtt.broker == "embedded" {
-        r.require(
-            mqtt.listen.parse::<std::net::SocketAddr>().is_ok(),
-            "mqtt.listen",
-            || {
-                format!(
-                    "expected address:port, for example 127.0.0.1:1883, found `{}`",
-                    mqtt.listen
-                )
-            },
-        );
-    } else if let Err(why) = mqtt.address() {
-        r.add("mqtt.broker", why);
-    }
-    r.require(mqtt.window > 0, "mqtt.window", || {
-        "expected at least 1, found 0".into()
-    });
-    r.require(mqtt.outbox > 0, "mqtt.outbox", || {
-        "expected at least 1, found 0".into()
-    });
-    r.finite_above("mqtt.kpi_s", mqtt.kpi_s, 0.0, false);
-    r.require(
-        mqtt.password_file.is_none() || mqtt.username.is_some(),
-        "mqtt.password_file",
-        || "a password without a user name; write mqtt.username".into(),
-    );
-    let tls = mqtt.tls.as_ref();
-    r.require(mqtt.is_tls() == tls.is_some(), "mqtt.tls", || {
-        "expected [mqtt.tls] with mqtts://, and only there: certificates are of no use without encryption".into()
-    });
-    r.require(
-        tls.is_none_or(|t| t.cert_file.is_some() == t.key_file.is_some()),
-        "mqtt.tls.cert_file",
-        || "a certificate and its key go together; write both cert_file and key_file".into(),
-    );
 }
 
 fn check_sparkplug(r: &mut Report<'_>, station: &Station, sparkplug: &Sparkplug) {

@@ -1,5 +1,6 @@
 //! Consoles: who may connect, and what they are shown.
 
+use crate::check::Report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -55,4 +56,25 @@ impl Console {
 pub(crate) fn parse_mode(text: &str) -> Option<u32> {
     let is_mode = text.len() == 3 && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
     is_mode.then(|| u32::from_str_radix(text, 8).ok()).flatten()
+}
+
+pub(crate) fn check(r: &mut Report<'_>, console: &Console) {
+    let mode = &console.socket_mode;
+    r.require(parse_mode(mode).is_some(), "console.socket_mode", || {
+        format!("expected three octal digits such as \"660\", found \"{mode}\"")
+    });
+    let rate = console.previews_per_s;
+    r.require(
+        (1.0..=30.0).contains(&rate),
+        "console.previews_per_s",
+        || format!("expected 1 to 30, found {rate}"),
+    );
+    let px = console.preview_px;
+    r.require((64..=1_280).contains(&px), "console.preview_px", || {
+        format!("expected 64 to 1280, found {px}")
+    });
+    let consoles = console.consoles;
+    r.require((1..=16).contains(&consoles), "console.consoles", || {
+        format!("expected 1 to 16, found {consoles}")
+    });
 }

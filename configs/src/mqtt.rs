@@ -1,6 +1,7 @@
 //! How the station speaks with the factory: broker, certificates, commands, Sparkplug, and the store that commands
 //! change.
 
+use crate::check::Report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -209,4 +210,42 @@ fn default_window() -> u16 {
 }
 fn default_kpi_s() -> f64 {
     5.0
+}
+
+pub(crate) fn check(r: &mut Report<'_>, mqtt: &Mqtt) {
+    if mqtt.broker == "embedded" {
+        r.require(
+            mqtt.listen.parse::<std::net::SocketAddr>().is_ok(),
+            "mqtt.listen",
+            || {
+                format!(
+                    "expected address:port, for example 127.0.0.1:1883, found `{}`",
+                    mqtt.listen
+                )
+            },
+        );
+    } else if let Err(why) = mqtt.address() {
+        r.add("mqtt.broker", why);
+    }
+    r.require(mqtt.window > 0, "mqtt.window", || {
+        "expected at least 1, found 0".into()
+    });
+    r.require(mqtt.outbox > 0, "mqtt.outbox", || {
+        "expected at least 1, found 0".into()
+    });
+    r.finite_above("mqtt.kpi_s", mqtt.kpi_s, 0.0, false);
+    r.require(
+        mqtt.password_file.is_none() || mqtt.username.is_some(),
+        "mqtt.password_file",
+        || "a password without a user name; write mqtt.username".into(),
+    );
+    let tls = mqtt.tls.as_ref();
+    r.require(mqtt.is_tls() == tls.is_some(), "mqtt.tls", || {
+        "expected [mqtt.tls] with mqtts://, and only there: certificates are of no use without encryption".into()
+    });
+    r.require(
+        tls.is_none_or(|t| t.cert_file.is_some() == t.key_file.is_some()),
+        "mqtt.tls.cert_file",
+        || "a certificate and its key go together; write both cert_file and key_file".into(),
+    );
 }
