@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
     {
         let (port, rate) = (port.parse().expect("a port"), rate.parse().expect("a rate"));
-        produce::run(Path::new(folder), port, rate, u64::MAX);
+        produce::run(Path::new(folder), port, rate, u64::MAX, PATIENCE);
         return ExitCode::SUCCESS;
     }
     let value = |name: &str| {

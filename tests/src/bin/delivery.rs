@@ -15,8 +15,10 @@ use sightline_tests::campaign::{produce, whole_station};
 use sightline_tests::free_port;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// For 2.6 million results, three days of ten a second.
+const LONG: Duration = Duration::from_secs(1_200);
 /// A broker that takes everything and waits for nothing.
 const MORE: &str =
     "allow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\nset_tcp_nodelay true\n";
@@ -40,7 +42,7 @@ fn main() {
 fn drain(folder: &Path, results: u64) {
     let (port, journal) = (free_port(), folder.join("journal"));
     let begin = Instant::now();
-    produce::run(&journal, port, f64::INFINITY, results);
+    produce::run(&journal, port, f64::INFINITY, results, Duration::ZERO);
     let stored_s = begin.elapsed().as_secs_f64();
     let stat = Reader::open(&journal)
         .and_then(|r| r.stat())
@@ -50,7 +52,7 @@ fn drain(folder: &Path, results: u64) {
     let subscriber = Subscriber::start(port);
     subscriber.wait();
     let begin = Instant::now();
-    let counters = produce::run(&journal, port, 1.0, 1);
+    let counters = produce::run(&journal, port, 1.0, 1, LONG);
     let drained_s = begin.elapsed().as_secs_f64();
     println!(
         "{}",
@@ -73,6 +75,7 @@ fn latency(folder: &Path, seconds: u64, parts_per_s: u64) {
         port,
         parts_per_s as f64,
         seconds * parts_per_s,
+        LONG,
     );
     let mut ms = verdict_to_subscriber(&subscriber);
     println!(
@@ -117,7 +120,7 @@ fn beside(folder: &Path, results: u64, rounds: u64) {
             std::fs::create_dir(&scratch).expect("scratch");
             let (port, journal) = (free_port(), scratch.join("journal"));
             if with == 1 {
-                produce::run(&journal, port, f64::INFINITY, results);
+                produce::run(&journal, port, f64::INFINITY, results, Duration::ZERO);
             }
             let _broker = mosquitto_with(port, &scratch, MORE);
             let subscriber = (with == 0).then(|| Subscriber::start(port));

@@ -17,8 +17,14 @@ use uuid::Uuid;
 /// Results that may wait for the disk: half of what the queue holds.
 const MOST_WAITING: usize = 5_000;
 
-/// Runs until SIGINT or until `most` results are made, then settles. Returns the last counters.
-pub fn run(folder: &Path, broker_port: u16, rate_hz: f64, most: u64) -> Counters {
+/// Runs until SIGINT or until `most` results are made, then settles for at most `patience`. Returns the last counters.
+pub fn run(
+    folder: &Path,
+    broker_port: u16,
+    rate_hz: f64,
+    most: u64,
+    patience: Duration,
+) -> Counters {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone()).expect("SIGINT");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
@@ -46,7 +52,7 @@ pub fn run(folder: &Path, broker_port: u16, rate_hz: f64, most: u64) -> Counters
         "the journal does not take the last results"
     );
     drop(journal);
-    uplink.stop(crate::PATIENCE)
+    uplink.stop(patience)
 }
 
 /// One in seven has defects.
