@@ -25,8 +25,10 @@ pub struct Console {
     pub users_file: Option<PathBuf>,
     /// Nobody touches a console for so long, s: it is the operator's again.
     pub idle_s: u64,
-    /// Folder of model bundles to choose from; absent: none.
+    /// Folder of model bundles to choose from, beside those of the store; absent: none.
     pub bundles: Option<PathBuf>,
+    /// Folder that consoles write reviewed parts and bundles for support to; absent: nothing is written.
+    pub exports: Option<PathBuf>,
 }
 
 impl Default for Console {
@@ -41,6 +43,7 @@ impl Default for Console {
             users_file: None,
             idle_s: 300,
             bundles: None,
+            exports: None,
         }
     }
 }

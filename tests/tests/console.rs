@@ -1,8 +1,12 @@
 //! What people do at a console, on the running simulated line: each act is looked for in the station and in the audit trail.
 
-use sightline_tests::station::Station;
-use sightline_tests::{free_port, project, until};
-use sightline_wire::snapshot::{AlarmState, LineState};
+use serde_json::{Value, json};
+use sightline_tests::broker::subscribe;
+use sightline_tests::requester::ROOT;
+use sightline_tests::station::{Station, json_lines, sightline};
+use sightline_tests::{PATIENCE, free_port, project, until};
+use sightline_wire::ask::{AlarmHappening, PartFilter};
+use sightline_wire::snapshot::{AlarmState, LineState, PartCard};
 use sightline_wire::{Answer, Ask, Client, Link, Refusal, Role, Snapshot};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,6 +17,8 @@ const PIN: &str = "471100";
 /// A station on the simulated line with two recipes, two versions of its model, a supervisor and an engineer.
 struct Plant {
     folder: tempfile::TempDir,
+    /// The broker's.
+    port: u16,
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -52,16 +58,23 @@ impl Plant {
             recipe.replace("\"cam1\"", "\"cam9\""),
         )
         .expect("written");
-        for (name, role) in [("Sun", "supervisor"), ("Eng", "engineer")] {
+        let users = [
+            ("Sun", "supervisor"),
+            ("Eng", "engineer"),
+            ("Adm", "administrator"),
+        ];
+        for (name, role) in users {
             set_user(&at("users.toml"), name, role);
         }
-        let console = "[console]\nsocket = \"console.sock\"\nusers_file = \"users.toml\"\nbundles = \"models\"\n";
+        let console = "[console]\nsocket = \"console.sock\"\nusers_file = \"users.toml\"\nbundles = \"models\"\n\
+                       exports = \"exports\"\n[journal]\nfolder = \"journal\"\n";
+        let port = free_port();
         let text = read("demo.toml")
             .replace("recipes/demo-board.toml", "recipes/first.toml")
-            .replace("127.0.0.1:1884", &format!("127.0.0.1:{}", free_port()));
+            .replace("127.0.0.1:1884", &format!("127.0.0.1:{port}"));
         std::fs::write(at("station.toml"), format!("{text}\n{faults}\n{console}"))
             .expect("written");
-        Self { folder }
+        Self { folder, port }
     }
 
     fn start(&self) -> (Station, Client) {
@@ -114,6 +127,30 @@ fn log_in(client: &Client, user: &str) {
 
 fn sees(what: &str, client: &Client, wanted: impl Fn(&Snapshot) -> bool) {
     until(what, || client.look(|snapshot, _, _| wanted(snapshot)));
+}
+
+/// The trail as the command line prints it when the station has ended; its chain must be whole.
+fn written(plant: &Plant) -> Vec<Value> {
+    let config = plant.folder.path().join("station.toml");
+    let config = config.to_str().expect("UTF-8");
+    let verified = sightline(&["journal", "verify", "--config", config]);
+    assert!(verified.status.success(), "{verified:?}");
+    json_lines(&sightline(&[
+        "journal", "audit", "--json", "--config", config,
+    ]))
+}
+
+/// A link with that action and reason stands in it, from a value that has `old` in it to one that has `new`.
+fn stands(links: &[Value], actor: &str, action: &str, old: &str, new: &str, reason: &str) {
+    let has = |l: &Value, key: &str, part: &str| l[key].as_str().unwrap_or_default().contains(part);
+    let found = links.iter().any(|l| {
+        l["actor"] == actor
+            && l["action"] == action
+            && has(l, "old", old)
+            && has(l, "new", new)
+            && l["reason"] == reason
+    });
+    assert!(found, "{actor} {action} {old} {new} {reason} in {links:#?}");
 }
 
 /// Action, old and new value, and reason of the trail, newest first.
@@ -208,16 +245,6 @@ fn recipe_and_model_change_and_go_back_between_parts() {
         s.models.active[0].version == before && s.recipes.generation > generation
     });
 
-    let trail = trail(&client);
-    let has = |action: &str, old: &str, new: &str| {
-        let found = trail
-            .iter()
-            .any(|r| r[0] == action && r[1].contains(old) && r[2].contains(new) && r[3] == WHY);
-        assert!(found, "{action} {old} {new} in {trail:#?}");
-    };
-    has("change-recipe", " 1", " 2");
-    has("activate-model", &before, "9.");
-    has("roll-back-model", "9.", &before);
     assert_eq!(station.interrupt(), 0, "{}", station.log());
     let seqs: Vec<u64> = station
         .results()
@@ -229,6 +256,10 @@ fn recipe_and_model_change_and_go_back_between_parts() {
         (1..=seqs.len() as u64).collect::<Vec<_>>(),
         "no part was lost"
     );
+    let links = written(&plant);
+    stands(&links, "Sun", "change-recipe", " 1", " 2", WHY);
+    stands(&links, "Eng", "activate-model", &before, "9.", WHY);
+    stands(&links, "Eng", "roll-back-model", "9.", &before, WHY);
 }
 
 #[test]
@@ -237,14 +268,14 @@ fn an_alarm_is_acknowledged_and_put_aside_and_the_line_stopped_and_started() {
     let plant = Plant::build(fault);
     let (mut station, client) = plant.start();
     let id = "camera.cam2.down";
-    let stands = |s: &Snapshot| s.alarms.iter().find(|a| a.id == id).map(|a| a.state);
+    let standing = |s: &Snapshot| s.alarms.iter().find(|a| a.id == id).map(|a| a.state);
     sees("the alarm", &client, |s| {
-        stands(s) == Some(AlarmState::Unacknowledged)
+        standing(s) == Some(AlarmState::Unacknowledged)
     });
     let acknowledge = || Ask::Acknowledge { alarm: id.into() };
     assert_eq!(ask(&client, acknowledge()), Answer::Done);
     sees("acknowledged", &client, |s| {
-        stands(s) == Some(AlarmState::Acknowledged)
+        standing(s) == Some(AlarmState::Acknowledged)
     });
 
     log_in(&client, "Sun");
@@ -258,7 +289,7 @@ fn an_alarm_is_acknowledged_and_put_aside_and_the_line_stopped_and_started() {
         Answer::Refused(Refusal::NeedsReason)
     );
     assert_eq!(ask(&client, shelve(WHY)), Answer::Done);
-    let shelved = |s: &Snapshot| matches!(stands(s), Some(AlarmState::Shelved { .. }));
+    let shelved = |s: &Snapshot| matches!(standing(s), Some(AlarmState::Shelved { .. }));
     sees("put aside", &client, shelved);
     // Another console sees the same.
     let other = plant.client();
@@ -268,7 +299,7 @@ fn an_alarm_is_acknowledged_and_put_aside_and_the_line_stopped_and_started() {
         Answer::Done
     );
     sees("back", &client, |s| {
-        stands(s) == Some(AlarmState::Acknowledged)
+        standing(s) == Some(AlarmState::Unacknowledged)
     });
 
     assert_eq!(ask(&other, Ask::StopLine), Answer::Done);
@@ -282,31 +313,39 @@ fn an_alarm_is_acknowledged_and_put_aside_and_the_line_stopped_and_started() {
         s.line.state == LineState::Running && s.line.triggers > triggers
     });
 
-    let trail = trail(&client);
-    for action in [
-        "acknowledge-alarm",
-        "shelve-alarm",
-        "unshelve-alarm",
-        "stop-line",
-        "start-line",
-        "log-in",
+    let Answer::AlarmHistory(rows) = ask(&client, Ask::AlarmHistory { limit: 50 }) else {
+        panic!("no history");
+    };
+    let of_it: Vec<_> = rows.iter().filter(|r| r.id == id).collect();
+    for (what, by) in [
+        (AlarmHappening::Raised, None),
+        (AlarmHappening::Acknowledged, Some("operator")),
+        (AlarmHappening::Shelved, Some("Sun")),
+        (AlarmHappening::Unshelved, Some("Sun")),
     ] {
-        assert!(
-            trail.iter().any(|r| r[0] == action),
-            "{action} in {trail:#?}"
-        );
+        let kept = of_it
+            .iter()
+            .any(|r| r.what == what && r.by.as_deref() == by);
+        assert!(kept, "{what:?} in {of_it:#?}");
     }
     assert_eq!(station.interrupt(), 0, "{}", station.log());
+    let links = written(&plant);
+    let (came, seen) = ("active, unacknowledged", "active, acknowledged");
+    let on = |verb: &str| format!("{verb} {id}");
+    stands(&links, "operator", &on("acknowledge-alarm"), came, seen, "");
+    stands(&links, "Sun", &on("shelve-alarm"), seen, "shelved", WHY);
+    stands(&links, "Sun", &on("unshelve-alarm"), "shelved", came, "");
+    stands(&links, "operator", "stop-line", "Continuous", "Ready", "");
+    stands(&links, "operator", "start-line", "Ready", "Continuous", "");
+    stands(&links, "Sun", "log-in", "", "supervisor", "");
 }
 
 #[test]
 fn a_reject_is_looked_at_and_overruled_and_wrong_pins_wait() {
     let plant = Plant::build("");
     let (mut station, client) = plant.start();
-    let rejects = || match ask(&client, Ask::Rejects { limit: 10 }) {
-        Answer::Parts(parts) => parts,
-        other => panic!("{other:?}"),
-    };
+    let (_subscriber, heard) = subscribe(plant.port, &format!("{ROOT}/review"), "mqttv5");
+    let rejects = || parts(&client, |_| {});
     let has_picture =
         |p: &sightline_wire::snapshot::PartCard| p.views.iter().position(|v| v.has_picture);
     until("a reject with a picture", || {
@@ -351,31 +390,211 @@ fn a_reject_is_looked_at_and_overruled_and_wrong_pins_wait() {
     assert!(locked(&ask(&client, right)), "also the right one waits");
 
     log_in(&client, "Eng");
-    let overrule = Ask::Overrule {
-        seq: part.seq,
-        good: true,
+    let judge = |seq, good| Ask::Overrule {
+        seq,
+        good,
         reason: why(),
     };
-    assert_eq!(ask(&client, overrule), Answer::Done);
-    assert!(
+    until("a second reject with a picture", || {
         rejects()
             .iter()
-            .any(|p| p.seq == part.seq && p.overruled == Some(true))
+            .any(|p| p.seq != part.seq && has_picture(p).is_some())
+    });
+    let second = rejects()
+        .into_iter()
+        .find(|p| p.seq != part.seq && has_picture(p).is_some())
+        .expect("one");
+    assert_eq!(ask(&client, judge(part.seq, true)), Answer::Done);
+    assert_eq!(ask(&client, judge(second.seq, false)), Answer::Done);
+    let passed = parts(&client, |f| f.passed = true);
+    assert_eq!(ask(&client, judge(passed[0].seq, false)), Answer::Done);
+    let nobody = Answer::Refused(Refusal::NotThere);
+    assert_eq!(ask(&client, judge(u64::from(u32::MAX), true)), nobody);
+
+    let judged = parts(&client, |f| f.reviewed = Some(true));
+    let told: Vec<_> = judged.iter().map(|p| (p.seq, p.overruled)).collect();
+    let mut expected = [(part.seq, Some(true)), (second.seq, Some(false))];
+    expected.sort_by_key(|e| std::cmp::Reverse(e.0));
+    assert_eq!(told, expected);
+    assert!(
+        parts(&client, |f| f.reviewed = Some(false))
+            .iter()
+            .all(|p| p.seq != part.seq)
     );
-    let Answer::Quality(quality) = ask(&client, Ask::Quality { minutes: 60 }) else {
-        panic!("no figures");
+    let class = part.causes()[0].1.class.clone();
+    let camera = part.views[usize::from(view)].camera.clone();
+    let narrow = parts(&client, |f| {
+        (f.cause, f.camera, f.minutes) = (Some(class.clone()), Some(camera.clone()), 60);
+    });
+    assert!(narrow.iter().any(|p| p.seq == part.seq));
+    assert!(parts(&client, |f| f.camera = Some("none".into())).is_empty());
+
+    let (topic, review) = heard.recv_timeout(PATIENCE).expect("the MES hears of it");
+    let review: Value = serde_json::from_str(&review).expect("JSON");
+    assert!(topic.ends_with("/review"));
+    assert_eq!(review["event_id"], part.event_id);
+    assert_eq!(
+        (&review["evaluation"], &review["by"]),
+        (&json!("OK"), &json!("Eng"))
+    );
+
+    let list = match ask(&client, Ask::ExportReviewed) {
+        Answer::Written { path, items } if items >= 2 => PathBuf::from(path),
+        other => panic!("{other:?}"),
     };
-    assert_eq!(quality.reviewed, (0, 1));
-    let trail = trail(&client);
-    let review = trail
-        .iter()
-        .find(|r| r[0] == format!("review {}", part.event_id));
-    let review = review.unwrap_or_else(|| panic!("{trail:#?}"));
-    assert_eq!(review[1..], ["rejected", "good", WHY].map(String::from));
+    coco_is_right(&list, &part, &second);
+    let Answer::Written { path: support, .. } = ask(&client, Ask::ExportSupport) else {
+        panic!("no file for support");
+    };
+    assert!(support.starts_with(plant.folder.path().join("exports").to_str().expect("UTF-8")));
+    let packed = std::fs::read(&support).expect("it is there");
+    assert_eq!(packed[..4], [0x28, 0xb5, 0x2f, 0xfd], "zstd");
+
     assert_eq!(ask(&client, Ask::LogOut), Answer::Done);
     assert_eq!(
         ask(&client, Ask::Audit { limit: 1 }),
         Answer::Refused(Refusal::Needs(Role::Supervisor))
     );
     assert_eq!(station.interrupt(), 0, "{}", station.log());
+    let links = written(&plant);
+    let action = format!("review {}", part.event_id);
+    stands(&links, "Eng", &action, "rejected", "good", WHY);
+
+    // What was seen before is seen after the station has ended and begun again; only its pictures are gone.
+    let (mut station, client) = plant.start();
+    let again = parts(&client, |f| f.reviewed = Some(true));
+    assert_eq!(
+        again
+            .iter()
+            .map(|p| (p.seq, p.overruled))
+            .collect::<Vec<_>>(),
+        expected
+    );
+    assert_eq!(again.iter().position(|p| has_picture(p).is_some()), None);
+    let Answer::Quality(quality) = ask(&client, Ask::Quality { minutes: 60 }) else {
+        panic!("no figures");
+    };
+    assert_eq!(
+        (quality.rejects_reviewed, quality.passes_reviewed),
+        ((2, 1), (1, 1))
+    );
+    assert!(quality.pareto.iter().any(|(c, n)| *c == class && *n > 0));
+    log_in(&client, "Sun");
+    assert!(trail(&client).iter().any(|r| r[0] == action));
+    assert_eq!(station.interrupt(), 0, "{}", station.log());
+}
+
+/// The rejected parts that a filter lets through.
+fn parts(client: &Client, narrow: impl Fn(&mut PartFilter)) -> Vec<PartCard> {
+    let mut filter = PartFilter {
+        limit: 100,
+        ..PartFilter::default()
+    };
+    narrow(&mut filter);
+    match ask(client, Ask::Rejects(filter)) {
+        Answer::Parts(parts) => parts,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The list names existing pictures of both parts; only the one that is bad has annotations, inside its pictures.
+fn coco_is_right(list: &Path, good: &PartCard, bad: &PartCard) {
+    let coco: Value = serde_json::from_slice(&std::fs::read(list).expect("list")).expect("JSON");
+    let array = |key: &str| coco[key].as_array().expect("an array").clone();
+    let images = array("images");
+    for image in &images {
+        let file = list
+            .parent()
+            .expect("a folder")
+            .join(image["file_name"].as_str().expect("name"));
+        let size = image::image_dimensions(&file).expect("a picture");
+        assert_eq!(
+            (&image["width"], &image["height"]),
+            (&json!(size.0), &json!(size.1))
+        );
+    }
+    let of = |part: &PartCard| {
+        images
+            .iter()
+            .filter(|i| i["seq"] == part.seq)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert!(!of(good).is_empty() && !of(bad).is_empty(), "{coco:#}");
+    assert!(
+        of(good).iter().all(|i| i["good"] == true) && of(bad).iter().all(|i| i["good"] == false)
+    );
+    let ids: Vec<Value> = of(bad).iter().map(|i| i["id"].clone()).collect();
+    let annotations = array("annotations");
+    assert!(!annotations.is_empty());
+    for annotation in annotations {
+        assert!(ids.contains(&annotation["image_id"]), "{annotation}");
+        let bbox: Vec<f64> = annotation["bbox"]
+            .as_array()
+            .expect("bbox")
+            .iter()
+            .filter_map(Value::as_f64)
+            .collect();
+        let image = images
+            .iter()
+            .find(|i| i["id"] == annotation["image_id"])
+            .expect("its image");
+        let edge = |key: &str| image[key].as_f64().expect("a size") + 1.0;
+        assert!(
+            bbox[0] + bbox[2] <= edge("width") && bbox[1] + bbox[3] <= edge("height"),
+            "{annotation}"
+        );
+        assert!(
+            array("categories")
+                .iter()
+                .any(|c| c["id"] == annotation["category_id"])
+        );
+    }
+}
+
+#[test]
+fn the_administrator_changes_users() {
+    let plant = Plant::build("");
+    let (mut station, client) = plant.start();
+    let set = |name: &str, role| Ask::SetUser {
+        name: name.into(),
+        role,
+        pin: "9182".into(),
+    };
+    log_in(&client, "Eng");
+    let needs = Answer::Refused(Refusal::Needs(Role::Administrator));
+    assert_eq!(ask(&client, set("Bob", Role::Administrator)), needs);
+    log_in(&client, "Adm");
+    assert_eq!(ask(&client, set("Bob", Role::Supervisor)), Answer::Done);
+    sees("the new user", &client, |s| {
+        s.station.users.iter().any(|u| u.name == "Bob")
+    });
+    let other = plant.client();
+    until("the other is connected", || other.link() == Link::Up);
+    let bob = Ask::LogIn {
+        user: "Bob".into(),
+        pin: "9182".into(),
+    };
+    assert_eq!(ask(&other, bob.clone()), Answer::Done);
+    // A role that is taken away is gone at once, wherever its user is logged in.
+    assert_eq!(ask(&client, set("Bob", Role::Operator)), Answer::Done);
+    let refused = Answer::Refused(Refusal::Needs(Role::Supervisor));
+    assert_eq!(ask(&other, Ask::Audit { limit: 1 }), refused);
+    let remove = |name: &str| Ask::RemoveUser { name: name.into() };
+    assert_eq!(ask(&client, remove("Bob")), Answer::Done);
+    assert_eq!(ask(&other, bob), Answer::Refused(Refusal::WrongPin));
+    let last = ask(&client, remove("Adm"));
+    assert!(
+        matches!(&last, Answer::Refused(Refusal::Failed(why)) if why.contains("administrator")),
+        "{last:?}"
+    );
+    assert_eq!(station.interrupt(), 0, "{}", station.log());
+    let links = written(&plant);
+    stands(&links, "Adm", "set-user Bob", "", "supervisor", "");
+    stands(&links, "Adm", "set-user Bob", "supervisor", "operator", "");
+    stands(&links, "Adm", "remove-user Bob", "operator", "", "");
+    assert!(
+        !links.iter().any(|l| l.to_string().contains("9182")),
+        "no PIN"
+    );
 }

@@ -1,9 +1,14 @@
 //! What lies over a screen: the second step before an act, the choice of a reason, the PIN pad.
 
+use crate::filters::By;
 use crate::pieces::{big_button, button, choice};
 use crate::view::View;
 use eframe::egui::{self, Id, Modal, RichText, Ui, vec2};
 use sightline_wire::{Ask, Role};
+
+mod user;
+
+pub use user::new_user;
 
 /// Reasons to choose from: there is no keyboard on the line.
 const REASONS: usize = 6;
@@ -29,6 +34,19 @@ pub enum Dialog {
         /// Their PIN so far.
         pin: String,
     },
+    /// What the parts are filtered by.
+    Pick(By),
+    /// A user, new or changed.
+    User {
+        /// Who.
+        name: String,
+        /// The name is still being typed.
+        naming: bool,
+        /// What they may do.
+        role: Role,
+        /// Their new PIN so far.
+        pin: String,
+    },
 }
 
 /// Whether an ask changes something, so that a person wants to hear that it was done.
@@ -37,7 +55,7 @@ pub fn is_act(ask: &Ask) -> bool {
         ask,
         Ask::StillHere
             | Ask::CompareRecipe { .. }
-            | Ask::Rejects { .. }
+            | Ask::Rejects(_)
             | Ask::Picture { .. }
             | Ask::Quality { .. }
             | Ask::Audit { .. }
@@ -95,9 +113,17 @@ pub fn show(ui: &mut Ui, view: &mut View) {
             meaning,
             reason,
         } => second_step(ui, view, ask, meaning, reason),
-        Dialog::LogIn { user, pin } => pin_pad(ui, view, user, pin),
+        Dialog::LogIn { user, pin } => log_in_pad(ui, view, user, pin),
+        Dialog::Pick(by) => pick(ui, view, *by),
+        Dialog::User {
+            name,
+            naming,
+            role,
+            pin,
+        } => user::edit(ui, view, name, naming, role, pin),
     });
-    if modal.inner {
+    // A dialog may have led to another one.
+    if modal.inner && view.dialog.is_none() {
         view.dialog = Some(dialog);
     }
 }
@@ -147,7 +173,30 @@ fn second_step(
     open
 }
 
-fn pin_pad(ui: &mut Ui, view: &mut View, user: &mut Option<String>, pin: &mut String) -> bool {
+/// One of some options.
+fn pick(ui: &mut Ui, view: &mut View, by: By) -> bool {
+    let tokens = view.tokens;
+    let mut open = true;
+    ui.label(RichText::new(by.label(view)).font(tokens.title()));
+    egui::Grid::new("options").show(ui, |ui| {
+        for (i, (text, filter)) in by.options(view).into_iter().enumerate() {
+            let chosen = view.chosen.filter == filter;
+            if choice(ui, &tokens, chosen, &text).clicked() {
+                view.chosen.filter = filter;
+                view.chosen.reject = None;
+                crate::screens::enter(view);
+                open = false;
+            }
+            if i % 3 == 2 {
+                ui.end_row();
+            }
+        }
+    });
+    open &= !button(ui, &tokens, view.texts.t("dialog.cancel")).clicked();
+    open
+}
+
+fn log_in_pad(ui: &mut Ui, view: &mut View, user: &mut Option<String>, pin: &mut String) -> bool {
     let tokens = view.tokens;
     let mut open = true;
     ui.label(RichText::new(view.t("dialog.log_in")).font(tokens.title()));
@@ -163,6 +212,23 @@ fn pin_pad(ui: &mut Ui, view: &mut View, user: &mut Option<String>, pin: &mut St
             }
         }
     });
+    if pin_pad(ui, view, pin)
+        && let Some(user) = user.clone()
+    {
+        view.asks.push(Ask::LogIn {
+            user,
+            pin: std::mem::take(pin),
+        });
+        open = false;
+    }
+    open &= !button(ui, &tokens, view.texts.t("dialog.cancel")).clicked();
+    open
+}
+
+/// Digits for a PIN. True: it is whole.
+fn pin_pad(ui: &mut Ui, view: &View, pin: &mut String) -> bool {
+    let tokens = view.tokens;
+    let mut whole = false;
     let dots = format!("{:<width$}", "• ".repeat(pin.len()), width = 2);
     ui.label(RichText::new(dots).font(tokens.title()));
     let side = tokens.touch() * 1.25;
@@ -177,23 +243,12 @@ fn pin_pad(ui: &mut Ui, view: &mut View, user: &mut Option<String>, pin: &mut St
                     "ok" => view.t("dialog.ok"),
                     digit => digit.to_owned(),
                 };
-                let name = RichText::new(&name).font(tokens.body());
-                let grow = egui::Atom::grow;
-                let key = egui::Button::new((grow(), name, grow()));
-                if ui.add(key.min_size(vec2(side * 1.3, side))).clicked() {
+                if key(ui, view, &name, vec2(side * 1.3, side)) {
                     match digit {
                         "back" => {
                             pin.pop();
                         }
-                        "ok" => {
-                            if let Some(user) = user.clone() {
-                                view.asks.push(Ask::LogIn {
-                                    user,
-                                    pin: std::mem::take(pin),
-                                });
-                                open = false;
-                            }
-                        }
+                        "ok" => whole = true,
                         digit if pin.len() < PIN => pin.push_str(digit),
                         _ => {}
                     }
@@ -203,8 +258,11 @@ fn pin_pad(ui: &mut Ui, view: &mut View, user: &mut Option<String>, pin: &mut St
                 }
             }
         });
-    if button(ui, &tokens, view.texts.t("dialog.cancel")).clicked() {
-        open = false;
-    }
-    open
+    whole
+}
+
+fn key(ui: &mut Ui, view: &View, name: &str, size: egui::Vec2) -> bool {
+    let name = RichText::new(name).font(view.tokens.body());
+    let key = egui::Button::new((egui::Atom::grow(), name, egui::Atom::grow()));
+    ui.add(key.min_size(size)).clicked()
 }

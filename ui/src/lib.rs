@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod dialogs;
+pub mod filters;
 mod fonts;
 pub mod frame;
 pub mod pieces;

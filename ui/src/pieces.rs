@@ -102,7 +102,8 @@ fn triangle(rect: Rect, color: Color32) -> Shape {
     Shape::convex_polygon(points, color, Stroke::NONE)
 }
 
-fn cross(ui: &Ui, rect: Rect, ground: Color32, lines: Color32) {
+/// A filled square with a cross.
+pub fn cross(ui: &Ui, rect: Rect, ground: Color32, lines: Color32) {
     let painter = ui.painter();
     painter.rect_filled(rect, 0.0, ground);
     let inner = rect.shrink(rect.width() * 0.25);

@@ -4,8 +4,8 @@ use crate::texts::Texts;
 use crate::tokens::Tokens;
 use eframe::egui::TextureHandle;
 use sightline_model::UtcMicros;
-use sightline_wire::ask::{AuditRow, QualityFacts};
-use sightline_wire::snapshot::{AlarmCard, PartCard};
+use sightline_wire::ask::{AlarmRow, AuditRow, PartFilter, QualityFacts};
+use sightline_wire::snapshot::PartCard;
 use sightline_wire::{Answer, Ask, Client, Link, PreviewHead, Reply, Session, Snapshot, Wish};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -126,7 +126,7 @@ pub struct Answers {
     /// The audit trail.
     pub audit: Option<Vec<AuditRow>>,
     /// Changes of alarms.
-    pub alarm_history: Vec<AlarmCard>,
+    pub alarm_history: Vec<AlarmRow>,
     /// How another recipe differs.
     pub difference: Option<Vec<(char, String)>>,
 }
@@ -144,8 +144,10 @@ pub struct Chosen {
     pub no_overlay: bool,
     /// Part of the rejects' screen.
     pub reject: Option<u64>,
-    /// Class the rejects are filtered by.
-    pub class: Option<String>,
+    /// Which parts are listed there.
+    pub filter: PartFilter,
+    /// Minutes the figures are of.
+    pub minutes: u32,
     /// Alarms: the history.
     pub history: bool,
     /// Recipe looked at.
@@ -200,6 +202,7 @@ impl View {
             answers: Answers::default(),
             chosen: Chosen {
                 zoom: 1.0,
+                minutes: 60,
                 ..Chosen::default()
             },
             texts,
@@ -229,10 +232,29 @@ impl View {
         named.next().unwrap_or(name)
     }
 
-    /// Clock time of a moment, of today's station.
+    /// What parts fail for: a class, a view that is missing or unfit.
+    pub fn cause(&self, name: &str) -> String {
+        let word = |kind: &str, value: &str| self.t(&format!("{kind}.{}", value.replace('_', "")));
+        match name.split_once(':') {
+            Some((kind @ ("missed" | "health"), value)) => word(kind, value),
+            _ => self.class(name).to_owned(),
+        }
+    }
+
+    /// Clock time of a moment, UTC.
     pub fn clock(at: UtcMicros) -> String {
         let text = at.to_rfc3339();
         text.get(11..19).unwrap_or_default().to_owned()
+    }
+
+    /// The same; of another day than the station's today, day and time.
+    pub fn when(&self, at: UtcMicros) -> String {
+        let (text, today) = (at.to_rfc3339(), self.snapshot.pulse.at.to_rfc3339());
+        if text.get(..10) == today.get(..10) {
+            return Self::clock(at);
+        }
+        let part = |range| text.get(range).unwrap_or_default();
+        format!("{} {}", part(5..10), part(11..16))
     }
 
     /// Takes an answer in; `asked` is what it answers.
@@ -250,7 +272,10 @@ impl View {
             Answer::Parts(parts) => self.answers.rejects = parts,
             Answer::Quality(quality) => self.answers.quality = Some(*quality),
             Answer::Audit(rows) => self.answers.audit = Some(rows),
-            Answer::AlarmHistory(cards) => self.answers.alarm_history = cards,
+            Answer::AlarmHistory(rows) => self.answers.alarm_history = rows,
+            Answer::Written { path, items } => {
+                self.notice = Some((self.texts.with("notice.written", &[&items, &path]), true));
+            }
             Answer::Difference(lines) => self.answers.difference = Some(lines),
             Answer::Done if crate::dialogs::is_act(asked) => {
                 self.notice = Some((self.t("notice.done"), true));

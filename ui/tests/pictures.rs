@@ -9,10 +9,11 @@ mod sample;
 use raster::Screen as Painter;
 use sample::Still;
 use sightline_console::app::{Console, Settings};
-use sightline_console::dialogs::Dialog;
+use sightline_console::dialogs::{Dialog, new_user};
+use sightline_console::filters::By;
 use sightline_console::texts::Language;
 use sightline_console::view::Screen;
-use sightline_wire::{Ask, Link};
+use sightline_wire::{Ask, Link, Role};
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
@@ -186,6 +187,20 @@ fn what_lies_over_a_screen() {
             user: Some("Chen".into()),
             pin: "1234".into(),
         });
+    });
+    over("pick", Still::new(), &|c| {
+        c.view.dialog = Some(Dialog::Pick(By::Cause));
+    });
+    over("user", Still::new(), &|c| {
+        c.view.dialog = Some(Dialog::User {
+            name: "Chen".into(),
+            naming: false,
+            role: Role::Engineer,
+            pin: "12".into(),
+        });
+    });
+    over("new-user", Still::new(), &|c| {
+        c.view.dialog = Some(new_user());
     });
     let mut old = Still::new();
     old.age = Duration::from_millis(3_400);

@@ -116,6 +116,17 @@ pub(crate) fn after(
         .map_err(JournalError::sqlite("reading the audit trail"))
 }
 
+/// The newest links, newest first.
+pub(crate) fn latest(conn: &Connection, limit: usize) -> Result<Vec<AuditEntry>, JournalError> {
+    let text = format!("SELECT {COLUMNS} FROM audit ORDER BY id DESC LIMIT ?1");
+    conn.prepare_cached(&text)
+        .and_then(|mut s| {
+            s.query_map([limit as i64], |row| Ok(entry(row)?.0))?
+                .collect()
+        })
+        .map_err(JournalError::sqlite("reading the audit trail"))
+}
+
 /// Walks the whole chain.
 pub(crate) fn verify(conn: &Connection) -> Result<ChainReport, JournalError> {
     let walk = || -> rusqlite::Result<ChainReport> {

@@ -2,7 +2,7 @@
 
 use crate::codes::Kind;
 use crate::reader::span;
-use crate::records::{Bucket, Counts, ParetoBar, Query};
+use crate::records::{Bucket, Counts, ParetoBar, Query, ReviewCounts};
 use crate::tally::MINUTE_US;
 use crate::{JournalError, Reader};
 use rusqlite::{Row, params};
@@ -68,6 +68,31 @@ impl Reader {
         self.list("counting", &text, params![from, to], |row| {
             Ok((row.get(0)?, counts(row, 1)?))
         })
+    }
+
+    /// What people said of the parts decided in the query's span that are still stored.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn review_counts(&self, query: &Query) -> Result<ReviewCounts, JournalError> {
+        let (from, to) = span(query);
+        // The last word on each part counts; what is no OK is bad.
+        let text =
+            "SELECT coalesce(sum(rejected AND NOT good), 0), coalesce(sum(rejected AND good), 0),
+                coalesce(sum(NOT rejected AND good), 0), coalesce(sum(NOT rejected AND NOT good), 0)
+            FROM (SELECT r.disposition = 1 AS rejected, v.evaluation = 0 AS good
+                FROM reviews v JOIN results r ON r.seq = v.seq
+                WHERE r.decided >= ?1 AND r.decided < ?2
+                    AND v.id = (SELECT max(id) FROM reviews WHERE seq = v.seq))";
+        let mut sums = self.list("counting reviews", text, params![from, to], |row| {
+            Ok(ReviewCounts {
+                rejects_bad: row.get(0)?,
+                rejects_good: row.get(1)?,
+                passes_good: row.get(2)?,
+                passes_bad: row.get(3)?,
+            })
+        })?;
+        Ok(sums.pop().unwrap_or_default())
     }
 
     /// What parts were not OK for, and on which camera, most parts first.

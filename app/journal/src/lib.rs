@@ -39,6 +39,8 @@ pub use audit::ChainReport;
 pub use error::JournalError;
 pub use journal::{Journal, JournalSettings, Progress};
 pub use reader::Reader;
-pub use records::{AlarmChange, AlarmRecord, AuditEntry, Query, Review, StoredResult};
+pub use records::{
+    AlarmChange, AlarmRecord, AuditEntry, Query, Review, ReviewCounts, StoredResult,
+};
 pub use schema::VERSION;
 pub use verify::VerifyReport;

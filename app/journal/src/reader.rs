@@ -6,7 +6,7 @@ use crate::codes::{Code, Kind};
 use crate::records::{AlarmRecord, AuditEntry, Query, Review, Stat, StoredResult};
 use crate::{JournalError, retention, schema};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params, params_from_iter};
-use sightline_model::UtcMicros;
+use sightline_model::{Disposition, UtcMicros};
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
@@ -85,10 +85,26 @@ impl Reader {
     /// # Errors
     /// As [`Reader::results_after`].
     pub fn rejects(&self, query: &Query, limit: usize) -> Result<Vec<StoredResult>, JournalError> {
+        self.parts(Disposition::Reject, query, limit)
+    }
+
+    /// The newest parts with that disposition that the query is about, newest first. Cameras and causes are known of
+    /// rejected parts only.
+    ///
+    /// # Errors
+    /// As [`Reader::results_after`].
+    pub fn parts(
+        &self,
+        disposition: Disposition,
+        query: &Query,
+        limit: usize,
+    ) -> Result<Vec<StoredResult>, JournalError> {
         // Only the filters that are set stand in the text, so that each way is answered from an index.
         let (from, to) = span(query);
-        let mut text =
-            format!("{RESULT} WHERE r.disposition = 1 AND r.decided >= ? AND r.decided < ?");
+        let mut text = format!(
+            "{RESULT} WHERE r.disposition = {} AND r.decided >= ? AND r.decided < ?",
+            disposition.code()
+        );
         let mut with = vec![from, to];
         if let Some(recipe) = self.name_id(Kind::Recipe, query.recipe.as_deref())? {
             text += " AND r.recipe = ?";
@@ -105,6 +121,11 @@ impl Reader {
                 }
             }
             text += ")";
+        }
+        match query.reviewed {
+            Some(true) => text += " AND EXISTS (SELECT 1 FROM reviews WHERE seq = r.seq)",
+            Some(false) => text += " AND NOT EXISTS (SELECT 1 FROM reviews WHERE seq = r.seq)",
+            None => {}
         }
         text += " ORDER BY r.seq DESC LIMIT ?";
         with.push(limit as i64);
@@ -192,6 +213,14 @@ impl Reader {
     /// The file cannot be read.
     pub fn audit_after(&self, id: u64, limit: usize) -> Result<Vec<AuditEntry>, JournalError> {
         audit::after(&self.conn, id, limit)
+    }
+
+    /// The newest links of the audit trail, newest first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn audit_latest(&self, limit: usize) -> Result<Vec<AuditEntry>, JournalError> {
+        audit::latest(&self.conn, limit)
     }
 
     /// Walks the audit trail from its first link.

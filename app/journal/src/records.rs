@@ -117,6 +117,8 @@ pub struct Query {
     pub camera: Option<String>,
     /// A cause: a defect class, `missed:…` or `health:…`. Not for counts of parts.
     pub cause: Option<String>,
+    /// Re-judged by a person, or not. For lists of parts only.
+    pub reviewed: Option<bool>,
 }
 
 /// Parts in a span of time.
@@ -139,6 +141,19 @@ impl Counts {
     pub fn first_pass_yield(&self) -> Option<f64> {
         (self.parts > 0).then(|| self.ok as f64 / self.parts as f64)
     }
+}
+
+/// What people said of parts: the last word on each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReviewCounts {
+    /// Rejected parts that are bad indeed.
+    pub rejects_bad: u64,
+    /// Rejected parts that are good (overkill).
+    pub rejects_good: u64,
+    /// Passed parts that are good indeed.
+    pub passes_good: u64,
+    /// Passed parts that are bad (escapes).
+    pub passes_bad: u64,
 }
 
 /// Counts from `start` for the asked length of time.

@@ -3,8 +3,10 @@
 mod common;
 
 use common::*;
-use sightline_journal::{AlarmChange, AlarmRecord, JournalError, Query, Reader, Review};
-use sightline_model::{AlarmSeverity, Evaluation, UtcMicros};
+use sightline_journal::{
+    AlarmChange, AlarmRecord, JournalError, Query, Reader, Review, ReviewCounts,
+};
+use sightline_model::{AlarmSeverity, Disposition, Evaluation, UtcMicros};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -251,6 +253,60 @@ fn alarms_and_reviews_are_kept() {
 }
 
 #[test]
+fn the_last_word_on_a_part_is_what_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    for seq in 1..=4 {
+        submit(&journal, &bad(seq, "open", 1));
+        submit(&journal, &good(seq + 4));
+    }
+    let words = [
+        (1, Evaluation::NotOK),
+        (2, Evaluation::NotOK),
+        (2, Evaluation::OK),
+        (5, Evaluation::OK),
+        (6, Evaluation::OK),
+        (7, Evaluation::NotOK),
+        // Of a part that is not stored.
+        (99, Evaluation::OK),
+    ];
+    for (seq, evaluation) in words {
+        let review = Review {
+            id: 0,
+            at: UtcMicros(0),
+            seq,
+            event_id: event_id(seq),
+            by: "anna".into(),
+            evaluation,
+            comment: String::new(),
+        };
+        journal.review(review).unwrap();
+    }
+    assert!(journal.flush(PATIENCE));
+    let reader = journal.reader().unwrap();
+    let counts = reader.review_counts(&Query::default()).unwrap();
+    let expected = ReviewCounts {
+        rejects_bad: 1,
+        rejects_good: 1,
+        passes_good: 2,
+        passes_bad: 1,
+    };
+    assert_eq!(counts, expected);
+    let seqs = |disposition, reviewed| {
+        let query = Query {
+            reviewed,
+            ..Query::default()
+        };
+        let parts = reader.parts(disposition, &query, 10).unwrap();
+        parts.iter().map(|p| p.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs(Disposition::Reject, Some(true)), [2, 1]);
+    assert_eq!(seqs(Disposition::Reject, Some(false)), [4, 3]);
+    assert_eq!(seqs(Disposition::Pass, Some(true)), [7, 6, 5]);
+    assert_eq!(seqs(Disposition::Pass, None), [8, 7, 6, 5]);
+}
+
+#[test]
 fn a_changed_link_of_the_audit_trail_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
@@ -273,6 +329,8 @@ fn a_changed_link_of_the_audit_trail_is_named() {
             .collect::<Vec<_>>(),
         [4, 5]
     );
+    let latest = reader.audit_latest(2).unwrap();
+    assert_eq!(latest.iter().map(|e| e.id).collect::<Vec<_>>(), [5, 4]);
 
     let file = rusqlite::Connection::open(folder.path().join("journal.sqlite")).unwrap();
     let refused = file

@@ -29,6 +29,14 @@ pub struct Active {
     with_reference: Vec<bool>,
 }
 
+impl Active {
+    /// Its models, each with its version.
+    pub fn models(&self) -> Vec<String> {
+        let refs = self.plan.models.iter().flat_map(|m| &m.refs);
+        refs.map(|r| format!("{} {}", r.name, r.version)).collect()
+    }
+}
+
 struct State {
     active: Active,
     /// What a roll-back brings back.
@@ -90,17 +98,10 @@ impl Changeover {
         self.state().active.clone()
     }
 
-    /// Time from trigger to verdict that parts have now.
-    pub fn deadline(&self) -> std::time::Duration {
-        self.state().active.plan.deadline
-    }
-
     /// The models that a roll-back would bring back, each with its version; empty: there is nothing to go back to.
     pub fn previous(&self) -> Vec<String> {
         let previous = self.state().previous.clone();
-        let plan = previous.map(|p| p.plan);
-        let refs = plan.iter().flat_map(|p| &p.models).flat_map(|m| &m.refs);
-        refs.map(|r| format!("{} {}", r.name, r.version)).collect()
+        previous.map_or_else(Vec::new, |p| p.models())
     }
 
     /// Reads a recipe's file, without changing anything.

@@ -272,6 +272,15 @@ pub enum JournalCommand {
         #[arg(long, value_parser = moment)]
         to: Option<UtcMicros>,
     },
+    /// Print the audit trail, oldest first: who did what, before, after, why.
+    Audit {
+        /// Which.
+        #[command(flatten)]
+        place: Place,
+        /// One JSON object a link on stdout, with its hash.
+        #[arg(long)]
+        json: bool,
+    },
     /// Check the file's structure, every result, every number and the audit trail's chain.
     Verify {
         /// Which.

@@ -17,6 +17,19 @@ struct Entry {
     alarm: Alarm,
     state: AlarmState,
     shelved_until: Option<MonoTime>,
+    /// Who acknowledged or shelved it.
+    by: Option<String>,
+}
+
+/// An alarm as people look at it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub alarm: Alarm,
+    pub state: AlarmState,
+    /// When it comes back by itself, if it is shelved.
+    pub shelved_until: Option<UtcMicros>,
+    /// Who acknowledged or shelved it.
+    pub by: Option<String>,
 }
 
 /// The alarm list.
@@ -96,6 +109,28 @@ impl Events {
         self.list().values().map(|e| e.alarm.clone()).collect()
     }
 
+    /// The alarms that are not over, or that nobody has seen.
+    pub fn standing(&self) -> Vec<Standing> {
+        let (now, utc) = (self.clock.now(), self.clock.utc());
+        let until = |end: MonoTime| UtcMicros(utc.0 + end.since(now).as_micros() as i64);
+        let shown = |e: &Entry| Standing {
+            alarm: e.alarm.clone(),
+            state: e.state,
+            shelved_until: e.shelved_until.map(until),
+            by: e.by.clone(),
+        };
+        let list = self.list();
+        let not_over = list.values().filter(|e| e.state != AlarmState::Normal);
+        not_over.map(shown).collect()
+    }
+
+    /// How an alarm stands, in words.
+    pub fn state_of(&self, id: &str) -> Option<&'static str> {
+        let list = self.list();
+        list.get(&AlarmId(id.to_string().into()))
+            .map(|e| in_words(e.state))
+    }
+
     /// An alarm that endangers the promise stands.
     pub fn is_urgent(&self) -> bool {
         let urgent = |e: &Entry| e.alarm.active && e.alarm.severity == AlarmSeverity::Urgent;
@@ -129,6 +164,7 @@ impl Events {
             in_words(entry.state)
         );
         entry.state = after;
+        entry.by = Some(by.into());
         entry.shelved_until = shelve.map(|time| self.clock.now() + time);
         self.tell(entry);
         let change = match shelve {
@@ -139,19 +175,35 @@ impl Events {
         Ok(format!("{} is {}", id.0, in_words(after)))
     }
 
+    /// `by` takes the alarm off the shelf.
+    pub fn take_back(&self, id: &str, by: &str) -> anyhow::Result<String> {
+        let mut list = self.list();
+        let entry = list.get_mut(&AlarmId(id.to_string().into()));
+        let entry = entry.filter(|e| e.shelved_until.is_some());
+        let entry = entry
+            .with_context(|| format!("expected `{id}` to be shelved, found that it is not"))?;
+        self.off_the_shelf(entry, Some(by));
+        Ok(format!("{id} is {}", in_words(entry.state)))
+    }
+
     /// Takes alarms off the shelf whose time there is over. To be called now and then.
     pub fn unshelve(&self) {
         let now = self.clock.now();
         for entry in self.list().values_mut() {
             if entry.shelved_until.is_some_and(|end| now >= end) {
-                let active = entry.alarm.active;
-                entry.shelved_until = None;
-                entry.state = entry.state.after(AlarmEvent::Unshelved { active });
-                self.tell(entry);
-                let (at, change) = (self.clock.utc(), AlarmChange::Unshelved);
-                self.keep(&entry.alarm, at, change, None);
+                self.off_the_shelf(entry, None);
             }
         }
+    }
+
+    fn off_the_shelf(&self, entry: &mut Entry, by: Option<&str>) {
+        let active = entry.alarm.active;
+        entry.shelved_until = None;
+        entry.by = by.map(str::to_string);
+        entry.state = entry.state.after(AlarmEvent::Unshelved { active });
+        self.tell(entry);
+        let (at, change) = (self.clock.utc(), AlarmChange::Unshelved);
+        self.keep(&entry.alarm, at, change, by);
     }
 
     fn tell(&self, entry: &Entry) {
@@ -191,6 +243,10 @@ impl FlowEvents for Events {
         let entry = Entry {
             state: state.after(event),
             shelved_until: before.and_then(|e| e.shelved_until),
+            // Who saw it the last time has not seen it this time.
+            by: before
+                .filter(|e| !alarm.active || e.shelved_until.is_some())
+                .and_then(|e| e.by.clone()),
             alarm: Alarm { message, ..alarm },
         };
         self.tell(&entry);
@@ -265,6 +321,9 @@ mod tests {
         events.set("a".into(), AlarmSeverity::High, Some("x".into()));
         let minute = Duration::from_secs(60);
         events.acknowledge("a", Some(minute), "anna").unwrap();
+        let shown = events.standing();
+        assert_eq!(shown[0].shelved_until, Some(UtcMicros(60_000_000)));
+        assert_eq!(shown[0].by.as_deref(), Some("anna"));
         let state = || events.list()[&AlarmId("a".into())].state;
         events.set("a".into(), AlarmSeverity::High, None);
         events.set("a".into(), AlarmSeverity::High, Some("y".into()));
@@ -272,6 +331,11 @@ mod tests {
         assert_eq!(state(), AlarmState::Shelved);
         clock.advance(minute);
         events.unshelve();
+        assert_eq!(state(), AlarmState::ActiveUnacknowledged);
+        assert_eq!(events.standing()[0].by, None);
+        assert!(events.take_back("a", "anna").is_err(), "it is not there");
+        events.acknowledge("a", Some(minute), "anna").unwrap();
+        events.take_back("a", "anna").unwrap();
         assert_eq!(state(), AlarmState::ActiveUnacknowledged);
     }
 }

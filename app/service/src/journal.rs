@@ -31,7 +31,39 @@ pub fn journal(command: &JournalCommand) -> Outcome {
             eprintln!("{written} results");
             Ok(())
         }
+        JournalCommand::Audit { place, json } => audit(place, *json),
         JournalCommand::Verify { place, json } => verify(place, *json),
+    }
+}
+
+/// Links printed in one statement.
+const LINKS: usize = 1_000;
+
+fn audit(place: &Place, json: bool) -> Outcome {
+    let reader = open(place)?;
+    let mut last = 0;
+    loop {
+        let links = reader.audit_after(last, LINKS).failed()?;
+        let Some(newest) = links.last() else {
+            return Ok(());
+        };
+        last = newest.id;
+        for link in &links {
+            if json {
+                report::json_line(link);
+                continue;
+            }
+            let value = |v: &Option<String>| v.clone().unwrap_or_else(|| "-".into());
+            report::say(&format!(
+                "{} {} {}: {} -> {}; {}",
+                link.at.to_rfc3339(),
+                link.actor,
+                link.action,
+                value(&link.old),
+                value(&link.new),
+                link.reason
+            ));
+        }
     }
 }
 

@@ -17,6 +17,9 @@ use sightline_model::{
 use sightline_onnx::{LibrarySearch, OnnxFactory, inspect};
 use std::path::Path;
 
+/// What a line of an installation begins with that tells how far it is.
+pub const STEP: &str = "step: ";
+
 /// Does one of them.
 pub fn model(command: &ModelCommand) -> Outcome {
     match command {
@@ -40,7 +43,11 @@ pub fn model(command: &ModelCommand) -> Outcome {
                     .context("cannot lower the priority")
                     .failed()?;
             }
-            let proved = |bundle: &Bundle| verify_bundle(bundle, None).map_err(|f| anyhow!("{f}"));
+            eprintln!("{STEP}comparing and unpacking");
+            let proved = |bundle: &Bundle| {
+                eprintln!("{STEP}proving it on its golden pictures");
+                verify_bundle(bundle, None).map_err(|f| anyhow!("{f}"))
+            };
             let (name, version) = open(store)?
                 .install(bundle, sha256.as_deref(), proved)
                 .failed()?;

@@ -1,10 +1,12 @@
 //! How the program talks: errors with their exit code, logs on stderr, JSON lines on stdout.
 
 use serde::Serialize;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 
 /// Why a subcommand did not do what was asked.
 #[derive(Debug)]
@@ -53,10 +55,39 @@ pub fn log_to_stderr(verbose: u8) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(io::stderr.and(|| Remembering))
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .init();
+}
+
+/// Bytes of the log that are remembered: the last ones.
+const REMEMBERED: usize = 256 << 10;
+static LAST: Mutex<VecDeque<u8>> = Mutex::new(VecDeque::new());
+
+/// Remembers the end of the log, for support.
+struct Remembering;
+
+impl Write for Remembering {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        let excess = (last.len() + line.len()).saturating_sub(REMEMBERED);
+        let excess = excess.min(last.len());
+        last.drain(..excess);
+        last.extend(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The last lines of the log.
+pub fn last_lines() -> String {
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let bytes: Vec<u8> = last.iter().copied().collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Writes one JSON object and a newline to stdout.

@@ -101,7 +101,14 @@ pub fn start(
     let uplink = start_uplink(station, boot_id, &clock, &control, journal.as_ref())?;
     control.record_with(uplink.as_ref(), journal.clone());
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()).keeping(journal.clone()));
-    let consoles = console::Begun::new(station, &clock, &events)?;
+    let means = console::Means {
+        events: events.clone(),
+        control: control.clone(),
+        journal: journal.clone(),
+        uplink: uplink.clone(),
+    };
+    let consoles = console::Begun::new(station, &clock, &means)?;
+    drop(means);
 
     let line = gate::simulated_line(config, &plan, &clock, &station.base, &trigger_door)?;
     let hold = line.clone().map(LineHold::new);
@@ -175,9 +182,7 @@ pub fn start(
         &models,
     ));
     let deeds = Deeds {
-        flow: flow.clone(),
         changeover: changeover.clone(),
-        hold: hold.clone(),
     };
     let console = consoles.map(|c| c.open(station, deeds)).transpose()?;
     let mut running = Running {

@@ -123,6 +123,19 @@ impl Store {
         Ok(all)
     }
 
+    /// Every installed bundle's folder.
+    pub fn folders(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let all = self.list()?.into_iter();
+        Ok(all
+            .map(|(name, version, _)| self.place(&name, &version))
+            .collect())
+    }
+
+    /// The activated versions of a name, the last one looks; none: it looks as the recipe says.
+    pub fn activated(&self, name: &str) -> anyhow::Result<Vec<String>> {
+        Ok(self.read()?.remove(name).unwrap_or_default())
+    }
+
     /// Lets an installed version look from the next generation.
     pub fn activate(&self, name: &str, version: &str) -> anyhow::Result<Activated> {
         let _lock = self.lock()?;

@@ -1,6 +1,6 @@
 //! What a person must know of the way to the broker, by alarm id: raised and cleared here, made alarms by the station.
 
-use crate::mqtt::{Kind, TlsFiles, Trouble};
+use crate::mqtt::{Kind, TlsFiles, Trouble, Validity};
 use sightline_model::{AlarmSeverity, UtcMicros};
 use std::collections::BTreeMap;
 
@@ -41,12 +41,16 @@ impl Face {
 
 /// Every condition that was ever raised.
 #[derive(Debug, Default)]
-pub(crate) struct Conditions(BTreeMap<String, Condition>);
+pub(crate) struct Conditions {
+    raised: BTreeMap<String, Condition>,
+    /// The certificates as they were read last.
+    certificates: Vec<Validity>,
+}
 
 impl Conditions {
     pub(crate) fn raise(&mut self, id: String, severity: AlarmSeverity, message: String) {
         let raised = Some(message);
-        self.0.insert(
+        self.raised.insert(
             id.clone(),
             Condition {
                 id,
@@ -57,13 +61,17 @@ impl Conditions {
     }
 
     pub(crate) fn clear(&mut self, id: &str) {
-        if let Some(condition) = self.0.get_mut(id) {
+        if let Some(condition) = self.raised.get_mut(id) {
             condition.raised = None;
         }
     }
 
     pub(crate) fn all(&self) -> Vec<Condition> {
-        self.0.values().cloned().collect()
+        self.raised.values().cloned().collect()
+    }
+
+    pub(crate) fn validities(&self) -> Vec<Validity> {
+        self.certificates.clone()
     }
 
     /// The connection could not be made, or was ended by the broker.
@@ -118,7 +126,7 @@ impl Conditions {
 
     /// The broker took a message.
     pub(crate) fn taken(&mut self, topic: &str) {
-        if !self.0.is_empty() {
+        if !self.raised.is_empty() {
             self.clear(&not_taken(topic));
         }
     }
@@ -126,7 +134,8 @@ impl Conditions {
     /// Days left of every certificate, as one condition a file and threshold.
     pub(crate) fn certificates(&mut self, files: &TlsFiles, now: UtcMicros) {
         // What cannot be read is told by the attempt to connect.
-        for validity in files.validities().unwrap_or_default() {
+        self.certificates = files.validities().unwrap_or_default();
+        for validity in self.certificates.clone() {
             let days = (validity.not_after.0 - now.0).div_euclid(DAY_US);
             let due = EXPIRY.iter().find(|(limit, _)| days < *limit);
             for (limit, severity) in EXPIRY {

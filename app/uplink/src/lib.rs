@@ -23,6 +23,6 @@ pub use commands::{Command, Outcome, Reply};
 pub use conditions::Condition;
 pub use embedded::EmbeddedBroker;
 pub use error::UplinkError;
-pub use mqtt::TlsError;
+pub use mqtt::{TlsError, Validity};
 pub use outbox::Outgoing;
 pub use uplink::{CommandHandler, Counters, Patience, Uplink, UplinkSettings};

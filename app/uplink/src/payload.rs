@@ -5,7 +5,7 @@ use crate::Outcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sightline_model::result::ModelRef;
-use sightline_model::{Alarm, AlarmSeverity, AlarmState, UtcMicros};
+use sightline_model::{Alarm, AlarmSeverity, AlarmState, Evaluation, UtcMicros};
 
 /// The station's state as its `status` topic says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -199,6 +199,29 @@ pub struct AuditMessage {
     pub new: Option<String>,
     /// Why, or why not.
     pub reason: String,
+}
+
+/// `review`: what a person says of a part after its result.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewMessage {
+    /// Always `sightline.review.v1`.
+    #[schemars(extend("const" = "sightline.review.v1"))]
+    pub schema: String,
+    /// The result that was re-judged.
+    #[schemars(extend("format" = "uuid"))]
+    pub event_id: String,
+    /// Its number.
+    pub seq: u64,
+    /// When.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// What the part is after all: `OK` or `NotOK`. The result itself and what the gate did stay.
+    pub evaluation: Evaluation,
+    /// Why, in the person's words.
+    pub comment: String,
 }
 
 /// JSON bytes of one of these; they are plain data, so nothing can go wrong.

@@ -285,6 +285,11 @@ impl Uplink {
         self.shared.desk().conditions.all()
     }
 
+    /// The certificates in use and how long they hold, as they were read for the last connection.
+    pub fn certificates(&self) -> Vec<crate::Validity> {
+        self.shared.desk().conditions.validities()
+    }
+
     /// The latest key figures; sent at the configured interval.
     pub fn kpi(&self, json: Vec<u8>) {
         self.shared.desk().kpi = Some(json);

@@ -2,7 +2,8 @@
 
 use schemars::{Schema, schema_for};
 use sightline_uplink::payload::{
-    ActiveModels, ActiveRecipe, AlarmMessage, Answer, AuditMessage, StateMessage, Status,
+    ActiveModels, ActiveRecipe, AlarmMessage, Answer, AuditMessage, ReviewMessage, StateMessage,
+    Status,
 };
 use std::path::Path;
 
@@ -28,6 +29,7 @@ fn every_message_beside_the_results_has_its_schema() {
     compare("alarm", &schema_for!(AlarmMessage));
     compare("answer", &schema_for!(Answer));
     compare("audit", &schema_for!(AuditMessage));
+    compare("review", &schema_for!(ReviewMessage));
     compare("active_recipe", &schema_for!(ActiveRecipe));
     compare("active_models", &schema_for!(ActiveModels));
 }

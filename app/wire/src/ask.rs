@@ -1,9 +1,9 @@
 //! What people at a console ask of the station, what it takes, and what it says.
 
 use crate::preview::PreviewHead;
-use crate::snapshot::{AlarmCard, PartCard};
+use crate::snapshot::PartCard;
 use serde::{Deserialize, Serialize};
-use sightline_model::UtcMicros;
+use sightline_model::{AlarmSeverity, UtcMicros};
 
 /// What a person may do; each may what those before may.
 #[derive(
@@ -113,11 +113,8 @@ pub enum Ask {
         /// Why.
         reason: String,
     },
-    /// The last rejected parts, newest first.
-    Rejects {
-        /// At most so many.
-        limit: u32,
-    },
+    /// The last rejected (or passed) parts that the filter lets through, newest first.
+    Rejects(PartFilter),
     /// The picture of one view of a part.
     Picture {
         /// The result's number.
@@ -149,6 +146,41 @@ pub enum Ask {
         /// At most so many.
         limit: u32,
     },
+    /// Writes the reviewed parts as a COCO data set into the station's folder.
+    ExportReviewed,
+    /// Writes what support needs into the station's folder.
+    ExportSupport,
+    /// Adds a user, or gives one another role and PIN.
+    SetUser {
+        /// Who.
+        name: String,
+        /// What they may do.
+        role: Role,
+        /// Their new PIN.
+        pin: String,
+    },
+    /// Takes a user away.
+    RemoveUser {
+        /// Who.
+        name: String,
+    },
+}
+
+/// Which parts are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartFilter {
+    /// At most so many.
+    pub limit: u32,
+    /// Of the last so many minutes; 0: of any time.
+    pub minutes: u32,
+    /// With this defect, `missed:…` or `health:…`.
+    pub cause: Option<String>,
+    /// With something wrong on this camera.
+    pub camera: Option<String>,
+    /// Judged by a person, or not.
+    pub reviewed: Option<bool>,
+    /// Those that passed instead of those that were rejected.
+    pub passed: bool,
 }
 
 impl Ask {
@@ -162,7 +194,7 @@ impl Ask {
             | Self::StopLine
             | Self::StartLine
             | Self::CompareRecipe { .. }
-            | Self::Rejects { .. }
+            | Self::Rejects(_)
             | Self::Picture { .. }
             | Self::Quality { .. }
             | Self::AlarmHistory { .. } => Role::Operator,
@@ -170,8 +202,12 @@ impl Ask {
             | Self::Unshelve { .. }
             | Self::ChangeRecipe { .. }
             | Self::Overrule { .. }
+            | Self::ExportReviewed
             | Self::Audit { .. } => Role::Supervisor,
-            Self::ActivateModel { .. } | Self::RollBackModel { .. } => Role::Engineer,
+            Self::ActivateModel { .. } | Self::RollBackModel { .. } | Self::ExportSupport => {
+                Role::Engineer
+            }
+            Self::SetUser { .. } | Self::RemoveUser { .. } => Role::Administrator,
         }
     }
 }
@@ -220,16 +256,50 @@ pub struct AuditRow {
 pub struct QualityFacts {
     /// Parts in it.
     pub parts: u64,
-    /// Class and how many parts it failed, most first.
+    /// Defect (or `missed:…`, `health:…`) and how many parts it failed, most first.
     pub pareto: Vec<(String, u64)>,
     /// Slices of time, oldest first: minutes ago, parts, rejected.
     pub trend: Vec<(u32, u32, u32)>,
+    /// Parts that scores and times are of: the newest ones.
+    pub sampled: u32,
     /// Scores of counted findings in tenths.
     pub scores: [u32; 10],
     /// Times from trigger to verdict in tenths of the deadline, the last also what took longer.
     pub times: [u32; 10],
-    /// Rejects that a person has confirmed, and those that turned out good (overkill).
-    pub reviewed: (u64, u64),
+    /// Rejects that people looked at, and how many of them were good (overkill).
+    pub rejects_reviewed: (u64, u64),
+    /// Passed parts that people looked at, and how many of them were bad (escapes).
+    pub passes_reviewed: (u64, u64),
+}
+
+/// What happened to an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AlarmHappening {
+    /// The condition came.
+    Raised,
+    /// The condition went.
+    Cleared,
+    /// A person has seen it.
+    Acknowledged,
+    /// A person put it aside.
+    Shelved,
+    /// It is no longer put aside.
+    Unshelved,
+}
+
+/// A row of the history of alarms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmRow {
+    /// When.
+    pub at: UtcMicros,
+    /// Which alarm.
+    pub id: String,
+    /// What happened to it.
+    pub what: AlarmHappening,
+    /// How much it matters.
+    pub severity: AlarmSeverity,
+    /// Who did it, where a person did.
+    pub by: Option<String>,
 }
 
 /// What the station says.
@@ -250,7 +320,14 @@ pub enum Answer {
     /// Rows of the audit trail, newest first.
     Audit(Vec<AuditRow>),
     /// Changes of alarms, newest first.
-    AlarmHistory(Vec<AlarmCard>),
+    AlarmHistory(Vec<AlarmRow>),
+    /// Something was written on the station.
+    Written {
+        /// The file or folder.
+        path: String,
+        /// Pictures or files in it.
+        items: u32,
+    },
 }
 
 /// An answer with the pixels that belong to it.

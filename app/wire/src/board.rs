@@ -44,6 +44,16 @@ impl Board {
         }
     }
 
+    /// What is up, section by section.
+    pub fn sections(&self) -> Vec<Section> {
+        let sections = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = |posted: &Posted| match postcard::from_bytes(&posted.frame) {
+            Ok(ToConsole::Section(section)) => Some(section),
+            _ => None,
+        };
+        sections.iter().flatten().filter_map(read).collect()
+    }
+
     /// What changed since `sent`, which is brought up to date.
     pub(crate) fn changes(&self, sent: &mut Sent, into: &mut Vec<Arc<[u8]>>) {
         into.clear();
@@ -83,5 +93,6 @@ mod tests {
         (2..9).for_each(|ok| board.post(line(ok)));
         board.changes(&mut sent, &mut out);
         assert_eq!(out.len(), 1);
+        assert_eq!(board.sections()[0], line(8));
     }
 }

@@ -53,6 +53,8 @@ sections! {
     recipes: Recipes(RecipeFacts),
     /// The models that look and those that are installed.
     models: Models(ModelFacts),
+    /// The installation that goes on, or the last one.
+    install: Install(Option<InstallFacts>),
     /// Times of parts, queues, gate.
     timing: Timing(TimingFacts),
     /// The way to the MES.
@@ -87,6 +89,10 @@ pub struct StationFacts {
     pub configuration_hash: String,
     /// Who may log in.
     pub users: Vec<UserFacts>,
+    /// What happened is kept: there is history, audit trail, review.
+    pub has_journal: bool,
+    /// Reviewed parts and what support needs can be written.
+    pub can_export: bool,
 }
 
 /// What the line does.
@@ -106,8 +112,6 @@ pub enum LineState {
 pub struct LineFacts {
     /// What it does.
     pub state: LineState,
-    /// Whether consoles can stop and start it.
-    pub can_stop: bool,
     /// Triggers taken.
     pub triggers: u64,
     /// Results made.
@@ -354,6 +358,33 @@ pub struct ModelFacts {
     pub previous: Vec<String>,
 }
 
+/// How an installation stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InstallState {
+    /// It goes on: its digest is compared, then it is unpacked, then it proves itself on its golden pictures.
+    #[default]
+    Running,
+    /// The model can be activated.
+    Done,
+    /// The station did not take it.
+    Refused,
+}
+
+/// A model's way into the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstallFacts {
+    /// The file in the inbox.
+    pub file: String,
+    /// Who asked for it.
+    pub by: String,
+    /// How it stands.
+    pub state: InstallState,
+    /// Seconds it has taken.
+    pub took_s: u32,
+    /// The step it is at, or what came of it, in the station's words.
+    pub said: String,
+}
+
 /// Where the time of parts went, microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageFacts {
@@ -413,6 +444,17 @@ pub struct GateFacts {
     pub late: u64,
 }
 
+/// A part between trigger and gate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BeltPart {
+    /// Our number of it.
+    pub track: u64,
+    /// How much of the way is behind it, 0 to 1.
+    pub way: f32,
+    /// What becomes of it, once it is decided.
+    pub disposition: Option<Disposition>,
+}
+
 /// Times of parts, queues, gate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimingFacts {
@@ -422,6 +464,19 @@ pub struct TimingFacts {
     pub queues: Vec<QueueFacts>,
     /// The gate, where there is one.
     pub gate: Option<GateFacts>,
+    /// The next parts at the gate, nearest first.
+    pub belt: Vec<BeltPart>,
+}
+
+/// A certificate in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateFacts {
+    /// Which field of the configuration names it.
+    pub field: String,
+    /// The file.
+    pub path: String,
+    /// Days until its end; negative when it has ended.
+    pub days_left: i32,
 }
 
 /// The way to the MES.
@@ -443,6 +498,8 @@ pub struct UplinkFacts {
     pub pending: u64,
     /// Results that found no room.
     pub refused: u64,
+    /// Certificates, as they were read for the last connection.
+    pub certificates: Vec<CertificateFacts>,
 }
 
 /// The box.

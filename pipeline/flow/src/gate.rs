@@ -4,7 +4,8 @@
 use crate::FlowEvents;
 use sightline_model::{Clock, MonoTime, Trigger};
 use sightline_verdict::{
-    Confirmation, GateCommand, GateCounters, GateDriver, GateSchedule, Outcome, Registered,
+    Confirmation, GateCommand, GateCounters, GateDriver, GateSchedule, OnTheWay, Outcome,
+    Registered,
 };
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -96,6 +97,12 @@ impl GateLink {
 
     pub(crate) fn coming(&self) -> usize {
         self.lock().schedule.coming()
+    }
+
+    /// The next `most` parts at the gate, as the encoder was read last.
+    pub(crate) fn on_the_way(&self, now: MonoTime, most: usize) -> Vec<OnTheWay> {
+        let shared = self.lock();
+        shared.schedule.on_the_way(now, shared.encoder, most)
     }
 
     /// No more parts come: the gate thread ends when the last one has passed, or after its patience.

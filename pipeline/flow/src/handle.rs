@@ -10,7 +10,7 @@ use crate::threads::{Crew, ResultInput, Threads, Told, WorkerCommand};
 use crate::{FlowError, FlowEvents, FlowSettings, FlowTap, FlowTrigger, GenerationBuild};
 use sightline_model::{CameraId, Generation};
 use sightline_queue::{QueueGauge, QueueSnapshot, Receiver, Sender, bounded};
-use sightline_verdict::GateCounters;
+use sightline_verdict::{GateCounters, OnTheWay};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -154,6 +154,13 @@ impl FlowHandle {
         if let Some(gate) = &self.gate {
             gate.acknowledge(self.settings.clock.now());
         }
+    }
+
+    /// The next `most` parts at the gate, for people to look at.
+    pub fn on_the_way(&self, most: usize) -> Vec<OnTheWay> {
+        let now = self.settings.clock.now();
+        let gate = self.gate.as_ref();
+        gate.map_or_else(Vec::new, |gate| gate.on_the_way(now, most))
     }
 
     /// Everything that is counted.

@@ -24,7 +24,7 @@ pub use conservation::{Conservation, Gap, InFlight};
 pub use dossier::{Dossier, DossierView, ViewState};
 pub use gate::{
     AlreadyFinal, Confirmation, GateAlarm, GateAlarmKind, GateCommand, GateConfigError,
-    GateCounters, GateDriver, GateError, GateSchedule, Registered,
+    GateCounters, GateDriver, GateError, GateSchedule, OnTheWay, Registered,
 };
 pub use ids::{IdSource, SeededIds};
 pub use judge::{Judge, JudgeCounters, OpenError};

@@ -97,9 +97,9 @@ fn one(ui: &mut Ui, view: &mut View, alarm: &AlarmCard) {
     words.max.x -= acts;
     let state = match alarm.state {
         AlarmState::Unacknowledged => view.t("alarms.unacknowledged"),
-        AlarmState::Acknowledged => view.t("alarms.acknowledged"),
+        AlarmState::Acknowledged => view.t("alarms.seen"),
         AlarmState::Returned => view.t("alarms.returned"),
-        AlarmState::Shelved { until } => view.texts.with("alarms.shelved", &[&View::clock(until)]),
+        AlarmState::Shelved { until } => view.texts.with("alarms.until", &[&View::clock(until)]),
     };
     let key = kind(&alarm.id);
     let about = |what: &str| {
@@ -203,17 +203,12 @@ fn history(ui: &mut Ui, view: &View) {
             let sign =
                 Rect::from_center_size(rect.left_center() + vec2(side, 0.0), vec2(side, side));
             pieces::severity_sign(ui, tokens, sign, alarm.severity);
-            let state = match alarm.state {
-                AlarmState::Unacknowledged => view.texts.t("alarms.unacknowledged"),
-                AlarmState::Acknowledged => view.texts.t("alarms.acknowledged"),
-                AlarmState::Returned => view.texts.t("alarms.returned"),
-                AlarmState::Shelved { .. } => view.texts.t("alarms.put_aside"),
-            };
+            let what = format!("alarms.{}", format!("{:?}", alarm.what).to_lowercase());
             let mut left = rect.left_center() + vec2(side * 2.0 + tokens.gap(), 0.0);
             for (text, share) in [
-                (View::clock(alarm.since), 0.12),
+                (view.when(alarm.at), 0.12),
                 (title(view, &alarm.id), 0.4),
-                (state.to_owned(), 0.28),
+                (view.t(&what), 0.28),
                 (alarm.by.clone().unwrap_or_default(), 0.12),
             ] {
                 let width = rect.width() * share;
@@ -232,7 +227,11 @@ fn history(ui: &mut Ui, view: &View) {
             ui.painter().hline(rect.x_range(), rect.bottom(), line);
         }
         if view.answers.alarm_history.is_empty() {
-            ui.label(RichText::new(view.t("alarms.no_history")).color(tokens.colors.weak));
+            let key = match view.snapshot.station.has_journal {
+                true => "alarms.no_history",
+                false => "frame.no_journal",
+            };
+            ui.label(RichText::new(view.t(key)).color(tokens.colors.weak));
         }
     });
 }

@@ -31,26 +31,30 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     ];
     let mut rows = vec![heads.map(t).to_vec()];
     for row in view.answers.audit.iter().flatten() {
-        let key = format!(
-            "act.{}",
-            row.action
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .replace('-', "_")
-        );
-        let what = if view.texts.has(&key) {
-            view.t(&key)
-        } else {
-            row.action.clone()
-        };
+        let what = action(view, &row.action);
         let cells = [&row.actor, &what, &row.old, &row.new, &row.reason];
         let cells = cells.into_iter().cloned().collect::<Vec<_>>();
-        rows.push([vec![View::clock(row.at)], cells].concat());
+        rows.push([vec![view.when(row.at)], cells].concat());
     }
     pieces::section(ui, &tokens, rect, "", |ui| {
         ScrollArea::vertical().id_salt("audit").show(ui, |ui| {
             pieces::table(ui, &tokens, &[1.1, 1.2, 2.0, 2.2, 2.2, 2.6], &rows, None);
         });
     });
+}
+
+/// `verb` or `verb of-what` in the console's language; as it is where no text is known.
+fn action(view: &View, action: &str) -> String {
+    let (verb, of) = action.split_once(' ').unwrap_or((action, ""));
+    let key = format!("act.{}", verb.replace('-', "_"));
+    if !view.texts.has(&key) {
+        return action.to_owned();
+    }
+    let of = match verb {
+        // The result's id, which says nothing to people.
+        "review" => String::new(),
+        _ if verb.ends_with("alarm") => super::alarms::title(view, of),
+        _ => of.to_owned(),
+    };
+    format!("{}  {of}", view.t(&key)).trim_end().to_owned()
 }

@@ -316,23 +316,6 @@ fn act(ui: &mut Ui, view: &mut View, rect: Rect) {
     let tokens = view.tokens;
     pieces::card(ui, &tokens, rect);
     let state = view.snapshot.line.state;
-    if !view.snapshot.line.can_stop {
-        let text = view.t("line.cannot_stop");
-        let (c, at) = (
-            tokens.colors,
-            pos2(rect.left() + tokens.gap(), rect.center().y),
-        );
-        fitting(
-            ui,
-            at,
-            Align2::LEFT_CENTER,
-            &text,
-            tokens.small(),
-            c.weak,
-            rect.width(),
-        );
-        return;
-    }
     let stopped = state == LineState::Stopped;
     let (key, meaning, ask) = if stopped {
         ("line.start", "line.start_means", Ask::StartLine)

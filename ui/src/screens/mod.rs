@@ -13,17 +13,24 @@ mod system;
 mod timing;
 mod users;
 
+use crate::pieces;
 use crate::view::{Screen, View};
-use eframe::egui::Ui;
+use eframe::egui::{Align2, Ui};
 use sightline_wire::Ask;
+use sightline_wire::ask::PartFilter;
 
 /// Rows asked for at once.
 const ROWS: u32 = 100;
-/// Minutes the quality screen looks back.
-const MINUTES: u32 = 60;
 
 /// Draws the chosen screen.
 pub fn show(ui: &mut Ui, view: &mut View) {
+    let looks_back = matches!(
+        view.screen,
+        Screen::Rejects | Screen::Quality | Screen::Audit
+    );
+    if looks_back && !view.snapshot.station.has_journal {
+        return no_journal(ui, view);
+    }
     match view.screen {
         Screen::Line => line::show(ui, view),
         Screen::Camera => camera::show(ui, view),
@@ -40,11 +47,34 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     }
 }
 
+/// What is shown of the past where nothing is kept.
+fn no_journal(ui: &mut Ui, view: &View) {
+    let (rect, text) = (ui.max_rect(), view.t("frame.no_journal"));
+    pieces::card(ui, &view.tokens, rect);
+    pieces::fitting(
+        ui,
+        rect.center(),
+        Align2::CENTER_CENTER,
+        &text,
+        view.tokens.body(),
+        view.tokens.colors.weak,
+        rect.width(),
+    );
+}
+
 /// What the chosen screen must ask for when it is opened, and now and then after that.
 pub fn enter(view: &mut View) {
+    if !view.snapshot.station.has_journal {
+        return;
+    }
     let ask = match view.screen {
-        Screen::Rejects => Ask::Rejects { limit: ROWS },
-        Screen::Quality => Ask::Quality { minutes: MINUTES },
+        Screen::Rejects => Ask::Rejects(PartFilter {
+            limit: ROWS,
+            ..view.chosen.filter.clone()
+        }),
+        Screen::Quality => Ask::Quality {
+            minutes: view.chosen.minutes,
+        },
         Screen::Alarms if view.chosen.history => Ask::AlarmHistory { limit: ROWS },
         Screen::Audit if view.session.role >= (Ask::Audit { limit: 0 }).needs() => {
             Ask::Audit { limit: ROWS }

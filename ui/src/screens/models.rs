@@ -1,11 +1,11 @@
 //! Screen 6, models: those that look, those that are installed with their figures; activate, roll back.
 
 use crate::dialogs;
-use crate::pieces;
+use crate::pieces::{self, Condition};
 use crate::view::View;
 use eframe::egui::{Rect, RichText, ScrollArea, Ui};
 use sightline_wire::Ask;
-use sightline_wire::snapshot::ModelCard;
+use sightline_wire::snapshot::{InstallFacts, InstallState, ModelCard};
 
 pub fn show(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;
@@ -13,6 +13,15 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     let (left, right) = pieces::split_left(ui.max_rect(), ui.max_rect().width() * 0.5, gap);
     let (active, installed) = pieces::split_top(left, left.height() * 0.42, gap);
     looking(ui, view, active);
+    let installed = match view.snapshot.install.clone() {
+        None => installed,
+        Some(going) => {
+            let high = tokens.mm(34.0);
+            let (list, strip) = pieces::split_top(installed, installed.height() - high, gap);
+            installation(ui, view, strip, &going);
+            list
+        }
+    };
     let models = view.snapshot.models.installed.clone();
     let t = |key: &str| view.texts.t(key).to_owned();
     let mut rows = vec![vec![
@@ -70,6 +79,23 @@ fn looking(ui: &mut Ui, view: &mut View, rect: Rect) {
         let reason = String::new();
         dialogs::confirm(view, Ask::RollBackModel { reason }, meaning);
     }
+}
+
+/// The installation that goes on, or what became of the last one.
+fn installation(ui: &mut Ui, view: &View, rect: Rect, going: &InstallFacts) {
+    let tokens = view.tokens;
+    let (key, condition) = match going.state {
+        InstallState::Running => ("models.installing", Condition::Warning),
+        InstallState::Done => ("models.install_done", Condition::Good),
+        InstallState::Refused => ("models.install_refused", Condition::Bad),
+    };
+    pieces::section(ui, &tokens, rect, "", |ui| {
+        let said = view.texts.with(key, &[&going.file, &going.took_s]);
+        pieces::lamp(ui, &tokens, condition, &said);
+        pieces::fact(ui, &tokens, view.texts.t("models.install_by"), &going.by);
+        let words = RichText::new(&going.said).font(tokens.small());
+        ui.label(words.color(tokens.colors.weak));
+    });
 }
 
 fn one(ui: &mut Ui, view: &mut View, rect: Rect, card: Option<ModelCard>) {

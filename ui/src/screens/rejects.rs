@@ -1,8 +1,9 @@
-//! Screen 3, rejects: the last rejected parts, filtered by class, with their pictures; a person confirms or overrules.
+//! Screen 3, rejects: the last rejected (or passed) parts, filtered, with their pictures; a person confirms or overrules.
 
 use super::line::why;
-use crate::dialogs;
-use crate::pieces::{self, choice, fitting};
+use crate::dialogs::{self, Dialog};
+use crate::filters::By;
+use crate::pieces::{self, button, choice, fitting};
 use crate::view::View;
 use eframe::egui::{Align2, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, vec2};
 use sightline_wire::Ask;
@@ -13,7 +14,7 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     let gap = tokens.gap();
     let (filters, rest) = pieces::split_top(ui.max_rect(), tokens.touch() + gap, 0.0);
     filter(ui, view, filters);
-    let parts: Vec<PartCard> = chosen_parts(view);
+    let parts: Vec<PartCard> = view.answers.rejects.clone();
     let (list, detail) = pieces::split_left(rest, rest.width() * 0.36, gap);
     pieces::card(ui, &tokens, list);
     if parts.is_empty() {
@@ -38,40 +39,22 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     one(ui, view, part, detail);
 }
 
-fn chosen_parts(view: &View) -> Vec<PartCard> {
-    let class = view.chosen.class.as_ref();
-    let has = |p: &&PartCard| match class {
-        None => true,
-        Some(class) => p.causes().iter().any(|(_, f)| f.class == *class),
-    };
-    view.answers.rejects.iter().filter(has).cloned().collect()
-}
-
+/// What the parts are filtered by, each with what is chosen, and the export.
 fn filter(ui: &mut Ui, view: &mut View, rect: Rect) {
     let tokens = view.tokens;
-    let mut classes: Vec<String> = Vec::new();
-    for part in &view.answers.rejects {
-        for (_, finding) in part.causes() {
-            if !classes.contains(&finding.class) {
-                classes.push(finding.class.clone());
-            }
-        }
-    }
-    classes.sort();
+    let can_export = view.snapshot.station.can_export;
     pieces::inside(ui, &tokens, rect.expand(tokens.gap()), |ui| {
         ScrollArea::horizontal().id_salt("filter").show(ui, |ui| {
             ui.horizontal(|ui| {
-                let all = view.t("rejects.all");
-                if choice(ui, &tokens, view.chosen.class.is_none(), &all).clicked() {
-                    view.chosen.class = None;
-                }
-                for class in classes {
-                    let chosen = view.chosen.class.as_ref() == Some(&class);
-                    let name = view.class(&class).to_owned();
-                    if choice(ui, &tokens, chosen, &name).clicked() {
-                        view.chosen.class = Some(class);
-                        view.chosen.reject = None;
+                for by in By::ALL {
+                    let label = by.label(view);
+                    if choice(ui, &tokens, by.is_set(&view.chosen.filter), &label).clicked() {
+                        view.dialog = Some(Dialog::Pick(by));
                     }
+                }
+                if can_export && button(ui, &tokens, view.texts.t("rejects.export")).clicked() {
+                    let meaning = view.t("rejects.export_means");
+                    dialogs::confirm(view, Ask::ExportReviewed, meaning);
                 }
             });
         });
@@ -92,10 +75,8 @@ fn rows(ui: &mut Ui, view: &mut View, parts: &[PartCard], rect: Rect) {
                 if chosen {
                     ui.painter().rect_filled(row, 0.0, c.chosen);
                 }
-                let cause = why(view, part)
-                    .first()
-                    .map(|w| w.0.clone())
-                    .unwrap_or_default();
+                let cause = why(view, part).first().map(|w| w.0.clone());
+                let cause = cause.unwrap_or_else(|| view.t("rejects.good"));
                 let name = part
                     .part_id
                     .clone()
@@ -120,7 +101,7 @@ fn rows(ui: &mut Ui, view: &mut View, parts: &[PartCard], rect: Rect) {
                     c.text,
                     room,
                 );
-                let lower = format!("{}  #{name}  {review}", View::clock(part.decided));
+                let lower = format!("{}  #{name}  {review}", view.when(part.decided));
                 fitting(
                     ui,
                     at + down,

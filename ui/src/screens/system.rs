@@ -1,8 +1,10 @@
 //! Screen 11, the box: versions, processor, memory, disk, temperatures, clock.
 
+use crate::dialogs;
 use crate::pieces;
 use crate::view::View;
 use eframe::egui::Ui;
+use sightline_wire::Ask;
 
 pub fn show(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;
@@ -29,7 +31,7 @@ pub fn show(ui: &mut Ui, view: &mut View) {
             pieces::fact(ui, &tokens, sensor, &format!("{degrees:.0} °C"));
         }
     });
-    pieces::section(ui, &tokens, cells[1], &t("system.station"), |ui| {
+    let pressed = pieces::section(ui, &tokens, cells[1], &t("system.station"), |ui| {
         pieces::fact(ui, &tokens, &t("system.version"), &station.version);
         pieces::fact(ui, &tokens, &t("system.console"), env!("CARGO_PKG_VERSION"));
         let hash = station.configuration_hash.get(..16).unwrap_or_default();
@@ -47,5 +49,10 @@ pub fn show(ui: &mut Ui, view: &mut View) {
             &t("system.consoles"),
             &system.consoles.to_string(),
         );
+        station.can_export && pieces::button(ui, &tokens, &t("system.support")).clicked()
     });
+    if pressed {
+        let meaning = t("system.support_means");
+        dialogs::confirm(view, Ask::ExportSupport, meaning);
+    }
 }

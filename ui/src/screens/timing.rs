@@ -2,14 +2,17 @@
 
 use crate::pieces;
 use crate::view::View;
-use eframe::egui::Ui;
+use eframe::egui::{Align2, Rect, Stroke, StrokeKind, Ui, Vec2, pos2};
+use sightline_model::Disposition;
 
 pub fn show(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;
     let gap = tokens.gap();
     let timing = &view.snapshot.timing;
     let t = |key: &str| view.texts.t(key).to_owned();
-    let (left, right) = pieces::split_left(ui.max_rect(), ui.max_rect().width() * 0.56, gap);
+    let (belt, rest) = pieces::split_top(ui.max_rect(), tokens.mm(30.0), gap);
+    tracks(ui, view, belt);
+    let (left, right) = pieces::split_left(rest, rest.width() * 0.56, gap);
     pieces::section(ui, &tokens, left, &t("timing.stages"), |ui| {
         let heads = ["timing.stage", "timing.p50", "timing.p99", "timing.max"];
         let mut rows = vec![heads.map(t).to_vec()];
@@ -74,5 +77,74 @@ pub fn show(ui: &mut Ui, view: &mut View) {
             .show(ui, |ui| {
                 pieces::table(ui, &tokens, &[3.0, 1.0, 1.0, 1.2], &rows, None);
             });
+    });
+}
+
+/// The parts between trigger and gate, where they are.
+fn tracks(ui: &mut Ui, view: &View, rect: Rect) {
+    let tokens = view.tokens;
+    let c = tokens.colors;
+    let title = view.texts.t("timing.belt");
+    pieces::section(ui, &tokens, rect, title, |ui| {
+        let place = ui.available_rect_before_wrap();
+        let ends = tokens.mm(16.0);
+        let y = place.top() + tokens.mm(5.0);
+        let (from, to) = (place.left() + ends, place.right() - ends);
+        ui.painter().hline(from..=to, y, Stroke::new(2.0, c.line));
+        for (x, key, align) in [
+            (place.left(), "timing.trigger", Align2::LEFT_CENTER),
+            (place.right(), "timing.gate_here", Align2::RIGHT_CENTER),
+        ] {
+            let text = view.texts.t(key);
+            pieces::fitting(ui, pos2(x, y), align, text, tokens.small(), c.weak, ends);
+        }
+        let side = tokens.mm(5.0);
+        let mut free_from = f32::INFINITY;
+        for part in &view.snapshot.timing.belt {
+            let x = from + (to - from) * part.way;
+            let sign = Rect::from_center_size(pos2(x, y), Vec2::splat(side));
+            match part.disposition {
+                None => {
+                    ui.painter().rect_filled(sign, 0.0, c.panel);
+                    let edge = Stroke::new(1.5, c.weak);
+                    ui.painter()
+                        .rect_stroke(sign, 0.0, edge, StrokeKind::Inside);
+                }
+                Some(Disposition::Pass) => {
+                    ui.painter()
+                        .circle_filled(sign.center(), side / 2.0, c.data);
+                }
+                Some(Disposition::Reject) => pieces::cross(ui, sign, c.urgent, c.on_color),
+            }
+            // Nearest the gate first; a number that has no room is left out.
+            let half = tokens.mm(6.0);
+            if x + half <= free_from {
+                let at = pos2(x, y + side);
+                let number = part.track.to_string();
+                let font = tokens.small();
+                pieces::fitting(
+                    ui,
+                    at,
+                    Align2::CENTER_CENTER,
+                    &number,
+                    font,
+                    c.text,
+                    half * 2.0,
+                );
+                free_from = x - half;
+            }
+        }
+        let at = pos2(place.left(), y + tokens.mm(10.0));
+        let legend = view.texts.t("timing.legend");
+        let room = place.width();
+        pieces::fitting(
+            ui,
+            at,
+            Align2::LEFT_CENTER,
+            legend,
+            tokens.small(),
+            c.weak,
+            room,
+        );
     });
 }

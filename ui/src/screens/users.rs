@@ -1,11 +1,11 @@
 //! Screen 12, users, language, theme.
 
-use crate::dialogs::Dialog;
+use crate::dialogs::{Dialog, new_user};
 use crate::pieces::{self, choice};
 use crate::texts::{Language, Texts};
 use crate::view::View;
 use eframe::egui::{RichText, ScrollArea, Ui};
-use sightline_wire::Ask;
+use sightline_wire::{Ask, Role};
 
 pub fn show(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;
@@ -54,15 +54,32 @@ fn who(ui: &mut Ui, view: &mut View) {
     {
         view.asks.push(Ask::LogOut);
     }
+    let may_edit = view.session.role == Role::Administrator;
     for user in view.snapshot.station.users.clone() {
         let text = format!("{}   {}", user.name, role(view, user.role));
         let chosen = view.session.user.as_ref() == Some(&user.name);
-        if choice(ui, &tokens, chosen, &text).clicked() && !chosen {
-            view.dialog = Some(Dialog::LogIn {
-                user: Some(user.name),
-                pin: String::new(),
-            });
+        ui.horizontal(|ui| {
+            if choice(ui, &tokens, chosen, &text).clicked() && !chosen {
+                view.dialog = Some(Dialog::LogIn {
+                    user: Some(user.name.clone()),
+                    pin: String::new(),
+                });
+            }
+            if may_edit && pieces::button(ui, &tokens, view.texts.t("users.change")).clicked() {
+                view.dialog = Some(Dialog::User {
+                    name: user.name,
+                    naming: false,
+                    role: user.role,
+                    pin: String::new(),
+                });
+            }
+        });
+    }
+    if may_edit {
+        if pieces::button(ui, &tokens, view.texts.t("users.new")).clicked() {
+            view.dialog = Some(new_user());
         }
+        return;
     }
     ui.label(
         RichText::new(view.t("users.how"))

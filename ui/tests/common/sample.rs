@@ -5,7 +5,7 @@ use sightline_model::{
     AlarmSeverity, BoxView, Disposition, DispositionReason, Evaluation, Health, MissReason,
     Severity, UtcMicros,
 };
-use sightline_wire::ask::{AuditRow, QualityFacts, UserFacts};
+use sightline_wire::ask::{AlarmHappening, AlarmRow, AuditRow, QualityFacts, UserFacts};
 use sightline_wire::preview::{Judged, Pixels};
 use sightline_wire::snapshot::*;
 use sightline_wire::*;
@@ -45,7 +45,7 @@ impl Still {
 
     fn reply(&self, ask: &Ask) -> Reply {
         match ask {
-            Ask::Rejects { .. } => Answer::Parts(rejects()).into(),
+            Ask::Rejects(_) => Answer::Parts(rejects()).into(),
             Ask::Picture { view, .. } => {
                 let preview = preview(*view, 320, true);
                 Reply {
@@ -55,7 +55,7 @@ impl Still {
             }
             Ask::Quality { .. } => Answer::Quality(Box::new(quality())).into(),
             Ask::Audit { .. } => Answer::Audit(audit()).into(),
-            Ask::AlarmHistory { .. } => Answer::AlarmHistory(alarms()).into(),
+            Ask::AlarmHistory { .. } => Answer::AlarmHistory(history()).into(),
             Ask::CompareRecipe { .. } => {
                 let line = |sign, text: &str| (sign, text.to_owned());
                 Answer::Difference(vec![
@@ -247,6 +247,28 @@ fn alarms() -> Vec<AlarmCard> {
     ]
 }
 
+fn history() -> Vec<AlarmRow> {
+    let row = |seconds: i64, id: &str, what, by: Option<&str>| AlarmRow {
+        at: UtcMicros(NOW.0 - seconds * 1_000_000),
+        id: id.into(),
+        what,
+        severity: AlarmSeverity::High,
+        by: by.map(Into::into),
+    };
+    vec![
+        row(
+            20,
+            "camera.cam4.down",
+            AlarmHappening::Acknowledged,
+            Some("Chen"),
+        ),
+        row(75, "camera.cam4.down", AlarmHappening::Raised, None),
+        row(900, "outbox-full", AlarmHappening::Shelved, Some("Li")),
+        row(90_000, "camera.cam1.down", AlarmHappening::Cleared, None),
+        row(90_060, "camera.cam1.down", AlarmHappening::Raised, None),
+    ]
+}
+
 fn quality() -> QualityFacts {
     QualityFacts {
         parts: 4_210,
@@ -254,8 +276,8 @@ fn quality() -> QualityFacts {
             ("open circuit", 61),
             ("mouse bite", 34),
             ("short circuit", 21),
-            ("spur", 8),
-            ("pinhole", 3),
+            ("missed:camera_down", 8),
+            ("spur", 3),
         ]
         .map(|(c, n)| (c.to_owned(), n))
         .to_vec(),
@@ -264,7 +286,9 @@ fn quality() -> QualityFacts {
             .collect(),
         scores: [0, 0, 0, 0, 3, 5, 9, 14, 38, 92],
         times: [120, 3_600, 420, 60, 8, 2, 0, 0, 0, 0],
-        reviewed: (31, 4),
+        sampled: 500,
+        rejects_reviewed: (31, 4),
+        passes_reviewed: (12, 1),
     }
 }
 
@@ -282,10 +306,10 @@ fn audit() -> Vec<AuditRow> {
         row(
             20,
             "Chen",
-            "acknowledge-alarm",
-            "unacknowledged",
-            "acknowledged",
-            "camera.cam4.down",
+            "acknowledge-alarm camera.cam4.down",
+            "active, unacknowledged",
+            "active, acknowledged",
+            "",
         ),
         row(
             64,
@@ -304,7 +328,22 @@ fn audit() -> Vec<AuditRow> {
             "Trial",
         ),
         row(420, "Chen", "log-in", "", "engineer", ""),
-        row(900, "operator", "stop-line", "running", "stopped", ""),
+        row(
+            900,
+            "operator",
+            "stop-line",
+            "ContinuousExecution, recipe DEMO-BOARD, generation 3",
+            "Ready, recipe DEMO-BOARD, generation 3",
+            "",
+        ),
+        row(
+            90_000,
+            "mes",
+            "install_model",
+            "",
+            "",
+            "installed pcb-detector 0.2.0",
+        ),
     ]
 }
 
@@ -397,6 +436,18 @@ fn timing() -> TimingFacts {
             unconfirmed: 1,
             late: 0,
         }),
+        belt: [
+            (1_201, 0.93, Some(Disposition::Pass)),
+            (1_202, 0.62, Some(Disposition::Reject)),
+            (1_203, 0.33, Some(Disposition::Pass)),
+            (1_204, 0.06, None),
+        ]
+        .map(|(track, way, disposition)| BeltPart {
+            track,
+            way,
+            disposition,
+        })
+        .to_vec(),
     }
 }
 
@@ -426,10 +477,11 @@ pub fn snapshot() -> Snapshot {
                 user("Chen", Role::Engineer),
                 user("Admin", Role::Administrator),
             ],
+            has_journal: true,
+            can_export: true,
         },
         line: LineFacts {
             state: LineState::Running,
-            can_stop: true,
             triggers: 4_213,
             results: 4_210,
             ok: 4_083,
@@ -468,6 +520,13 @@ pub fn snapshot() -> Snapshot {
             ],
             previous: vec!["pcb-detector 0.1.0".into()],
         },
+        install: Some(InstallFacts {
+            file: "pcb-detector-0.3.0.tar.zst".into(),
+            by: "mes".into(),
+            state: InstallState::Running,
+            took_s: 8,
+            said: "proving it on its golden pictures".into(),
+        }),
         timing: timing(),
         uplink: Some(UplinkFacts {
             broker: "mqtts://mes.plant.example:8883".into(),
@@ -478,6 +537,16 @@ pub fn snapshot() -> Snapshot {
             acknowledged: 4_096,
             pending: 114,
             refused: 0,
+            certificates: [
+                ("cert_file", "station1.pem", 19),
+                ("ca_file", "plant-ca.pem", 2_411),
+            ]
+            .map(|(field, name, days_left)| CertificateFacts {
+                field: field.into(),
+                path: format!("/etc/sightline/tls/{name}"),
+                days_left,
+            })
+            .to_vec(),
         }),
         system: SystemFacts {
             os: "Debian GNU/Linux 12 (bookworm)".into(),

@@ -1,121 +1,36 @@
-//! What people have done about alarms, after ISA-18.2: acknowledged, shelved for a while. Pure; time comes in.
+//! Alarms as consoles see them. What was done about them is kept by `events.rs` and the journal.
 
-use sightline_model::{Alarm, UtcMicros};
+use crate::events::Standing;
+use sightline_journal::{AlarmChange, AlarmRecord};
+use sightline_model::{AlarmState as Of, UtcMicros};
+use sightline_wire::ask::{AlarmHappening, AlarmRow};
 use sightline_wire::snapshot::{AlarmCard, AlarmState};
-use std::collections::{BTreeMap, VecDeque};
 
-/// Changes kept for the history.
-const HISTORY: usize = 500;
-
-/// What is known of one alarm beside its condition.
-#[derive(Default)]
-struct Handling {
-    active: bool,
-    acknowledged: bool,
-    shelved_until: Option<UtcMicros>,
-    by: Option<String>,
+/// Cards of the alarms that are not over or that nobody has seen: most urgent first.
+pub fn cards(standing: Vec<Standing>) -> Vec<AlarmCard> {
+    let mut cards: Vec<_> = standing.into_iter().map(card).collect();
+    cards.sort_by_key(|c| (rank(c), std::cmp::Reverse(c.since)));
+    cards
 }
 
-/// The alarms and what was done about them.
-#[derive(Default)]
-pub struct AlarmBook {
-    handling: BTreeMap<String, Handling>,
-    cards: Vec<AlarmCard>,
-    history: VecDeque<AlarmCard>,
-}
-
-/// Why nothing was done.
-#[derive(Debug, PartialEq, Eq)]
-pub struct NoSuchAlarm;
-
-impl AlarmBook {
-    /// Takes in how the alarms stand now.
-    pub fn see(&mut self, alarms: &[Alarm], now: UtcMicros) {
-        let mut cards = Vec::new();
-        for alarm in alarms {
-            let handling = self.handling.entry(alarm.id.0.to_string()).or_default();
-            if alarm.active && !handling.active {
-                handling.acknowledged = false;
-                handling.by = None;
-            }
-            handling.active = alarm.active;
-            if handling.shelved_until.is_some_and(|until| until <= now) {
-                handling.shelved_until = None;
-                handling.by = None;
-            }
-            let state = match (handling.shelved_until, alarm.active, handling.acknowledged) {
-                (Some(until), ..) => AlarmState::Shelved { until },
-                (None, true, false) => AlarmState::Unacknowledged,
-                (None, true, true) => AlarmState::Acknowledged,
-                (None, false, false) => AlarmState::Returned,
-                (None, false, true) => continue,
-            };
-            cards.push(AlarmCard {
-                id: alarm.id.0.to_string(),
-                severity: alarm.severity,
-                state,
-                active: alarm.active,
-                since: alarm.since,
-                message: alarm.message.clone(),
-                by: handling.by.clone(),
-            });
-        }
-        cards.sort_by_key(|c| (rank(c), std::cmp::Reverse(c.since)));
-        for card in &cards {
-            if !self.cards.iter().any(|c| same(c, card)) {
-                self.note(card.clone());
-            }
-        }
-        self.cards = cards;
+fn card(s: Standing) -> AlarmCard {
+    let state = match s.state {
+        Of::Shelved => AlarmState::Shelved {
+            until: s.shelved_until.unwrap_or(UtcMicros(0)),
+        },
+        Of::ActiveAcknowledged => AlarmState::Acknowledged,
+        Of::ReturnedUnacknowledged => AlarmState::Returned,
+        Of::ActiveUnacknowledged | Of::Normal => AlarmState::Unacknowledged,
+    };
+    AlarmCard {
+        id: s.alarm.id.0.to_string(),
+        severity: s.alarm.severity,
+        state,
+        active: s.alarm.active,
+        since: s.alarm.since,
+        message: s.alarm.message,
+        by: s.by,
     }
-
-    fn note(&mut self, card: AlarmCard) {
-        self.history.truncate(HISTORY - 1);
-        self.history.push_front(card);
-    }
-
-    /// Alarms that are active, shelved, or not acknowledged; most urgent first.
-    pub fn cards(&self) -> &[AlarmCard] {
-        &self.cards
-    }
-
-    /// The newest changes, newest first.
-    pub fn history(&self, limit: usize) -> Vec<AlarmCard> {
-        self.history.iter().take(limit).cloned().collect()
-    }
-
-    /// A person has seen it.
-    pub fn acknowledge(&mut self, id: &str, by: &str) -> Result<(), NoSuchAlarm> {
-        let handling = self.shown(id)?;
-        handling.acknowledged = true;
-        handling.by = Some(by.to_owned());
-        Ok(())
-    }
-
-    /// Puts it aside until then, or takes it back (`None`).
-    pub fn shelve(
-        &mut self,
-        id: &str,
-        until: Option<UtcMicros>,
-        by: &str,
-    ) -> Result<(), NoSuchAlarm> {
-        let handling = self.shown(id)?;
-        handling.shelved_until = until;
-        handling.by = until.map(|_| by.to_owned());
-        Ok(())
-    }
-
-    fn shown(&mut self, id: &str) -> Result<&mut Handling, NoSuchAlarm> {
-        let shown = self.cards.iter().any(|c| c.id == id);
-        (self.handling.get_mut(id))
-            .filter(|_| shown)
-            .ok_or(NoSuchAlarm)
-    }
-}
-
-/// Whether they say the same but for the wording.
-fn same(a: &AlarmCard, b: &AlarmCard) -> bool {
-    (&a.id, a.state, a.active, a.since) == (&b.id, b.state, b.active, b.since)
 }
 
 /// Urgent and unacknowledged first, shelved last.
@@ -129,78 +44,55 @@ fn rank(card: &AlarmCard) -> (u8, std::cmp::Reverse<sightline_model::AlarmSeveri
     (group, std::cmp::Reverse(card.severity))
 }
 
+/// A stored change.
+pub fn row(record: AlarmRecord) -> AlarmRow {
+    AlarmRow {
+        at: record.at,
+        id: record.alarm,
+        what: match record.change {
+            AlarmChange::Raised => AlarmHappening::Raised,
+            AlarmChange::Cleared => AlarmHappening::Cleared,
+            AlarmChange::Acknowledged => AlarmHappening::Acknowledged,
+            AlarmChange::Shelved => AlarmHappening::Shelved,
+            AlarmChange::Unshelved => AlarmHappening::Unshelved,
+        },
+        severity: record.severity,
+        by: record.by,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sightline_model::{AlarmId, AlarmSeverity};
-
-    fn alarm(id: &'static str, active: bool, since: i64) -> Alarm {
-        Alarm {
-            id: AlarmId(id.into()),
-            active,
-            severity: AlarmSeverity::High,
-            since: UtcMicros(since),
-            message: "m".into(),
-        }
-    }
-
-    fn states(book: &AlarmBook) -> Vec<AlarmState> {
-        book.cards().iter().map(|c| c.state).collect()
-    }
-
-    #[test]
-    fn an_alarm_goes_through_its_states_and_comes_back_unacknowledged() {
-        let mut book = AlarmBook::default();
-        let see = |book: &mut AlarmBook, active, since| {
-            book.see(&[alarm("a", active, since)], UtcMicros(since));
-            states(book)
-        };
-        assert_eq!(see(&mut book, true, 1), [AlarmState::Unacknowledged]);
-        book.acknowledge("a", "op").unwrap();
-        assert_eq!(see(&mut book, true, 1), [AlarmState::Acknowledged]);
-        assert_eq!(see(&mut book, false, 2), []);
-        assert_eq!(see(&mut book, true, 3), [AlarmState::Unacknowledged]);
-        assert_eq!(see(&mut book, false, 4), [AlarmState::Returned]);
-        book.acknowledge("a", "op").unwrap();
-        assert_eq!(see(&mut book, false, 4), []);
-        assert_eq!(book.acknowledge("a", "op"), Err(NoSuchAlarm));
-        let history: Vec<_> = book.history(9).iter().map(|c| c.state).collect();
-        assert_eq!(
-            history,
-            [
-                AlarmState::Returned,
-                AlarmState::Unacknowledged,
-                AlarmState::Acknowledged,
-                AlarmState::Unacknowledged
-            ]
-        );
-    }
-
-    #[test]
-    fn a_shelved_alarm_comes_back_by_itself() {
-        let mut book = AlarmBook::default();
-        book.see(&[alarm("a", true, 1)], UtcMicros(1));
-        let until = UtcMicros(100);
-        book.shelve("a", Some(until), "boss").unwrap();
-        book.see(&[alarm("a", true, 1)], UtcMicros(99));
-        assert_eq!(states(&book), [AlarmState::Shelved { until }]);
-        book.see(&[alarm("a", true, 1)], UtcMicros(100));
-        assert_eq!(states(&book), [AlarmState::Unacknowledged]);
-    }
+    use crate::events::Events;
+    use sightline_model::{AlarmSeverity, MockClock, MonoTime};
+    use std::sync::Arc;
+    use std::time::Duration;
 
     #[test]
     fn what_nobody_has_seen_stands_first() {
-        let mut book = AlarmBook::default();
-        let all = [
-            alarm("a", true, 1),
-            alarm("b", true, 2),
-            alarm("c", true, 3),
+        let clock = Arc::new(MockClock::new(MonoTime(0), UtcMicros(0)));
+        let events = Events::new(None, clock);
+        for id in ["a", "b", "c"] {
+            events.set(id.into(), AlarmSeverity::High, Some("x".into()));
+        }
+        events.acknowledge("a", None, "op").unwrap();
+        let minute = Duration::from_secs(60);
+        events.acknowledge("b", Some(minute), "boss").unwrap();
+        let told = cards(events.standing());
+        let told: Vec<_> = told
+            .into_iter()
+            .map(|c| (c.id, c.state, c.by.unwrap_or_default()))
+            .collect();
+        let until = UtcMicros(60_000_000);
+        let expected = [
+            ("c", AlarmState::Unacknowledged, ""),
+            ("a", AlarmState::Acknowledged, "op"),
+            ("b", AlarmState::Shelved { until }, "boss"),
         ];
-        book.see(&all, UtcMicros(1));
-        book.acknowledge("c", "op").unwrap();
-        book.shelve("b", Some(UtcMicros(50)), "boss").unwrap();
-        book.see(&all, UtcMicros(2));
-        let ids: Vec<_> = book.cards().iter().map(|c| c.id.as_str()).collect();
-        assert_eq!(ids, ["a", "c", "b"]);
+        assert_eq!(
+            told,
+            expected.map(|(id, state, by)| (id.into(), state, by.into()))
+        );
     }
 }

@@ -9,8 +9,8 @@ use sightline_configs::{Loaded, Station};
 use sightline_flow::{FlowCounters, StageSummary};
 use sightline_ingest::CameraHandle;
 use sightline_model::MonoTime;
+use sightline_wire::snapshot::RecipeCard;
 use sightline_wire::snapshot::{self as wire, Section, Stage};
-use sightline_wire::{Board, snapshot::RecipeCard};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,10 @@ use std::time::Duration;
 const SLOW: Duration = Duration::from_secs(1);
 /// Between two looks at the folders of recipes and bundles.
 const VERY_SLOW: Duration = Duration::from_secs(20);
+
+const DAY_US: i64 = 86_400_000_000;
+/// Parts shown on the belt, at most.
+const BELT: usize = 64;
 
 /// Makes the sections.
 pub struct Facts {
@@ -52,7 +56,9 @@ impl Facts {
                 version: env!("CARGO_PKG_VERSION").into(),
                 simulated: station.value.simulation.is_some(),
                 configuration_hash: station.hash.clone(),
-                users: house.users.facts(),
+                users: Vec::new(),
+                has_journal: house.journal.is_some(),
+                can_export: house.exports.is_some(),
             },
             base: station.base.clone(),
             broker: mqtt.map(|m| m.broker.clone()).unwrap_or_default(),
@@ -62,20 +68,18 @@ impl Facts {
         }
     }
 
-    /// What never changes.
-    pub fn post_station(&self, board: &Board) {
-        board.post(Section::Station(self.station.clone()));
-    }
-
     /// Everything that changed, as often as it is worth it.
-    pub fn post(&self, board: &Board, running: &Running, counters: &FlowCounters, consoles: usize) {
+    pub fn post(&self, running: &Running, counters: &FlowCounters, consoles: usize) {
+        let board = &self.house.board;
         let now = self.house.clock.now();
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         past.engines = past.engines.max(counters.workers);
         board.post(Section::Line(self.line(running, counters, past.engines)));
         board.post(Section::Cameras(cameras(&running.cameras, counters)));
         board.post(Section::Parts(self.house.parts().last()));
-        board.post(Section::Alarms(self.house.alarm_cards()));
+        let standing = self.house.events.standing();
+        board.post(Section::Alarms(super::alarms::cards(standing)));
+        board.post(Section::Install(self.installation()));
         board.post(Section::Pulse(wire::Pulse {
             at: self.house.utc(),
             uptime_s: now.since(self.house.start).as_secs(),
@@ -84,7 +88,11 @@ impl Facts {
             |last: Option<MonoTime>, every| last.is_none_or(|last| now.since(last) >= every);
         if is_due(past.slow, SLOW) {
             past.slow = Some(now);
-            board.post(Section::Timing(timing(counters)));
+            board.post(Section::Station(wire::StationFacts {
+                users: self.house.users.facts(),
+                ..self.station.clone()
+            }));
+            board.post(Section::Timing(timing(running, counters)));
             board.post(Section::Uplink(self.uplink(running)));
             board.post(Section::System(self.system(&mut past.cpu, now, consoles)));
         }
@@ -100,17 +108,15 @@ impl Facts {
 
     fn line(&self, running: &Running, counters: &FlowCounters, engines: usize) -> wire::LineFacts {
         let line = &counters.line;
-        let hold = running.hold.as_ref();
         let held = running.line.as_ref().is_some_and(|l| l.is_held());
-        let parts = self.house.parts();
+        let mut parts = self.house.parts();
         let uptime = self.house.clock.now().since(self.house.start);
         wire::LineFacts {
-            state: match (hold.is_some_and(|h| h.is_by_person()), held) {
-                (true, _) => wire::LineState::Stopped,
-                (false, true) => wire::LineState::Held,
-                (false, false) => wire::LineState::Running,
+            state: match (self.house.control.takes_parts(), held) {
+                (false, _) => wire::LineState::Stopped,
+                (true, true) => wire::LineState::Held,
+                (true, false) => wire::LineState::Running,
             },
-            can_stop: hold.is_some(),
             triggers: line.triggers,
             results: line.results,
             ok: line.ok,
@@ -125,8 +131,30 @@ impl Facts {
         }
     }
 
+    fn installation(&self) -> Option<wire::InstallFacts> {
+        let at = self.house.control.installation()?;
+        Some(wire::InstallFacts {
+            file: at.file,
+            by: at.by,
+            state: match at.done {
+                None => wire::InstallState::Running,
+                Some(true) => wire::InstallState::Done,
+                Some(false) => wire::InstallState::Refused,
+            },
+            took_s: at.took_s,
+            said: at.said,
+        })
+    }
+
     fn uplink(&self, running: &Running) -> Option<wire::UplinkFacts> {
-        let counters = running.uplink.as_ref()?.counters();
+        let uplink = running.uplink.as_ref()?;
+        let counters = uplink.counters();
+        let now = self.house.utc();
+        let certificate = |v: sightline_uplink::Validity| wire::CertificateFacts {
+            field: v.field.into(),
+            path: v.path.display().to_string(),
+            days_left: (v.not_after.0 - now.0).div_euclid(DAY_US) as i32,
+        };
         Some(wire::UplinkFacts {
             broker: self.broker.clone(),
             topic_root: self.topic_root.clone(),
@@ -136,6 +164,7 @@ impl Facts {
             acknowledged: counters.acknowledged,
             pending: counters.pending,
             refused: counters.refused,
+            certificates: uplink.certificates().into_iter().map(certificate).collect(),
         })
     }
 
@@ -164,12 +193,8 @@ impl Facts {
     }
 
     fn models(&self, running: &Running, active: &Active) -> wire::ModelFacts {
-        let installed = self.house.bundles.as_deref().map(installed::models);
-        let installed: Vec<_> = installed
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(_, card)| card)
-            .collect();
+        let installed = installed::all(&self.house);
+        let installed: Vec<_> = installed.into_iter().map(|i| i.card).collect();
         let refs = active.plan.models.iter().flat_map(|m| &m.refs);
         let looks = |r: &sightline_model::result::ModelRef| {
             let known = installed
@@ -185,7 +210,10 @@ impl Facts {
         };
         wire::ModelFacts {
             active: refs.map(looks).collect(),
-            previous: running.changeover.previous(),
+            previous: match installed::before(&self.house, active) {
+                Some(version) => vec![version],
+                None => running.changeover.previous(),
+            },
             installed,
         }
     }
@@ -257,7 +285,7 @@ fn cameras(cameras: &[CameraHandle], counters: &FlowCounters) -> Vec<wire::Camer
     cameras.iter().enumerate().map(camera).collect()
 }
 
-fn timing(counters: &FlowCounters) -> wire::TimingFacts {
+fn timing(running: &Running, counters: &FlowCounters) -> wire::TimingFacts {
     let s = &counters.stages;
     let stages = [
         (Stage::Capture, &s.capture),
@@ -281,6 +309,11 @@ fn timing(counters: &FlowCounters) -> wire::TimingFacts {
         high_water: q.high_water as u32,
         capacity: q.capacity as u32,
     };
+    let part = |p: sightline_verdict::OnTheWay| wire::BeltPart {
+        track: p.track.0,
+        way: p.way,
+        disposition: p.disposition,
+    };
     let gate = counters.gate.map(|g| wire::GateFacts {
         coming: counters.at_gate as u32,
         rejects: g.rejected,
@@ -292,6 +325,12 @@ fn timing(counters: &FlowCounters) -> wire::TimingFacts {
         stages: stages.into_iter().map(stage).collect(),
         queues: counters.queues.iter().map(queue).collect(),
         gate,
+        belt: running
+            .flow
+            .on_the_way(BELT)
+            .into_iter()
+            .map(part)
+            .collect(),
     }
 }
 
@@ -331,7 +370,7 @@ fn temperatures() -> Vec<(String, f32)> {
     all
 }
 
-fn os_name() -> String {
+pub fn os_name() -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = text.lines().find_map(|l| l.strip_prefix("PRETTY_NAME="));
     name.unwrap_or("Linux").trim_matches('"').to_owned()

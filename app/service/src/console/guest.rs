@@ -1,13 +1,19 @@
 //! One console: who is logged in there, what they ask, and what the station does about it. Roles are held here.
 
-use super::house::House;
-use super::installed;
-use super::{difference, house::Deeds};
-use sightline_model::{Disposition, MonoTime};
-use sightline_wire::ask::QualityFacts;
-use sightline_wire::{Answer, Ask, Guest, Refusal, Reply, Session};
+use super::dataset::{Dataset, Picture};
+use super::difference;
+use super::house::{Deeds, House};
+use super::past::Past;
+use super::{installed, support};
+use crate::control::Request;
+use sightline_journal::Review;
+use sightline_model::{Disposition, Evaluation, MonoTime, UtcMicros};
+use sightline_uplink::Outcome;
+use sightline_wire::ask::PartFilter;
+use sightline_wire::{Answer, Ask, Guest, Refusal, Reply, Role, Session};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The longest an alarm may be put aside.
 const LONGEST_SHELF_MINUTES: u32 = 8 * 60;
@@ -40,15 +46,18 @@ impl Guest for Visitor {
         self.act(ask, &session).unwrap_or_else(Reply::from)
     }
 
-    /// Nobody for a while: the operator again.
+    /// Nobody for a while, or no longer one who may: the operator again.
     fn session(&self) -> Session {
         let now = self.house.clock.now();
         let mut login = self.login();
-        if let Some(user) = &login.session.user
-            && now.since(login.last_seen) >= self.house.idle
-        {
-            self.house.audit(user, "log-out", "", "", "idle");
-            *login = Login::default();
+        if let Some(user) = &login.session.user {
+            let idle = now.since(login.last_seen) >= self.house.idle;
+            let changed = self.house.users.role_of(user) != Some(login.session.role);
+            if idle || changed {
+                let why = if idle { "idle" } else { "role changed" };
+                self.house.audit(user, "log-out", "", "", why);
+                *login = Login::default();
+            }
         }
         login.session.clone()
     }
@@ -69,6 +78,7 @@ impl Visitor {
     fn act(&self, ask: Ask, session: &Session) -> Done {
         let house = &self.house;
         let who = session.user.as_deref().unwrap_or("operator");
+        let rows = |limit: u32| limit.min(ROWS) as usize;
         match ask {
             Ask::LogIn { user, pin } => self.log_in(&user, &pin),
             Ask::LogOut => {
@@ -79,45 +89,90 @@ impl Visitor {
                 done()
             }
             Ask::StillHere => done(),
-            Ask::Acknowledge { alarm } => self.acknowledge(who, &alarm),
+            Ask::Acknowledge { alarm } => self.acknowledge(who, alarm, None, ""),
             Ask::Shelve {
                 alarm,
                 minutes,
                 reason,
-            } => self.shelve(who, &alarm, minutes, &reason),
-            Ask::Unshelve { alarm } => {
-                house
-                    .alarms(|book| book.shelve(&alarm, None, who))
-                    .map_err(|_| Refusal::NotThere)?;
-                house.audit(who, "unshelve-alarm", "shelved", "active", &alarm);
-                done()
+            } => {
+                let minutes = minutes.clamp(1, LONGEST_SHELF_MINUTES);
+                let time = Duration::from_secs(u64::from(minutes) * 60);
+                self.acknowledge(who, alarm, Some(time), &needed(&reason)?)
             }
-            Ask::StopLine => self.hold(who, true),
-            Ask::StartLine => self.hold(who, false),
+            Ask::Unshelve { alarm } => {
+                let action = format!("unshelve-alarm {alarm}");
+                self.through_the_door(who, &action, Request::UnshelveAlarm { id: alarm }, "")
+            }
+            Ask::StopLine => self.through_the_door(who, "stop-line", Request::Stop, ""),
+            Ask::StartLine => {
+                let start = Request::Start {
+                    single: false,
+                    job_id: None,
+                };
+                self.through_the_door(who, "start-line", start, "")
+            }
             Ask::ChangeRecipe { file, reason } => self.change_recipe(who, &file, &reason),
             Ask::CompareRecipe { file } => self.compare(&file),
             Ask::ActivateModel {
                 name,
                 version,
                 reason,
-            } => self.activate_model(who, &name, &version, &reason),
+            } => self.activate_model(who, name, version, &reason),
             Ask::RollBackModel { reason } => self.roll_back(who, &reason),
-            Ask::Rejects { limit } => {
-                let parts = house.parts().rejects(limit.min(ROWS) as usize);
-                Ok(Answer::Parts(parts).into())
-            }
+            Ask::Rejects(filter) => self.parts(&filter),
             Ask::Picture { seq, view } => self.picture(seq, view),
-            Ask::Overrule { seq, good, reason } => self.overrule(who, seq, good, &reason),
+            Ask::Overrule { seq, good, reason } => self.review(who, seq, good, &reason),
             Ask::Quality { minutes } => {
-                let quality: QualityFacts = house.parts().quality(minutes, house.utc());
+                let quality = self.past()?.quality(minutes, house.utc()).map_err(failed)?;
                 Ok(Answer::Quality(Box::new(quality)).into())
             }
-            Ask::Audit { limit } => Ok(Answer::Audit(house.trail(limit.min(ROWS) as usize)).into()),
-            Ask::AlarmHistory { limit } => {
-                let limit = limit.min(ROWS) as usize;
-                let history = house.alarms(|book| book.history(limit));
-                Ok(Answer::AlarmHistory(history).into())
+            Ask::Audit { limit } => {
+                let trail = self.past()?.trail(rows(limit)).map_err(failed)?;
+                Ok(Answer::Audit(trail).into())
             }
+            Ask::AlarmHistory { limit } => {
+                let changes = self.past()?.alarms(rows(limit)).map_err(failed)?;
+                Ok(Answer::AlarmHistory(changes).into())
+            }
+            Ask::ExportReviewed => {
+                let list = Dataset::in_exports(self.exports()?).write_list(&self.past()?);
+                self.written(who, "export-reviewed", list)
+            }
+            Ask::ExportSupport => self.written(
+                who,
+                "export-support",
+                support::write(house, self.exports()?),
+            ),
+            Ask::SetUser { name, role, pin } => self.set_user(who, &name, role, &pin),
+            Ask::RemoveUser { name } => {
+                let before = house.users.remove(&name).map_err(failed)?;
+                house.audit(
+                    who,
+                    &format!("remove-user {name}"),
+                    &role_name(before),
+                    "",
+                    "",
+                );
+                done()
+            }
+        }
+    }
+
+    /// What happened before.
+    fn past(&self) -> Result<Past, Refusal> {
+        let journal = self.house.journal.as_ref().ok_or(Refusal::NotKept)?;
+        Past::of(journal).map_err(failed)
+    }
+
+    fn exports(&self) -> Result<&Path, Refusal> {
+        self.house.exports.as_deref().ok_or(Refusal::NotKept)
+    }
+
+    /// Through the one door for commands: carried out on the station's main thread, between parts, and written down there.
+    fn through_the_door(&self, who: &str, action: &str, request: Request, why: &str) -> Done {
+        match self.house.control.ask(action, request, who, why) {
+            Outcome::Done(_) => done(),
+            Outcome::Refused(why) => Err(Refusal::Failed(why)),
         }
     }
 
@@ -133,8 +188,7 @@ impl Visitor {
                     session,
                     last_seen: now,
                 };
-                let role = format!("{role:?}").to_lowercase();
-                self.house.audit(user, "log-in", "", &role, "");
+                self.house.audit(user, "log-in", "", &role_name(role), "");
                 done()
             }
             Err(refusal) => {
@@ -144,45 +198,38 @@ impl Visitor {
         }
     }
 
-    fn acknowledge(&self, who: &str, alarm: &str) -> Done {
-        self.house
-            .alarms(|book| book.acknowledge(alarm, who))
-            .map_err(|_| Refusal::NotThere)?;
-        if alarm.starts_with("gate-")
-            && let Some(deeds) = self.house.deeds()
-        {
-            deeds.acknowledge_gate();
+    fn acknowledge(
+        &self,
+        who: &str,
+        alarm: String,
+        shelve: Option<Duration>,
+        reason: &str,
+    ) -> Done {
+        if self.house.events.state_of(&alarm).is_none() {
+            return Err(Refusal::NotThere);
         }
-        self.house.audit(
-            who,
-            "acknowledge-alarm",
-            "unacknowledged",
-            "acknowledged",
-            alarm,
-        );
-        done()
+        let verb = match shelve {
+            Some(_) => "shelve-alarm",
+            None => "acknowledge-alarm",
+        };
+        let action = format!("{verb} {alarm}");
+        let request = Request::AckAlarm { id: alarm, shelve };
+        self.through_the_door(who, &action, request, reason)
     }
 
-    fn shelve(&self, who: &str, alarm: &str, minutes: u32, reason: &str) -> Done {
-        let reason = needed(reason)?;
-        let minutes = minutes.clamp(1, LONGEST_SHELF_MINUTES);
-        let until =
-            sightline_model::UtcMicros(self.house.utc().0 + i64::from(minutes) * 60_000_000);
+    fn written(&self, who: &str, action: &str, made: anyhow::Result<(PathBuf, u32)>) -> Done {
+        let (path, items) = made.map_err(failed)?;
+        let path = path.display().to_string();
+        self.house.audit(who, action, "", &path, "");
+        Ok(Answer::Written { path, items }.into())
+    }
+
+    fn set_user(&self, who: &str, name: &str, role: Role, pin: &str) -> Done {
+        let before = self.house.users.set(name, role, pin).map_err(failed)?;
+        let before = before.map(role_name).unwrap_or_default();
+        let action = format!("set-user {name}");
         self.house
-            .alarms(|book| book.shelve(alarm, Some(until), who))
-            .map_err(|_| Refusal::NotThere)?;
-        let new = format!("shelved for {minutes} min");
-        self.house.audit(who, "shelve-alarm", alarm, &new, &reason);
-        done()
-    }
-
-    fn hold(&self, who: &str, on: bool) -> Done {
-        let deeds = self.deeds()?;
-        let hold = deeds.hold.as_ref().ok_or(Refusal::NotKept)?;
-        let was = hold.by_person(on);
-        let name = |stopped| if stopped { "stopped" } else { "running" };
-        let action = if on { "stop-line" } else { "start-line" };
-        self.house.audit(who, action, name(was), name(on), "");
+            .audit(who, &action, &before, &role_name(role), "");
         done()
     }
 
@@ -219,16 +266,20 @@ impl Visitor {
             .ok_or(Refusal::NotThere)
     }
 
-    fn activate_model(&self, who: &str, name: &str, version: &str, reason: &str) -> Done {
+    fn activate_model(&self, who: &str, name: String, version: String, reason: &str) -> Done {
         let reason = needed(reason)?;
         let deeds = self.deeds()?;
-        let folder = self.house.bundles.as_ref().ok_or(Refusal::NotKept)?;
-        let (path, _) = installed::models(folder)
+        let chosen = installed::all(&self.house)
             .into_iter()
-            .find(|(_, card)| card.name == name && card.version == version)
+            .find(|c| c.card.name == name && c.card.version == version)
             .ok_or(Refusal::NotThere)?;
+        if chosen.is_stored {
+            let request = Request::ActivateModel { name, version };
+            return self.through_the_door(who, "activate-model", request, &reason);
+        }
         let before = deeds.models();
-        deeds.changeover.to_model(&path, who).map_err(failed)?;
+        let changed = deeds.changeover.to_model(&chosen.folder, who);
+        changed.map_err(failed)?;
         self.house
             .audit(who, "activate-model", &before, &deeds.models(), &reason);
         done()
@@ -237,6 +288,11 @@ impl Visitor {
     fn roll_back(&self, who: &str, reason: &str) -> Done {
         let reason = needed(reason)?;
         let deeds = self.deeds()?;
+        let active = deeds.changeover.active();
+        if let Some((name, _)) = installed::from_store(&self.house, &active) {
+            let request = Request::RollbackModel { name };
+            return self.through_the_door(who, "roll-back-model", request, &reason);
+        }
         let before = deeds.models();
         deeds.changeover.back(who).map_err(failed)?;
         self.house
@@ -244,9 +300,24 @@ impl Visitor {
         done()
     }
 
+    fn parts(&self, filter: &PartFilter) -> Done {
+        let limit = filter.limit.min(ROWS) as usize;
+        let found = self.past()?.parts(filter, limit, self.house.utc());
+        let mut found = found.map_err(failed)?;
+        let parts = self.house.parts();
+        for card in &mut found {
+            let kept = parts.pictures(card.seq);
+            for (view, kept) in card.views.iter_mut().zip(kept) {
+                view.has_picture = kept.is_some();
+            }
+        }
+        Ok(Answer::Parts(found).into())
+    }
+
     fn picture(&self, seq: u64, view: u16) -> Done {
         let parts = self.house.parts();
-        let kept = parts.picture(seq, view.into()).ok_or(Refusal::NotKept)?;
+        let kept = parts.pictures(seq).get(usize::from(view));
+        let kept = kept.and_then(Option::as_ref).ok_or(Refusal::NotKept)?;
         let (head, pixels) = kept.fitting(PICTURE).ok_or(Refusal::NotKept)?;
         Ok(Reply {
             answer: Answer::Picture(head),
@@ -254,17 +325,46 @@ impl Visitor {
         })
     }
 
-    fn overrule(&self, who: &str, seq: u64, good: bool, reason: &str) -> Done {
+    fn review(&self, who: &str, seq: u64, good: bool, reason: &str) -> Done {
         let reason = needed(reason)?;
-        let before = self.house.parts().overrule(seq, good);
-        let before = before.ok_or(Refusal::NotThere)?;
+        let journal = self.house.journal.as_ref().ok_or(Refusal::NotKept)?;
+        let past = self.past()?;
+        let part = past.part(seq).map_err(failed)?.ok_or(Refusal::NotThere)?;
         let name = |good| if good { "good" } else { "bad" };
-        let old = match (before.overruled, before.disposition) {
+        let old = match (part.overruled, part.disposition) {
             (Some(good), _) => name(good),
             (None, Disposition::Pass) => "passed",
             (None, Disposition::Reject) => "rejected",
         };
-        let action = format!("review {}", before.event_id);
+        let action = format!("review {}", part.event_id);
+        let review = Review {
+            id: 0,
+            at: UtcMicros(0),
+            seq,
+            event_id: part.event_id.parse().map_err(|_| Refusal::NotThere)?,
+            by: who.to_owned(),
+            evaluation: match good {
+                true => Evaluation::OK,
+                false => Evaluation::NotOK,
+            },
+            comment: reason.clone(),
+        };
+        // Its pictures leave with it, before they make room for others.
+        if let Some(exports) = &self.house.exports {
+            let pictures: Vec<Picture> = {
+                let parts = self.house.parts();
+                let kept = parts.pictures(seq).iter().enumerate();
+                kept.filter_map(|(i, kept)| Picture::of(i, kept.as_ref()?))
+                    .collect()
+            };
+            Dataset::in_exports(exports)
+                .keep(part, &pictures)
+                .map_err(failed)?;
+        }
+        journal
+            .review(review.clone())
+            .map_err(|e| failed(e.into()))?;
+        self.house.tell_review(&review);
         self.house.audit(who, &action, old, name(good), &reason);
         done()
     }
@@ -276,20 +376,14 @@ impl Visitor {
 }
 
 impl Deeds {
-    /// A person has seen to the gate.
-    fn acknowledge_gate(&self) {
-        if let Some(hold) = &self.hold {
-            hold.gate_was_seen_to();
-        }
-        self.flow.acknowledge_gate();
-    }
-
     /// The models that look, for the trail.
     fn models(&self) -> String {
-        let active = self.changeover.active();
-        let refs = active.plan.models.iter().flat_map(|m| &m.refs);
-        Vec::from_iter(refs.map(|r| format!("{} {}", r.name, r.version))).join(", ")
+        self.changeover.active().models().join(", ")
     }
+}
+
+fn role_name(role: Role) -> String {
+    format!("{role:?}").to_lowercase()
 }
 
 fn done() -> Done {

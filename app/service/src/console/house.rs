@@ -1,35 +1,36 @@
-//! What all consoles share: pictures, parts, alarms, users, trail, and the ways to act on the line.
+//! What all consoles share: pictures, parts, users, the journal, and the ways to act on the line.
 
-use super::alarms::AlarmBook;
 use super::guest::Visitor;
 use super::parts::Parts;
 use super::previews::Previews;
 use super::users::Users;
 use crate::changeover::Changeover;
+use crate::control::Control;
 use crate::events::Events;
-use crate::gate::LineHold;
 use sightline_configs::console::Console as Config;
 use sightline_configs::{Loaded, Station};
-use sightline_flow::FlowHandle;
+use sightline_journal::Journal;
 use sightline_model::{Clock, InspectionResult, MonoTime, UtcMicros};
-use sightline_wire::ask::AuditRow;
+use sightline_uplink::Uplink;
+use sightline_uplink::payload::{ReviewMessage, to_json};
 use sightline_wire::preview::{PreviewHead, Wish};
-use sightline_wire::snapshot::AlarmCard;
-use sightline_wire::{Guest, Host};
-use std::collections::VecDeque;
+use sightline_wire::{Board, Guest, Host};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// Rows of the audit trail kept in memory.
-const TRAIL: usize = 1_000;
+/// What acts on the line and remembers; there before the flow is.
+#[derive(Clone)]
+pub struct Means {
+    pub events: Arc<Events>,
+    pub control: Arc<Control>,
+    pub journal: Option<Journal>,
+    pub uplink: Option<Arc<Uplink>>,
+}
 
-/// What acts on the line.
+/// What acts on the line once it runs.
 pub struct Deeds {
-    pub flow: Arc<FlowHandle>,
     pub changeover: Arc<Changeover>,
-    /// A line that can be stopped.
-    pub hold: Option<LineHold>,
 }
 
 /// Shared by all consoles.
@@ -41,11 +42,20 @@ pub struct House {
     /// Where recipes and bundles are looked for.
     pub(super) recipes: PathBuf,
     pub(super) bundles: Option<PathBuf>,
-    events: Arc<Events>,
+    /// The model store.
+    pub(super) store: Option<PathBuf>,
+    /// Where reviewed parts and bundles for support are written.
+    pub(super) exports: Option<PathBuf>,
+    /// The station's file, and its digest.
+    pub(super) configuration: PathBuf,
+    pub(super) configuration_hash: String,
+    pub(super) events: Arc<Events>,
+    pub(super) control: Arc<Control>,
+    pub(super) journal: Option<Journal>,
+    pub(super) board: Arc<Board>,
+    uplink: Option<Arc<Uplink>>,
     previews: Arc<Previews>,
     parts: Mutex<Parts>,
-    alarms: Mutex<AlarmBook>,
-    trail: Mutex<VecDeque<AuditRow>>,
     deeds: OnceLock<Deeds>,
 }
 
@@ -58,27 +68,34 @@ impl House {
         station: &Loaded<Station>,
         config: &Config,
         clock: Arc<dyn Clock>,
-        events: Arc<Events>,
+        means: Means,
     ) -> anyhow::Result<Self> {
         let cameras: Vec<String> = (station.value.cameras.iter())
             .map(|c| c.name.clone())
             .collect();
         let users = match &config.users_file {
             Some(file) => Users::load(&station.base.join(file))?,
-            None => Users::new(Vec::new()),
+            None => Users::nobody(),
         };
+        let at = |path: &PathBuf| station.base.join(path);
         let recipe = station.base.join(&station.value.recipe);
         Ok(Self {
             start: clock.now(),
             users,
             idle: Duration::from_secs(config.idle_s),
             recipes: recipe.parent().map(Into::into).unwrap_or_default(),
-            bundles: config.bundles.as_ref().map(|b| station.base.join(b)),
-            events,
+            bundles: config.bundles.as_ref().map(at),
+            store: station.value.models.as_ref().map(|m| at(&m.store)),
+            exports: config.exports.as_ref().map(at),
+            configuration: station.source.file.clone(),
+            configuration_hash: station.hash.clone(),
+            events: means.events,
+            control: means.control,
+            journal: means.journal,
+            uplink: means.uplink,
+            board: Arc::default(),
             previews: Arc::new(Previews::new(cameras.len(), config.preview_px)),
             parts: Mutex::new(Parts::new(cameras, config.reject_pictures_mb << 20)),
-            alarms: Mutex::default(),
-            trail: Mutex::default(),
             deeds: OnceLock::new(),
             clock,
         })
@@ -107,45 +124,30 @@ impl House {
 
     /// A part was decided: called on the flow's result thread.
     pub fn told(&self, result: &InspectionResult) {
-        let deadline = self
-            .deeds()
-            .map_or(Duration::ZERO, |d| d.changeover.deadline());
-        let deadline_ms = deadline.as_secs_f32() * 1e3;
-        self.parts()
-            .told(result, deadline_ms, self.utc(), &self.previews);
+        self.parts().told(result, &self.previews);
     }
 
-    /// The alarms as they stand now, after `change`.
-    pub(super) fn alarms<T>(&self, change: impl FnOnce(&mut AlarmBook) -> T) -> T {
-        let now = self.utc();
-        let mut book = lock(&self.alarms);
-        book.see(&self.events.all(), now);
-        let done = change(&mut book);
-        book.see(&self.events.all(), now);
-        done
-    }
-
-    pub(super) fn alarm_cards(&self) -> Vec<AlarmCard> {
-        self.alarms(|book| book.cards().to_vec())
-    }
-
-    /// Writes into the audit trail.
+    /// Writes into the audit trail, the one that commands over MQTT are in, too.
     pub(super) fn audit(&self, actor: &str, action: &str, old: &str, new: &str, reason: &str) {
-        tracing::info!(actor, action, old, new, reason, "audit");
-        let mut trail = lock(&self.trail);
-        trail.truncate(TRAIL - 1);
-        trail.push_front(AuditRow {
-            at: self.utc(),
-            actor: actor.into(),
-            action: action.into(),
-            old: old.into(),
-            new: new.into(),
-            reason: reason.into(),
-        });
+        let value = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        self.control
+            .audit(actor, action, value(old), value(new), reason);
     }
 
-    pub(super) fn trail(&self, limit: usize) -> Vec<AuditRow> {
-        lock(&self.trail).iter().take(limit).cloned().collect()
+    /// Tells the MES what a person said of a part.
+    pub(super) fn tell_review(&self, review: &sightline_journal::Review) {
+        if let Some(uplink) = &self.uplink {
+            let message = ReviewMessage {
+                schema: "sightline.review.v1".into(),
+                event_id: review.event_id.to_string(),
+                seq: review.seq,
+                at: self.utc().to_rfc3339(),
+                by: review.by.clone(),
+                evaluation: review.evaluation,
+                comment: review.comment.clone(),
+            };
+            uplink.say("review", to_json(&message));
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The recipes and bundles that a console can choose from: what lies in two folders, looked at afresh when asked.
 
-use crate::changeover::Changeover;
+use super::house::House;
+use crate::changeover::{Active, Changeover};
+use crate::store::Store;
 use sightline_engine::{Bundle, Task};
 use sightline_wire::snapshot::{ModelCard, RecipeCard};
 use std::path::{Path, PathBuf};
@@ -41,12 +43,65 @@ pub fn recipe(file: &Path, changeover: &Changeover) -> RecipeCard {
     }
 }
 
-/// Every bundle in a folder whose manifest can be read, with its folder.
-pub fn models(folder: &Path) -> Vec<(PathBuf, ModelCard)> {
-    let bundle = |path: PathBuf| {
-        let bundle = Bundle::load(&path).ok()?;
-        Some((path, card(&bundle)))
+/// A bundle that can be chosen.
+pub struct Choice {
+    pub card: ModelCard,
+    pub folder: PathBuf,
+    /// It is one of the store.
+    pub is_stored: bool,
+}
+
+/// Every bundle of the store and of the folder beside it, those of the store first.
+pub fn all(house: &House) -> Vec<Choice> {
+    let stored = house.store.as_deref().map(|root| {
+        let folders = Store::open(root).and_then(|store| store.folders());
+        folders.unwrap_or_else(|error| {
+            tracing::warn!("the model store cannot be listed: {error:#}");
+            Vec::new()
+        })
+    });
+    let stored = stored.unwrap_or_default().into_iter().filter_map(bundle);
+    let lying = house.bundles.as_deref().map(models).unwrap_or_default();
+    let choice = |is_stored| {
+        move |(folder, card)| Choice {
+            card,
+            folder,
+            is_stored,
+        }
     };
+    let mut all: Vec<Choice> = stored.map(choice(true)).collect();
+    for lies in lying.into_iter().map(choice(false)) {
+        let same =
+            |c: &Choice| (&c.card.name, &c.card.version) == (&lies.card.name, &lies.card.version);
+        if !all.iter().any(same) {
+            all.push(lies);
+        }
+    }
+    all
+}
+
+/// The active model that the store lets look, if there is one.
+pub fn from_store(house: &House, active: &Active) -> Option<(String, Vec<String>)> {
+    let store = Store::open(house.store.as_deref()?).ok()?;
+    let refs = active.plan.models.iter().flat_map(|m| &m.refs);
+    refs.filter_map(|r| Some((r.name.clone(), store.activated(&r.name).ok()?)))
+        .find(|(_, versions)| !versions.is_empty())
+}
+
+/// What the store would go back to.
+pub fn before(house: &House, active: &Active) -> Option<String> {
+    let (name, versions) = from_store(house, active)?;
+    let before = versions.len().checked_sub(2).map(|i| versions[i].as_str());
+    Some(format!("{name} {}", before.unwrap_or("(recipe)")))
+}
+
+fn bundle(path: PathBuf) -> Option<(PathBuf, ModelCard)> {
+    let bundle = Bundle::load(&path).ok()?;
+    Some((path, card(&bundle)))
+}
+
+/// Every bundle in a folder whose manifest can be read, with its folder.
+fn models(folder: &Path) -> Vec<(PathBuf, ModelCard)> {
     entries(folder).into_iter().filter_map(bundle).collect()
 }
 

@@ -1,11 +1,12 @@
 //! The station's side of its consoles: what they see, and what people at them may do.
 //!
-//! What lives here: small pictures for people ([`previews`]), the last parts ([`parts`]), what was done about alarms
-//! ([`alarms`]), who may log in ([`users`]), one console's questions and commands ([`guest`]), and the state put up for all
-//! ([`facts`]). Nothing here is on the way of a frame but [`PreviewTap`], which copies a small picture and waits for nothing.
+//! What lives here: small pictures for people ([`previews`]), the last parts ([`parts`]), what happened before, from the
+//! journal ([`past`]), who may log in ([`users`]), one console's questions and commands ([`guest`]), the state put up for
+//! all ([`facts`]), what is written for others ([`dataset`], [`support`]). Nothing here is on the way of a frame but [`PreviewTap`], which copies a small picture and waits for nothing.
 //! Where to start: [`Begun`], then `house.rs`.
 
 mod alarms;
+mod dataset;
 mod difference;
 mod facts;
 mod guest;
@@ -13,11 +14,13 @@ mod house;
 mod installed;
 pub mod open;
 mod parts;
+mod past;
 mod previews;
 mod shrink;
+mod support;
 pub mod users;
 
-pub use house::{Deeds, House};
+pub use house::{Deeds, House, Means};
 
 use crate::station::Running;
 use house::Reception;
@@ -26,13 +29,12 @@ use sightline_configs::{Loaded, Station};
 use sightline_flow::FlowCounters;
 use sightline_frames::TapSink;
 use sightline_model::Clock;
-use sightline_wire::{Board, Server, ServerSettings};
+use sightline_wire::{Server, ServerSettings};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Listens for consoles as long as it lives.
 pub struct Console {
-    board: Arc<Board>,
     server: Server,
     facts: facts::Facts,
 }
@@ -47,12 +49,12 @@ impl Begun {
     pub fn new(
         station: &Loaded<Station>,
         clock: &Arc<dyn Clock>,
-        events: &Arc<crate::events::Events>,
+        means: &Means,
     ) -> anyhow::Result<Option<Self>> {
         let Some(config) = &station.value.console else {
             return Ok(None);
         };
-        let house = House::new(station, config, clock.clone(), events.clone())?;
+        let house = House::new(station, config, clock.clone(), means.clone())?;
         Ok(Some(Self {
             house: Arc::new(house),
         }))
@@ -72,7 +74,7 @@ impl Begun {
     pub fn open(self, station: &Loaded<Station>, deeds: Deeds) -> anyhow::Result<Console> {
         let Self { house } = self;
         house.begin(deeds);
-        let board = Arc::new(Board::default());
+        let board = house.board.clone();
         let config = station.value.console.clone().unwrap_or_default();
         let settings = ServerSettings {
             mode: config.mode(),
@@ -81,13 +83,8 @@ impl Begun {
             ..ServerSettings::at(station.base.join(&config.socket))
         };
         let facts = facts::Facts::new(station, house.clone());
-        facts.post_station(&board);
-        let server = Server::start(settings, board.clone(), Arc::new(Reception(house)))?;
-        Ok(Console {
-            board,
-            server,
-            facts,
-        })
+        let server = Server::start(settings, board, Arc::new(Reception(house)))?;
+        Ok(Console { server, facts })
     }
 }
 
@@ -95,7 +92,7 @@ impl Console {
     /// Puts up how the station stands. To be called a few times a second.
     pub fn look(&self, running: &Running, counters: &FlowCounters) {
         let consoles = self.server.consoles();
-        self.facts.post(&self.board, running, counters, consoles);
+        self.facts.post(running, counters, consoles);
     }
 
     /// Somebody is there to act.

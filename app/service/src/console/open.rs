@@ -40,6 +40,7 @@ pub fn prepare(
         socket: socket.clone(),
         users_file: Some(users_file),
         bundles: bundle.parent().map(Path::to_path_buf),
+        exports: Some(scratch.join("exports")),
         ..Config::default()
     });
     Ok(socket)

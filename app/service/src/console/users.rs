@@ -8,8 +8,8 @@ use sightline_model::MonoTime;
 use sightline_wire::ask::UserFacts;
 use sightline_wire::{Refusal, Role};
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Wrong PINs until the first wait.
@@ -48,8 +48,11 @@ struct Tries {
 }
 
 /// The users and their tries.
+#[derive(Default)]
 pub struct Users {
-    list: Vec<User>,
+    /// Their file; absent: nobody may log in, and nobody can be added.
+    path: Option<PathBuf>,
+    list: Mutex<Vec<User>>,
     tries: Mutex<BTreeMap<String, Tries>>,
 }
 
@@ -66,21 +69,36 @@ pub fn hash(pin: &str) -> anyhow::Result<String> {
 
 /// Adds a user to the file, or gives one another role and PIN.
 pub fn set(path: &Path, name: &str, role: Role, pin: &str) -> anyhow::Result<()> {
-    let mut file = if path.exists() {
-        read(path)?
-    } else {
-        File::default()
+    let mut list = match path.exists() {
+        true => read(path)?.users,
+        false => Vec::new(),
     };
-    let user = User {
+    put(&mut list, user(name, role, pin)?);
+    write(path, list)
+}
+
+fn user(name: &str, role: Role, pin: &str) -> anyhow::Result<User> {
+    let plain = |c: char| c.is_alphanumeric() || " .-_".contains(c);
+    if name.trim() != name || !(1..=20).contains(&name.chars().count()) || !name.chars().all(plain)
+    {
+        bail!("expected a name of 1 to 20 letters, digits, ` `, `.`, `-` and `_`, found `{name}`");
+    }
+    Ok(User {
         name: name.to_owned(),
         role,
         pin_hash: hash(pin)?,
-    };
-    match file.users.iter_mut().find(|u| u.name == name) {
+    })
+}
+
+fn put(list: &mut Vec<User>, user: User) {
+    match list.iter_mut().find(|u| u.name == user.name) {
         Some(known) => *known = user,
-        None => file.users.push(user),
+        None => list.push(user),
     }
-    let text = toml::to_string(&file)?;
+}
+
+fn write(path: &Path, users: Vec<User>) -> anyhow::Result<()> {
+    let text = toml::to_string(&File { users })?;
     let fresh = path.with_extension("new");
     write_private(&fresh, &text).with_context(|| format!("cannot write {}", fresh.display()))?;
     std::fs::rename(&fresh, path).with_context(|| format!("cannot write {}", path.display()))
@@ -128,15 +146,67 @@ impl Users {
                 );
             }
         }
-        Ok(Self::new(list))
+        Ok(Self {
+            path: Some(path.to_owned()),
+            list: Mutex::new(list),
+            tries: Mutex::default(),
+        })
     }
 
-    /// These users.
-    pub fn new(list: Vec<User>) -> Self {
-        Self {
-            list,
-            tries: Mutex::default(),
+    /// Nobody may log in.
+    pub fn nobody() -> Self {
+        Self::default()
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<User>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `name` may do, if there is such a user.
+    pub fn role_of(&self, name: &str) -> Option<Role> {
+        let list = self.list();
+        list.iter().find(|u| u.name == name).map(|u| u.role)
+    }
+
+    /// Adds a user, or gives one another role and PIN. Returns the role they had.
+    ///
+    /// # Errors
+    /// Nobody would be left who may do this; the file cannot be written; the name or PIN is not one.
+    pub fn set(&self, name: &str, role: Role, pin: &str) -> anyhow::Result<Option<Role>> {
+        let before = self.role_of(name);
+        let user = user(name, role, pin)?;
+        self.change(|list| put(list, user))?;
+        self.tries().remove(name);
+        Ok(before)
+    }
+
+    /// Takes a user away. Returns the role they had.
+    ///
+    /// # Errors
+    /// As [`Users::set`].
+    pub fn remove(&self, name: &str) -> anyhow::Result<Role> {
+        let before = self.role_of(name);
+        let before = before.with_context(|| format!("expected a user, found no `{name}`"))?;
+        self.change(|list| list.retain(|u| u.name != name))?;
+        Ok(before)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<User>)) -> anyhow::Result<()> {
+        let path = self.path.as_deref();
+        let path = path.context("expected console.users_file in the configuration, found none")?;
+        let mut list = self.list();
+        let mut after = list.clone();
+        change(&mut after);
+        if !after.iter().any(|u| u.role == Role::Administrator) {
+            bail!("expected an administrator to be left, found none; name another one first");
         }
+        write(path, after.clone())?;
+        *list = after;
+        Ok(())
+    }
+
+    fn tries(&self) -> MutexGuard<'_, BTreeMap<String, Tries>> {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Names and roles.
@@ -145,13 +215,13 @@ impl Users {
             name: u.name.clone(),
             role: u.role,
         };
-        self.list.iter().map(fact).collect()
+        self.list().iter().map(fact).collect()
     }
 
     /// The role of `name`, if the PIN is theirs. One PIN is looked at at a time, whichever console it comes from.
     pub fn check(&self, name: &str, pin: &str, now: MonoTime) -> Result<Role, Refusal> {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let user = self.list.iter().find(|u| u.name == name);
+        let mut tries = self.tries();
+        let user = self.list().iter().find(|u| u.name == name).cloned();
         // Names are no secret, the console lists them; unknown ones are not remembered.
         let user = user.ok_or(Refusal::WrongPin)?;
         let tried = tries.entry(name.to_owned()).or_default();
@@ -160,7 +230,7 @@ impl Users {
             let wait_s = left.as_secs_f64().ceil() as u32;
             return Err(Refusal::Locked { wait_s });
         }
-        if pin.len() <= LONGEST_PIN && is_right(user, pin) {
+        if pin.len() <= LONGEST_PIN && is_right(&user, pin) {
             *tried = Tries::default();
             return Ok(user.role);
         }
@@ -190,11 +260,10 @@ mod tests {
     use super::*;
 
     fn users() -> Users {
-        Users::new(vec![User {
-            name: "ann".into(),
-            role: Role::Engineer,
-            pin_hash: hash("4711").unwrap(),
-        }])
+        Users {
+            list: Mutex::new(vec![user("ann", Role::Engineer, "4711").unwrap()]),
+            ..Users::default()
+        }
     }
 
     #[test]
@@ -247,5 +316,38 @@ mod tests {
         );
         assert!(!std::fs::read_to_string(&path).unwrap().contains("5678"));
         assert!(set(&path, "bob", Role::Operator, "12").is_err());
+    }
+
+    #[test]
+    fn an_administrator_changes_users_and_one_always_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.toml");
+        set(&path, "root", Role::Administrator, "1111").unwrap();
+        let users = Users::load(&path).unwrap();
+        assert_eq!(users.set("bob", Role::Operator, "2222").unwrap(), None);
+        let before = users.set("bob", Role::Engineer, "3333").unwrap();
+        assert_eq!(before, Some(Role::Operator));
+        assert_eq!(
+            users.check("bob", "3333", MonoTime(0)),
+            Ok(Role::Engineer),
+            "at once"
+        );
+        for gone in [
+            users.remove("root").map(|_| ()),
+            users.set("root", Role::Engineer, "1111").map(|_| ()),
+            users.set("../x", Role::Operator, "1111").map(|_| ()),
+            users.remove("nobody").map(|_| ()),
+        ] {
+            assert!(gone.is_err());
+        }
+        let again = Users::load(&path).unwrap();
+        assert_eq!(again.role_of("bob"), Some(Role::Engineer));
+        assert_eq!(users.remove("bob").unwrap(), Role::Engineer);
+        assert_eq!(Users::load(&path).unwrap().facts().len(), 1);
+        assert!(
+            Users::nobody()
+                .set("ann", Role::Administrator, "1111")
+                .is_err()
+        );
     }
 }

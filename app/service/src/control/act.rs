@@ -65,8 +65,11 @@ impl Control {
             }
         }
         let installing = lock(&self.standing).installing.take();
-        match installing.map(Installing::ended) {
-            Some(Ok((job, outcome))) => self.conclude(*job, None, outcome),
+        match installing.map(|going| going.ended(self.clock.now())) {
+            Some(Ok((job, installed, outcome))) => {
+                lock(&self.standing).installed = Some(installed);
+                self.conclude(*job, None, outcome);
+            }
             Some(Err(still)) => lock(&self.standing).installing = Some(still),
             None => {}
         }
@@ -85,33 +88,47 @@ impl Control {
             let (file, sha256) = (file.clone(), sha256.clone());
             return self.install(job, station, &file, &sha256);
         }
-        let before = self.describe(running);
+        let before = self.describe(running, &job.asked.request);
         let outcome = match self.act(&job, running, station) {
             Ok(done) => Outcome::Done(done),
             Err(error) => Outcome::Refused(format!("{error:#}")),
         };
-        let after = self.describe(running);
+        let after = self.describe(running, &job.asked.request);
         let change = (before != after).then_some((before, after));
         self.conclude(job, change, outcome);
     }
 
     /// What a command can change, in words for the audit trail.
-    fn describe(&self, running: &Running) -> String {
-        let generation = running.flow.counters().generation;
-        format!(
-            "{}, recipe {}, generation {generation}",
-            self.state(),
-            running.changeover.active().recipe.value.external_id
-        )
+    fn describe(&self, running: &Running, request: &Request) -> String {
+        if let Request::AckAlarm { id, .. } | Request::UnshelveAlarm { id } = request {
+            return running.events.state_of(id).unwrap_or("unknown").into();
+        }
+        let (state, active) = (self.state(), running.changeover.active());
+        let recipe = &active.recipe.value.external_id;
+        let generation = active.plan.generation;
+        let models = match request {
+            Request::ActivateModel { .. } | Request::RollbackModel { .. } => {
+                format!("{}, ", active.models().join(", "))
+            }
+            _ => String::new(),
+        };
+        format!("{state}, recipe {recipe}, {models}generation {generation}")
     }
 
     fn conclude(&self, job: Job, change: Option<(String, String)>, outcome: Outcome) {
-        let reason = match &outcome {
-            Outcome::Done(text) => text.clone(),
-            Outcome::Refused(text) => format!("refused: {text}"),
+        let why = job.console.as_ref().map(|person| person.why.as_str());
+        let reason = match (&outcome, why) {
+            (Outcome::Done(_), Some(why)) => why.into(),
+            (Outcome::Done(text), None) => text.clone(),
+            (Outcome::Refused(text), None | Some("")) => format!("refused: {text}"),
+            (Outcome::Refused(text), Some(why)) => format!("refused: {text}; asked for: {why}"),
         };
         let (old, new) = change.unzip();
         self.audit(&job.asked.by, &job.command.verb, old, new, &reason);
+        if let Some(person) = &job.console {
+            // Who has gone meanwhile finds it in the audit trail.
+            let _ = person.told.try_send(outcome.clone());
+        }
         lock(&self.memory).answer(&job.command, job.reply, &outcome);
     }
 
@@ -148,11 +165,15 @@ impl Control {
             }
             Request::AckAlarm { id, shelve } => {
                 let said = running.events.acknowledge(id, *shelve, by)?;
-                if id.starts_with("gate") {
+                if id.starts_with("gate") && shelve.is_none() {
+                    if let Some(hold) = &running.hold {
+                        hold.gate_was_seen_to();
+                    }
                     running.flow.acknowledge_gate();
                 }
                 Ok(said)
             }
+            Request::UnshelveAlarm { id } => running.events.take_back(id, by),
             Request::ActivateModel { name, version } => {
                 self.may(Event::ModelChanged)?;
                 let store = store(station)?;
@@ -246,7 +267,9 @@ impl Control {
             ))
         };
         let started = match ready() {
-            Ok((store, file)) => Installing::start(&store, &file, sha256, Box::new(job)),
+            Ok((store, file)) => {
+                Installing::start(&store, &file, sha256, Box::new(job), self.clock.now())
+            }
             Err(error) => Err((Box::new(job), error)),
         };
         match started {

@@ -2,14 +2,39 @@
 //! model that brings its runtime down can touch the inspection.
 
 use super::Job;
+use super::request::Request;
+use crate::model::STEP;
 use anyhow::Context;
+use sightline_model::MonoTime;
 use sightline_uplink::Outcome;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+/// Bytes of what it said that are looked at: the last ones.
+const TAIL: u64 = 16 << 10;
+/// Lines of its outcome, at most.
+const LINES: usize = 5;
+
+/// How an installation stands, for people.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    pub file: String,
+    pub by: String,
+    /// Absent: it goes on.
+    pub done: Option<bool>,
+    pub took_s: u32,
+    /// The step it is at, or its last words.
+    pub said: String,
+}
 
 /// An installation that goes on.
 pub struct Installing {
     child: Child,
+    /// What it says on stderr.
+    words: File,
+    since: MonoTime,
     job: Box<Job>,
 }
 
@@ -20,9 +45,11 @@ impl Installing {
         file: &Path,
         sha256: &str,
         job: Box<Job>,
+        now: MonoTime,
     ) -> Result<Self, (Box<Job>, anyhow::Error)> {
-        let spawn = || -> anyhow::Result<Child> {
+        let spawn = || -> anyhow::Result<(Child, File)> {
             let program = std::env::current_exe().context("cannot find the program itself")?;
+            let words = tempfile::tempfile().context("no room for what the installation says")?;
             let child = Command::new(program)
                 .args([
                     "model", "install", "--gently", "--sha256", sha256, "--store",
@@ -31,39 +58,66 @@ impl Installing {
                 .arg(file)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
-                .stderr(Stdio::piped())
+                .stderr(words.try_clone()?)
                 .spawn()
                 .context("cannot start the installation")?;
-            Ok(child)
+            Ok((child, words))
         };
         match spawn() {
-            Ok(child) => Ok(Self { child, job }),
+            Ok((child, words)) => Ok(Self {
+                child,
+                words,
+                since: now,
+                job,
+            }),
             Err(error) => Err((job, error)),
         }
     }
 
-    /// Its outcome, once it has ended.
-    pub(super) fn ended(mut self) -> Result<(Box<Job>, Outcome), Self> {
-        match self.child.try_wait() {
-            Ok(None) => Err(self),
-            Ok(Some(status)) => {
-                let said = said(&mut self.child);
-                let outcome = if status.success() {
-                    Outcome::Done(said)
-                } else if status.code().is_some() {
-                    Outcome::Refused(said)
-                } else {
-                    Outcome::Refused(format!(
-                        "the installation died ({status}); do not use this bundle: {said}"
-                    ))
-                };
-                Ok((self.job, outcome))
-            }
-            Err(error) => Ok((
-                self.job,
-                Outcome::Refused(format!("the installation is lost: {error}")),
-            )),
+    /// How it stands.
+    pub(super) fn look(&self, now: MonoTime) -> Installation {
+        let said = tail(&self.words);
+        let step = said.lines().rev().find_map(|l| l.strip_prefix(STEP));
+        self.told(now, None, step.unwrap_or_default().into())
+    }
+
+    fn told(&self, now: MonoTime, done: Option<bool>, said: String) -> Installation {
+        let file = match &self.job.asked.request {
+            Request::InstallModel { file, .. } => file.clone(),
+            _ => String::new(),
+        };
+        Installation {
+            file,
+            by: self.job.asked.by.clone(),
+            done,
+            took_s: now.since(self.since).as_secs() as u32,
+            said,
         }
+    }
+
+    /// What became of it, once it has ended.
+    pub(super) fn ended(
+        mut self,
+        now: MonoTime,
+    ) -> Result<(Box<Job>, Installation, Outcome), Self> {
+        let status = match self.child.try_wait() {
+            Ok(None) => return Err(self),
+            Ok(Some(status)) => Ok(status),
+            Err(error) => Err(error),
+        };
+        let said = last_words(&tail(&self.words));
+        let outcome = match status {
+            Ok(status) if status.success() => Outcome::Done(said),
+            Ok(status) if status.code().is_some() => Outcome::Refused(said),
+            Ok(status) => Outcome::Refused(format!(
+                "the installation died ({status}); do not use this bundle: {said}"
+            )),
+            Err(error) => Outcome::Refused(format!("the installation is lost: {error}")),
+        };
+        let (Outcome::Done(said) | Outcome::Refused(said)) = &outcome;
+        let done = matches!(outcome, Outcome::Done(_));
+        let installation = self.told(now, Some(done), said.clone());
+        Ok((self.job, installation, outcome))
     }
 
     /// The station ends: so does the installation; what it had unpacked is removed by the next one.
@@ -74,16 +128,32 @@ impl Installing {
     }
 }
 
-/// The end of what it said: the outcome is its last words.
-fn said(child: &mut Child) -> String {
-    use std::io::Read;
-    let mut text = Vec::new();
-    if let Some(stderr) = &mut child.stderr
-        && let Err(error) = stderr.read_to_end(&mut text)
-    {
-        return format!("its words are lost: {error}");
+/// The end of what it said.
+fn tail(words: &File) -> String {
+    let length = words.metadata().map_or(0, |m| m.len());
+    let from = length.saturating_sub(TAIL);
+    let mut bytes = vec![0; (length - from) as usize];
+    match words.read_exact_at(&mut bytes, from) {
+        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) => format!("its words are lost: {error}"),
     }
-    let text = String::from_utf8_lossy(&text);
-    let last: Vec<&str> = text.lines().rev().take(5).collect();
-    last.into_iter().rev().collect::<Vec<_>>().join("; ")
+}
+
+fn last_words(said: &str) -> String {
+    let words = said.lines().filter(|l| !l.starts_with(STEP));
+    let all: Vec<&str> = words.collect();
+    all[all.len().saturating_sub(LINES)..].join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn steps_are_no_last_words() {
+        let mut words = tempfile::tempfile().unwrap();
+        writeln!(words, "{STEP}proving\nexpected a, found b\ndo c").unwrap();
+        assert_eq!(last_words(&tail(&words)), "expected a, found b; do c");
+    }
 }

@@ -1,7 +1,7 @@
 //! The one door for commands, whoever sends them: read, held against configuration and state, carried out between
 //! parts, answered, and written down.
 //!
-//! A command comes in on the uplink's thread ([`Control::take`]). What is wrong with it is answered there, and so is
+//! A command comes in on the uplink's thread ([`Control::take`]), or on a console's ([`Control::ask`]). What is wrong with it is answered there, and so is
 //! `trigger`, which must not wait. Everything else goes through a bounded queue to the station's main thread
 //! ([`Control::rest`]), the only one that changes what runs. Where to start: `request.rs`, `machine.rs`, `act.rs`.
 
@@ -12,13 +12,15 @@ mod memory;
 mod request;
 mod sources;
 
+pub use install::Installation;
 pub use machine::{Event, State};
+pub use request::Request;
 pub use sources::{GatedTap, GatedTrigger};
 
 use crate::trigger::CommandTrigger;
 use machine::{Machine, NotNow};
 use memory::{Known, Memory};
-use request::{Asked, Request};
+use request::Asked;
 use sightline_configs::station::Verb;
 use sightline_journal::Journal;
 use sightline_model::Clock;
@@ -27,7 +29,12 @@ use sightline_uplink::payload::{AuditMessage, StateMessage, to_json};
 use sightline_uplink::{Command, CommandHandler, Outcome, Reply, Uplink};
 use sources::Sources;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
+/// How long somebody at a console waits for an answer.
+const ANSWER: Duration = Duration::from_secs(60);
+/// How often they look whether the station still runs.
+const LOOK: Duration = Duration::from_millis(100);
 /// Commands that may wait for the main thread.
 const JOBS: usize = 32;
 
@@ -36,6 +43,14 @@ struct Job {
     command: Command,
     asked: Asked,
     reply: Reply,
+    /// Somebody at a console waits for it.
+    console: Option<Person>,
+}
+
+/// A person who asks from a console.
+struct Person {
+    why: String,
+    told: Sender<Outcome>,
 }
 
 /// Where the station stands.
@@ -47,6 +62,7 @@ struct Standing {
     /// Results there were when the single execution began.
     single_from: u64,
     installing: Option<install::Installing>,
+    installed: Option<Installation>,
 }
 
 /// The door.
@@ -146,15 +162,76 @@ impl Control {
             command,
             asked,
             reply,
+            console: None,
         };
         if let Err(full) = self.post.try_send(job) {
             let Job {
                 command,
                 asked,
                 reply,
+                ..
             } = full.into_inner();
             let why = format!("{JOBS} commands wait already; send it again later");
             self.refuse(&command, reply, &asked.by, why);
+        }
+    }
+
+    /// A person at a console asks for `request`; waits for what becomes of it. `action` is what the audit trail calls it.
+    pub fn ask(&self, action: &str, request: Request, by: &str, why: &str) -> Outcome {
+        let (told, answer) = bounded("console-answer", 1);
+        let job = Job {
+            command: Command {
+                verb: action.into(),
+                payload: bytes::Bytes::new(),
+                correlation: None,
+                retained: false,
+                expires: None,
+            },
+            asked: Asked {
+                request,
+                by: by.into(),
+            },
+            reply: Reply::nowhere(action),
+            console: Some(Person {
+                why: why.into(),
+                told,
+            }),
+        };
+        if self.post.try_send(job).is_err() {
+            let why = format!("{JOBS} commands wait already; try again");
+            self.audit(by, action, None, None, &format!("refused: {why}"));
+            return Outcome::Refused(why);
+        }
+        let end = self.clock.now() + ANSWER;
+        loop {
+            match answer.recv_timeout(LOOK) {
+                Ok(outcome) => return outcome,
+                Err(_) if self.state() == State::Halted => {
+                    return Outcome::Refused("the station ends".into());
+                }
+                Err(_) if self.clock.now() >= end => {
+                    return Outcome::Refused(
+                        "it takes longer than a minute; the audit trail says what became of it"
+                            .into(),
+                    );
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Parts are taken.
+    pub fn takes_parts(&self) -> bool {
+        lock(&self.standing).machine.takes_parts().is_some()
+    }
+
+    /// The installation that goes on, or what became of the last one.
+    pub fn installation(&self) -> Option<Installation> {
+        let mut standing = lock(&self.standing);
+        let now = self.clock.now();
+        match &mut standing.installing {
+            Some(going) => Some(going.look(now)),
+            None => standing.installed.clone(),
         }
     }
 
@@ -242,7 +319,7 @@ impl Control {
         new: Option<String>,
         reason: &str,
     ) {
-        let action: String = action.chars().take(40).collect();
+        let action: String = action.chars().take(120).collect();
         let actor: String = actor.chars().take(80).collect();
         tracing::info!(actor, action, ?old, ?new, reason, "audit");
         if let Some(journal) = self.journal.get() {

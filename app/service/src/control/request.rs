@@ -31,6 +31,10 @@ pub enum Request {
         id: String,
         shelve: Option<Duration>,
     },
+    /// From a console only.
+    UnshelveAlarm {
+        id: String,
+    },
     InstallModel {
         file: String,
         sha256: String,

@@ -9,6 +9,7 @@ mod v5;
 
 pub use tls::TlsError;
 pub(crate) use tls::TlsFiles;
+pub use tls::Validity;
 pub(crate) use trouble::{Kind, Refusal, Trouble};
 
 use crate::UplinkError;

@@ -62,10 +62,12 @@ pub enum TlsError {
 
 /// How long a certificate holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Validity {
+pub struct Validity {
     /// Which field of the configuration.
     pub field: &'static str,
+    /// The file.
     pub path: PathBuf,
+    /// Its end.
     pub not_after: UtcMicros,
 }
 

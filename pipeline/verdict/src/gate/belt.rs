@@ -93,6 +93,13 @@ impl Belt {
         }
     }
 
+    /// How much of the way from trigger to gate a part has behind it, 0 to 1.
+    pub(super) fn way(&self, at_gate: i64, now: MonoTime, encoder: Option<i64>) -> Option<f32> {
+        let (Follow::Counts(whole) | Follow::Nanos(whole)) = self.follow;
+        let left = at_gate.saturating_sub(self.position(now, encoder)?);
+        Some((1.0 - left as f32 / whole.max(1) as f32).clamp(0.0, 1.0))
+    }
+
     /// Whether the command for a part that is at the gate at `at_gate` must be given.
     pub(super) fn is_due(&self, at_gate: i64, now: MonoTime, encoder: Option<i64>) -> bool {
         let due = at_gate.saturating_sub(self.units(self.lead));

@@ -15,4 +15,4 @@ pub use alarms::{GateAlarm, GateAlarmKind};
 pub use belt::GateConfigError;
 pub use counters::GateCounters;
 pub use driver::{Confirmation, GateDriver, GateError};
-pub use schedule::{AlreadyFinal, GateCommand, GateSchedule, Registered};
+pub use schedule::{AlreadyFinal, GateCommand, GateSchedule, OnTheWay, Registered};

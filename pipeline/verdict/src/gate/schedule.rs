@@ -57,6 +57,17 @@ struct Entry {
     verdict: Option<Outcome>,
 }
 
+/// A part between trigger and gate, for people to look at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OnTheWay {
+    /// The part.
+    pub track: TrackId,
+    /// How much of the way from trigger to gate is behind it, 0 to 1.
+    pub way: f32,
+    /// What becomes of it, once it is decided.
+    pub disposition: Option<Disposition>,
+}
+
 /// The parts between trigger and gate.
 #[derive(Debug)]
 pub struct GateSchedule {
@@ -130,6 +141,18 @@ impl GateSchedule {
             },
         );
         Registered::Scheduled
+    }
+
+    /// The next `most` parts at the gate; none while nobody knows where the belt is.
+    pub fn on_the_way(&self, now: MonoTime, encoder: Option<i64>, most: usize) -> Vec<OnTheWay> {
+        let part = |e: &Entry| {
+            Some(OnTheWay {
+                track: e.track,
+                way: self.belt.way(e.at_gate, now, encoder)?,
+                disposition: e.verdict.map(|v| v.disposition),
+            })
+        };
+        self.coming.iter().take(most).filter_map(part).collect()
     }
 
     /// The verdict on a part. Returns what really happens to it: the verdict's own outcome, or the default reject
