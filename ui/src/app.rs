@@ -66,6 +66,11 @@ impl<S: Station> Console<S> {
         &self.station
     }
 
+    /// The station it talks to, to be changed by who plays it.
+    pub fn station_mut(&mut self) -> &mut S {
+        &mut self.station
+    }
+
     /// Takes in what came since the last time.
     pub fn take_in(&mut self, ctx: &Context) {
         let view = &mut self.view;

@@ -3,7 +3,7 @@
 use crate::dialogs;
 use crate::pieces::{self, Condition, fitting};
 use crate::view::View;
-use eframe::egui::{Align2, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
+use eframe::egui::{Align2, Rect, Sense, Stroke, StrokeKind, Ui, vec2};
 use sightline_model::{Disposition, Evaluation};
 use sightline_wire::snapshot::{CameraState, LineState, PartCard};
 use sightline_wire::{Ask, Wish};
