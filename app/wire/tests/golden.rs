@@ -40,7 +40,7 @@ fn version_2_looks_like_this() {
     };
     assert_eq!(
         hex(&ToConsole::Section(Section::Line(line))),
-        "02010100".to_owned() + "0000c80100000000" + "0000c03f" + "03000202"
+        "020101".to_owned() + "0000c80100000000" + "0000c03f" + "03000202"
     );
     let alarm = AlarmCard {
         id: "a".into(),
