@@ -41,10 +41,8 @@ fn tick(station: &mut Still, second: u32) {
 
 /// A finger that wanders over the screen and presses wherever it is.
 fn touch(second: u32) -> [Event; 3] {
-    let at: Pos2 = pos2(
-        (second * 7_919 % 1_280) as f32,
-        (second * 104_729 % 800) as f32,
-    );
+    let step = |stride: u64, side: u64| (u64::from(second) * stride % side) as f32;
+    let at = pos2(step(7_919, 1_280), step(104_729, 800));
     let press = |pressed| Event::PointerButton {
         pos: at,
         button: PointerButton::Primary,
