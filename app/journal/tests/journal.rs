@@ -6,7 +6,8 @@ use common::*;
 use sightline_journal::{
     AlarmChange, AlarmRecord, JournalError, Query, Reader, Review, ReviewCounts,
 };
-use sightline_model::{AlarmSeverity, Disposition, Evaluation, UtcMicros};
+use sightline_model::{AlarmSeverity, Disposition, Evaluation, MockClock, MonoTime, UtcMicros};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -73,6 +74,37 @@ fn numbers_and_outbox_go_on_after_a_restart() {
         (Some(1), Some(12), 13)
     );
     assert_eq!((stat.acknowledged_to, stat.pending, stat.runs), (12, 0, 2));
+}
+
+#[test]
+fn a_clock_that_steps_back_changes_neither_order_nor_what_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    (1..=5).for_each(|seq| submit(&journal, &good(seq)));
+    drop(journal);
+    let day = 86_400_000_000;
+    let mut stepped = settings(folder.path());
+    stepped.clock = Arc::new(MockClock::new(MonoTime(0), UtcMicros(START.0 - day)));
+    let journal = sightline_journal::Journal::open(stepped).unwrap();
+    for seq in 6..=10 {
+        let mut result = good(seq);
+        result.times.decided = UtcMicros(decided(seq).0 - day).to_rfc3339();
+        submit(&journal, &result);
+    }
+    assert!(journal.flush(PATIENCE));
+    journal.acknowledge(7);
+    drop(journal);
+    let reader = Reader::open(folder.path()).unwrap();
+    let order: Vec<u64> = reader
+        .results_after(0, 100)
+        .unwrap()
+        .iter()
+        .map(|r| r.seq)
+        .collect();
+    assert_eq!(order, (1..=10).collect::<Vec<_>>());
+    let stat = reader.stat().unwrap();
+    assert_eq!((stat.acknowledged_to, stat.pending, stat.lost), (7, 3, 0));
+    assert!(reader.verify(|_| {}).unwrap().is_sound());
 }
 
 #[test]
