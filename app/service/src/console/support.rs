@@ -1,5 +1,6 @@
 //! What support needs, in one file: versions, configuration and recipe, the state of the line, the journal's numbers, the
-//! last lines of the log. Secrets (passwords, keys, PINs) are files that the configuration names; they are not in it.
+//! last lines of the log. Secrets (passwords, keys, PINs) are files that the configuration names; they are not in it. What
+//! stands before the `@` of an address (a camera's user and password) is taken out.
 
 use super::house::House;
 use crate::report;
@@ -30,6 +31,7 @@ pub fn write(house: &House, folder: &Path) -> anyhow::Result<(PathBuf, u32)> {
     let mut tar = tar::Builder::new(zstd::Encoder::new(file, 0)?);
     let files = files(house)?;
     for (name, content) in &files {
+        let content = without_logins(content);
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o640);
@@ -74,6 +76,26 @@ fn files(house: &House) -> anyhow::Result<Vec<(&'static str, String)>> {
     Ok(all)
 }
 
+/// `rtsp://user:password@camera/` without user and password.
+fn without_logins(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("://");
+        let end = part
+            .find(|c: char| c == '/' || c == '"' || c == '\'' || c.is_whitespace())
+            .unwrap_or(part.len());
+        match part[..end].rfind('@') {
+            Some(at) => {
+                out.push_str("***");
+                out.push_str(&part[at..]);
+            }
+            None => out.push_str(part),
+        }
+    }
+    out
+}
+
 fn forget_old(folder: &Path) -> anyhow::Result<()> {
     let is_ours = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -87,4 +109,23 @@ fn forget_old(folder: &Path) -> anyhow::Result<()> {
         fs::remove_file(old).with_context(|| format!("cannot remove {}", old.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_taken_out_of_addresses_and_nothing_else() {
+        let told = |text: &str| without_logins(text);
+        assert_eq!(
+            told("url = \"rtsp://anna:s3c@ret@10.0.0.5/a@b\" # x\nbroker = \"mqtt://mes:1883\""),
+            "url = \"rtsp://***@10.0.0.5/a@b\" # x\nbroker = \"mqtt://mes:1883\""
+        );
+        assert_eq!(
+            told("mail anna@plant, see http://x y@z"),
+            "mail anna@plant, see http://x y@z"
+        );
+        assert_eq!(told("rtsp://u:p@cam"), "rtsp://***@cam");
+    }
 }
