@@ -6,10 +6,12 @@ use super::house::{Deeds, House};
 use super::past::Past;
 use super::{installed, support};
 use crate::control::Request;
+use anyhow::Context;
 use sightline_journal::Review;
 use sightline_model::{Disposition, Evaluation, MonoTime, UtcMicros};
 use sightline_uplink::Outcome;
 use sightline_wire::ask::PartFilter;
+use sightline_wire::snapshot::PartCard;
 use sightline_wire::{Answer, Ask, Guest, Refusal, Reply, Role, Session};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -349,24 +351,29 @@ impl Visitor {
             },
             comment: reason.clone(),
         };
-        // Its pictures leave with it, before they make room for others.
-        if let Some(exports) = &self.house.exports {
-            let pictures: Vec<Picture> = {
-                let parts = self.house.parts();
-                let kept = parts.pictures(seq).iter().enumerate();
-                kept.filter_map(|(i, kept)| Picture::of(i, kept.as_ref()?))
-                    .collect()
-            };
-            Dataset::in_exports(exports)
-                .keep(part, &pictures)
-                .map_err(failed)?;
-        }
         journal
             .review(review.clone())
             .map_err(|e| failed(e.into()))?;
         self.house.tell_review(&review);
         self.house.audit(who, &action, old, name(good), &reason);
+        self.keep(part, seq)
+            .context("the review is kept, its pictures are not")
+            .map_err(failed)?;
         done()
+    }
+
+    /// Lets the pictures of a part that a person has judged leave, before they make room for others.
+    fn keep(&self, part: PartCard, seq: u64) -> anyhow::Result<()> {
+        let Some(exports) = &self.house.exports else {
+            return Ok(());
+        };
+        let pictures: Vec<Picture> = {
+            let parts = self.house.parts();
+            let kept = parts.pictures(seq).iter().enumerate();
+            kept.filter_map(|(i, kept)| Picture::of(i, kept.as_ref()?))
+                .collect()
+        };
+        Dataset::in_exports(exports).keep(part, &pictures)
     }
 
     fn deeds(&self) -> Result<&Deeds, Refusal> {
