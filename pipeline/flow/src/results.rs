@@ -50,9 +50,13 @@ impl ResultCore {
             at,
         } = decided;
         let result = self.maker.make(&dossier, outcome);
+        // Counted first: who has seen the result finds it counted.
+        self.count_missed(&dossier);
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.observe(&dossier, at);
+        drop(stages);
         match self.maker.encode(&result) {
             Ok(bytes) => {
-                // counted first: who has seen the result finds it counted
                 bump(&self.tally.line.results);
                 self.sink.submit(result, bytes);
             }
@@ -67,10 +71,6 @@ impl ResultCore {
                 });
             }
         }
-        self.count_missed(&dossier);
-        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.observe(&dossier, at);
-        drop(stages);
         self.tally.open.fetch_sub(1, Relaxed);
         dossier
     }
