@@ -3,11 +3,10 @@
 use crate::events::Events;
 use crate::keeping;
 use crate::station::Running;
-use serde_json::json;
 use sightline_flow::FlowCounters;
 use sightline_ingest::CameraState;
 use sightline_model::{AlarmSeverity, UtcMicros};
-use sightline_uplink::payload::{ActiveModels, ActiveRecipe, to_json};
+use sightline_uplink::payload::{ActiveModels, ActiveRecipe, Kpi, KpiTimes, to_json};
 use sightline_uplink::{Counters, Uplink};
 use sightline_verdict::{InFlight, InspectionPlan};
 use std::sync::{Mutex, PoisonError};
@@ -102,25 +101,26 @@ pub fn check_conservation(events: &Events, flow: &FlowCounters, uplink: Option<&
 fn kpi(flow: &FlowCounters, uplink: &Counters, at: UtcMicros) -> Vec<u8> {
     let line = &flow.line;
     let decided = line.verdicts.max(1) as f64;
-    let body = json!({
-        "schema": "sightline.kpi.v1",
-        "at": at.to_rfc3339(),
-        "parts": line.parts,
-        "ok": line.ok,
-        "not_ok": line.not_ok,
-        "not_decidable": line.not_decidable,
-        "passed": line.passed,
-        "rejected": line.rejected,
-        "first_pass_yield": line.ok as f64 / decided,
-        "trigger_to_verdict_ms": {
-            "p50": flow.stages.trigger_to_verdict.p50_us as f64 / 1e3,
-            "p99": flow.stages.trigger_to_verdict.p99_us as f64 / 1e3,
-            "max": flow.stages.trigger_to_verdict.max_us as f64 / 1e3,
+    let took = &flow.stages.trigger_to_verdict;
+    let ms = |us: u64| us as f64 / 1e3;
+    to_json(&Kpi {
+        schema: "sightline.kpi.v1".into(),
+        at: at.to_rfc3339(),
+        parts: line.parts,
+        ok: line.ok,
+        not_ok: line.not_ok,
+        not_decidable: line.not_decidable,
+        passed: line.passed,
+        rejected: line.rejected,
+        first_pass_yield: line.ok as f64 / decided,
+        trigger_to_verdict_ms: KpiTimes {
+            p50: ms(took.p50_us),
+            p99: ms(took.p99_us),
+            max: ms(took.max_us),
         },
-        "acknowledged": uplink.acknowledged,
-        "pending": uplink.pending,
-    });
-    body.to_string().into_bytes()
+        acknowledged: uplink.acknowledged,
+        pending: uplink.pending,
+    })
 }
 
 /// `recipe/active` and `model/active`; `by` asked for them.

@@ -49,6 +49,50 @@ impl Status {
     }
 }
 
+/// `kpi`, retained, expires: this run's key figures.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kpi {
+    /// Always `sightline.kpi.v1`.
+    #[schemars(extend("const" = "sightline.kpi.v1"))]
+    pub schema: String,
+    /// When they were read.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// Parts that were triggered.
+    pub parts: u64,
+    /// Verdicts OK.
+    pub ok: u64,
+    /// Verdicts NotOK.
+    pub not_ok: u64,
+    /// Verdicts NotDecidable.
+    pub not_decidable: u64,
+    /// Parts let through.
+    pub passed: u64,
+    /// Parts rejected.
+    pub rejected: u64,
+    /// OK of all verdicts, 0 to 1.
+    pub first_pass_yield: f64,
+    /// From the trigger to the verdict.
+    pub trigger_to_verdict_ms: KpiTimes,
+    /// Results that the broker has.
+    pub acknowledged: u64,
+    /// Results that wait for it.
+    pub pending: u64,
+}
+
+/// How a time is spread, ms.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KpiTimes {
+    /// Half took at most this.
+    pub p50: f64,
+    /// 99 of 100 took at most this.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
 /// `alarm/{id}`, retained, empty when the alarm is over and nobody needs to have seen it.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -2,8 +2,8 @@
 
 use schemars::{Schema, schema_for};
 use sightline_uplink::payload::{
-    ActiveModels, ActiveRecipe, AlarmMessage, Answer, AuditMessage, ReviewMessage, StateMessage,
-    Status,
+    ActiveModels, ActiveRecipe, AlarmMessage, Answer, AuditMessage, Kpi, ReviewMessage,
+    StateMessage, Status,
 };
 use std::path::Path;
 
@@ -26,6 +26,7 @@ fn compare(name: &str, schema: &Schema) {
 fn every_message_beside_the_results_has_its_schema() {
     compare("status", &schema_for!(Status));
     compare("state", &schema_for!(StateMessage));
+    compare("kpi", &schema_for!(Kpi));
     compare("alarm", &schema_for!(AlarmMessage));
     compare("answer", &schema_for!(Answer));
     compare("audit", &schema_for!(AuditMessage));
