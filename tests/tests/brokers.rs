@@ -157,6 +157,8 @@ fn an_alarm_that_an_earlier_run_left_behind_is_emptied() {
     let topic = "acme/north/smt/l1/aoi/vision/s1/alarm/old";
     let left = std::process::Command::new("mosquitto_pub")
         .args([
+            "-h",
+            "127.0.0.1",
             "-p",
             &port.to_string(),
             "-r",

@@ -226,6 +226,8 @@ fn the_same_correlation_acts_once_and_bad_commands_are_answered() {
         .args([
             "-V",
             "mqttv5",
+            "-h",
+            "127.0.0.1",
             "-p",
             &plant.port.to_string(),
             "-q",
