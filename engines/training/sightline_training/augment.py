@@ -123,31 +123,36 @@ def relit(grey: np.ndarray, rng: np.random.Generator, level: float = 0.4, contra
     """A grey picture f32 [H, W] under another lamp: its mean moved by up to `level`, its contrast times e to one of
     `contrast`, a slope across it, grain; 0..1. Strips of one class come near black and near white, so brightness must
     say nothing."""
-    ys, xs = np.mgrid[-0.5 : 0.5 : grey.shape[0] * 1j, -0.5 : 0.5 : grey.shape[1] * 1j].astype(np.float32)
+    ys, xs = (np.linspace(-0.5, 0.5, side, dtype=np.float32) for side in grey.shape)
     angle, slope = rng.uniform(0, 2 * np.pi), np.float32(rng.uniform(0, 0.35))
     mean = grey.mean()
     middle = np.float32(np.clip(mean + rng.uniform(-level, level), 0.12, 0.88))
     out = (grey - mean) * np.float32(np.exp(rng.uniform(*contrast))) + middle
-    out += slope * (xs * np.float32(np.cos(angle)) + ys * np.float32(np.sin(angle)))
+    out += slope * (xs * np.float32(np.cos(angle)) + (ys * np.float32(np.sin(angle)))[:, None])
     if rng.random() < 0.3:
         out += rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(0, 0.03))
     return out.clip(0, 1)
 
 
 def joined(rows: list) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Samples (picture [C, S, S], boxes [T, 4], labels [T]) as pictures [N, C, S, S], boxes [N, T, 4], labels [N, T]
-    and present [N, T]."""
+    """Samples (picture [C, S, S] in 0..1, boxes [T, 4], labels [T]) as pictures u8 [N, C, S, S], as a camera gives them,
+    boxes [N, T, 4], labels [N, T] and present [N, T]."""
     most = max(1, max(len(b) for _, b, _ in rows))
     boxes = np.zeros((len(rows), most, 4), np.float32)
     labels = np.zeros((len(rows), most), np.int64)
     present = np.zeros((len(rows), most), bool)
     for n, (_, b, l) in enumerate(rows):
         boxes[n, : len(b)], labels[n, : len(b)], present[n, : len(b)] = b, l, True
-    return np.stack([picture for picture, _, _ in rows]), boxes, labels, present
+    return camera(np.stack([picture for picture, _, _ in rows])), boxes, labels, present
 
 
-def batch(parts: list[Part], seed: int, step: int, train: dict):
-    """Pictures f32 [N, C, crop, crop], boxes [N, T, 4], labels [N, T], present [N, T]."""
+def camera(pictures: np.ndarray) -> np.ndarray:
+    """Pictures in 0..1 as u8."""
+    return (pictures * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def batch(parts: list[Part], seed: int, step: int, train: dict, done: float):  # pylint: disable=unused-argument
+    """Pictures u8 [N, C, crop, crop], boxes [N, T, 4], labels [N, T], present [N, T]."""
     rng = np.random.default_rng((seed, step))
     weights = np.array([p.weight for p in parts])
     weights /= weights.sum()

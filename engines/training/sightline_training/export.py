@@ -33,7 +33,7 @@ class Exported(nn.Module):
     def __init__(self, net: Detector, height: int, width: int):
         super().__init__()
         self.net = folded(net)
-        centres, strides = anchors(height, width, "cpu")
+        centres, strides = anchors(height, width, net.strides, torch.device("cpu"))
         self.register_buffer("centres", centres)
         self.register_buffer("strides", strides)
 

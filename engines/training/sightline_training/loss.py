@@ -47,9 +47,10 @@ def assign(scores, boxes, centres, truth_boxes, truth_labels, present):
     return best.squeeze(1), chosen.any(1), soft.amax(1)
 
 
-def detection_loss(raw, size, truth_boxes, truth_labels, present):
-    """Loss of raw head outputs [N, 4 + C, A] for pictures of `size` (height, width); returns (total, box, class)."""
-    centres, strides = anchors(size[0], size[1], raw.device)
+def detection_loss(raw, size, levels, truth_boxes, truth_labels, present):
+    """Loss of raw head outputs [N, 4 + C, A] for pictures of `size` (height, width) and a network with the strides
+    `levels`; returns (total, box, class). Nothing here waits for a GPU."""
+    centres, strides = anchors(size[0], size[1], levels, raw.device)
     raw = raw.float()
     boxes = corners(decode(raw[:, :4], centres, strides))
     logits = raw[:, 4:].transpose(1, 2)
@@ -59,10 +60,7 @@ def detection_loss(raw, size, truth_boxes, truth_labels, present):
     target.scatter_(2, labels.unsqueeze(2), (soft * positive).unsqueeze(2))
     total = target.sum().clamp(min=1.0)
     class_loss = F.binary_cross_entropy_with_logits(logits, target, reduction="sum") / total
-    if not positive.any():
-        return class_loss, raw.new_zeros(()), class_loss.detach()
-    wanted = truth_boxes.gather(1, index.unsqueeze(2).expand(-1, -1, 4))[positive]
-    _, complete = ciou(boxes[positive], wanted)
-    weight = soft[positive]
-    box_loss = ((1 - complete) * weight).sum() / total
+    wanted = truth_boxes.gather(1, index.unsqueeze(2).expand(-1, -1, 4))
+    _, complete = ciou(boxes, wanted)
+    box_loss = ((1 - complete) * soft * positive).sum() / total
     return class_loss + 5.0 * box_loss, box_loss.detach(), class_loss.detach()

@@ -4,9 +4,6 @@ import contextlib
 import io
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-
 from .boxes import iou_matrix
 
 
@@ -43,6 +40,10 @@ def average_precision(hits: np.ndarray, truths: int) -> float:
 
 def coco_ap(found: list, truth: list, classes: int) -> dict:
     """pycocotools' AP@50, AP@50:95 and AP@50 by class."""
+    # Here and not above: a machine that only trains need not have it.
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
     images = [{"id": i + 1} for i in range(len(truth))]
     annotations, results = [], []
     for i, (boxes, labels) in enumerate(truth):

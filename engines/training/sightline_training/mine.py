@@ -2,9 +2,14 @@
 
 Every board of the verifier's recipe is shown to the detector as it is, under the training's own changes of light with a
 reference that lies a few pixels off, and as its bare reference under the same changes. A finding that touches no
-defect is wrong, however low its score. Writes RUN/false-calls.npz: crops with a rim (see crops.py), and whether the
-board validates.
+defect is wrong, however low its score. The detector is the file the recipe made, or else the one that ships, in its INT8
+form where there is one. Writes RUN/false-calls.npz: crops with a rim (see crops.py), whether the board validates, and where
+each was found, from which `--again` cuts the same crops without asking the detector.
 """
+
+import functools
+import multiprocessing
+from pathlib import Path
 
 import numpy as np
 
@@ -12,20 +17,31 @@ from .augment import light, misregister
 from .boxes import findings
 from .crops import ROOM, crop
 from .evaluate import session
+from .feed import spare_cores
 from .prepared import load, truth_of, validation_rows
-from .recipe import job, named, parser
+from .recipe import Job, job, named, parser
 
 MOST_SHIFT_PX = 4
-FLOOR = 0.05
-MOST_A_PICTURE = 6
+FLOOR = 0.02
+MOST_A_PICTURE = 8
+CHANGES = 2  # times a board and its bare reference are shown under other light
 
 
 def shown(board: np.ndarray, rng: np.random.Generator):
     """The board u8 [2, H, W] as the detector gets to see it, and whether its defects are in the picture."""
     yield board, True
-    for picture, has_defects in ((board, True), (board[[1, 1]], False)):
+    for picture, has_defects in ((board, True), (board[[1, 1]], False)) * CHANGES:
         changed = light(misregister(picture, rng, MOST_SHIFT_PX), rng)
         yield (changed * 255).round().astype(np.uint8), has_defects
+
+
+def detector_file(eyes: Job, models: Path) -> Path:
+    """The detector's file: what its recipe made here, else what ships; INT8 before FP32."""
+    for folder in (eyes.run, models / eyes.name):
+        for name in ("model-int8.onnx", "model.onnx"):
+            if (folder / name).is_file():
+                return folder / name
+    raise SystemExit(f"no file of {eyes.name} in {eyes.run} nor in {models / eyes.name}; make {eyes.name} first")
 
 
 def wrong(net, planes: np.ndarray, truth: np.ndarray, overlap: float) -> list[np.ndarray]:
@@ -40,33 +56,83 @@ def wrong(net, planes: np.ndarray, truth: np.ndarray, overlap: float) -> list[np
     return out[:MOST_A_PICTURE]
 
 
+@functools.cache
+def opened(work: "Mined", index: int):
+    """Pictures and truths of a source of the recipe."""
+    return load(work.job, work.job.recipe["source"][index])
+
+
+class Mined:
+    """What the processes share: the recipe, and the detector's file or else the spots that are cut again."""
+
+    def __init__(self, work: Job, path: Path | None, overlap: float, again: np.ndarray | None):
+        self.job, self.path, self.overlap, self.again, self.net = work, path, overlap, again, None
+
+    def __call__(self, at: tuple[int, int]) -> tuple[list, list]:
+        """Crops and spots (source, row, showing, box) of one board."""
+        index, row = at
+        if self.net is None and self.path is not None:
+            self.net = session(self.path, 1)
+        pictures, images = opened(self, index)
+        rng = np.random.default_rng((self.job.recipe["seed"], row))
+        size, crops, spots = self.job.recipe["input"]["width"], [], []
+        again = None if self.again is None else self.again[(self.again[:, :2] == (index, row)).all(1)]
+        for number, (planes, has_defects) in enumerate(shown(np.asarray(pictures[row]), rng)):
+            if again is not None:
+                if not (again[:, 2] >= number).any():
+                    break
+                boxes = again[again[:, 2] == number, 3:]
+            else:
+                truth = truth_of(images[row])[0] if has_defects else np.zeros((0, 4))
+                boxes = wrong(self.net, planes, truth, self.overlap)
+            for box in boxes:
+                crops.append(crop(planes, box, size, ROOM))
+                spots.append([index, row, number, *box])
+        return crops, spots
+
+
+_mined: Mined | None = None
+
+
+def _begin(mined: Mined) -> None:
+    global _mined
+    _mined = mined
+
+
+def _one(at: tuple[int, int]):
+    return _mined(at)
+
+
 def main() -> None:
     p = parser(__doc__)
     p.add_argument("--detector", default="pcb-detector", help="the recipe whose exported file is asked")
+    p.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles that ship")
+    p.add_argument("--workers", type=int, default=spare_cores(), help="processes")
+    p.add_argument("--again", type=Path, help="cut the spots of this false-calls.npz again; what validates is left out")
     args = p.parse_args()
     work = job(args)
     eyes = named(args.detector, work.data, work.work)
-    net = session(eyes.run / "model.onnx", args.threads)
-    size = work.recipe["input"]["width"]
-    crops, held = [], []
-    for source in work.recipe["source"]:
-        if source.get("role") == "test":
+    again = np.load(args.again)["spots"] if args.again else None
+    mined = Mined(work, None if args.again else detector_file(eyes, args.models), eyes.overlap, again)
+    boards, held = [], []
+    for index, source in enumerate(work.recipe["source"]):
+        if source.get("role") == "test" or (args.again and source.get("role") == "validation"):
             continue
-        pictures, images = load(work, source)
+        _, images = load(work, source)
         validates = validation_rows(work, source, images)
-        for row, image in enumerate(images):
-            rng = np.random.default_rng((work.recipe["seed"], row))
-            for planes, has_defects in shown(np.asarray(pictures[row]), rng):
-                truth = truth_of(image)[0] if has_defects else np.zeros((0, 4))
-                for box in wrong(net, planes, truth, eyes.overlap):
-                    crops.append(crop(planes, box, size, ROOM))
-                    held.append(row in validates)
-            if row % 50 == 0 or row + 1 == len(images):
-                print(f"\r{source['name']}: {row + 1}/{len(images)} boards, {len(crops)} false calls", end="", flush=True)
-        print()
-    channels = len(work.recipe["input"]["channels"])
-    stack = np.stack(crops) if crops else np.zeros((0, channels, size, size), np.uint8)
-    np.savez_compressed(work.run / "false-calls.npz", crops=stack, held=np.asarray(held, bool))
+        boards += [(index, row) for row in range(len(images))]
+        held += [row in validates for row in range(len(images))]
+    crops, spots, of_held = [], [], []
+    with multiprocessing.Pool(args.workers, _begin, (mined,)) as pool:
+        for n, (found, where) in enumerate(pool.imap(_one, boards, chunksize=4)):
+            crops, spots, of_held = crops + found, spots + where, of_held + [held[n]] * len(found)
+            if n % 50 == 0 or n + 1 == len(boards):
+                print(f"\r{n + 1}/{len(boards)} boards, {len(crops)} false calls", end="", flush=True)
+    print()
+    channels, side = len(work.recipe["input"]["channels"]), round(work.recipe["input"]["width"] * ROOM)
+    np.savez_compressed(work.run / "false-calls.npz",
+                        crops=np.stack(crops) if crops else np.zeros((0, channels, side, side), np.uint8),
+                        spots=np.asarray(spots, np.float64).reshape(-1, 7), held=np.asarray(of_held, bool))
 
 
 if __name__ == "__main__":

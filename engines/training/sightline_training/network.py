@@ -1,4 +1,4 @@
-"""A small anchor-free detector, written from the papers it is built of.
+"""Anchor-free detectors, written from the papers they are built of: a small one, and one on pretrained features.
 
 ELAN blocks (Wang et al., arXiv 2211.04800), spatial pyramid pooling in its sequential form (He et al., arXiv
 1406.4729), a path aggregation neck (Liu et al., arXiv 1803.01534), a decoupled anchor-free head that regresses the
@@ -7,14 +7,12 @@ distances to the four sides (Tian et al., FCOS, arXiv 1904.01355). Output layout
 ReLU throughout: it folds into the convolution before it, in float and in INT8.
 """
 
+import functools
 import math
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-
-STRIDES = (8, 16)
-
 
 def evened(x: torch.Tensor) -> torch.Tensor:
     """Pictures [N, C, H, W], each against its own mean: twice the lamp is the same surface. Times 4: the contrast of
@@ -23,13 +21,13 @@ def evened(x: torch.Tensor) -> torch.Tensor:
 
 
 class Conv(nn.Sequential):
-    """Convolution, batch normalisation, ReLU."""
+    """Convolution, batch normalisation, ReLU (unless told not to)."""
 
-    def __init__(self, cin: int, cout: int, kernel: int = 1, stride: int = 1):
+    def __init__(self, cin: int, cout: int, kernel: int = 1, stride: int = 1, groups: int = 1, relu: bool = True):
         super().__init__(
-            nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False),
+            nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False),
             nn.BatchNorm2d(cout, eps=1e-3, momentum=0.03),
-            nn.ReLU(inplace=True),
+            nn.ReLU(inplace=True) if relu else nn.Identity(),
         )
 
 
@@ -92,10 +90,28 @@ class Head(nn.Module):
 
 
 class Detector(nn.Module):
-    """`channels` planes [N, C, H, W] in 0..1, H and W multiples of 16; one output [N, 4 + classes, anchors].
+    """What detectors share: a subclass gives `strides` and `raw`. One output [N, 4 + classes, anchors]."""
+
+    strides: tuple[int, ...]
+
+    def raw(self, x: torch.Tensor) -> torch.Tensor:
+        """Head outputs before decoding: [N, 4 + classes, anchors]."""
+        raise NotImplementedError
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raw = self.raw(x)
+        centres, strides = anchors(x.shape[2], x.shape[3], self.strides, raw.device)
+        boxes = decode(raw[:, :4].float(), centres, strides)
+        return torch.cat([boxes, raw[:, 4:].float().sigmoid()], 1)
+
+
+class SmallDetector(Detector):
+    """`channels` planes [N, C, H, W] in 0..1, H and W multiples of 16.
 
     With `even_light` the pictures are evened first.
     """
+
+    strides = (8, 16)
 
     def __init__(self, channels: int, classes: int, widths: tuple[int, int, int, int] = (16, 32, 64, 128), head: int = 32,
                  even_light: bool = False):
@@ -120,24 +136,48 @@ class Detector(nn.Module):
             weight[: width // 2, 1] = -weight[: width // 2, 0]
 
     def raw(self, x: torch.Tensor) -> torch.Tensor:
-        """Head outputs before decoding: [N, 4 + classes, anchors]."""
         p3 = self.level3(self.stem(evened(x) if self.even_light else x))
         p4 = self.level4(p3)
         n3 = self.join3(torch.cat([F.interpolate(self.lateral(p4), scale_factor=2.0), p3], 1))
         n4 = self.join4(torch.cat([self.down(n3), p4], 1))
         return torch.cat([self.heads[0](n3), self.heads[1](n4)], 2)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        raw = self.raw(x)
-        centres, strides = anchors(x.shape[2], x.shape[3], raw.device)
-        boxes = decode(raw[:, :4].float(), centres, strides)
-        return torch.cat([boxes, raw[:, 4:].float().sigmoid()], 1)
+
+class FeatureDetector(Detector):
+    """A path aggregation neck, `width` wide, and heads on three levels of `features` (of the given widths).
+
+    Planes [N, C, H, W] in 0..1, H and W multiples of 32; with `even_light` the pictures are evened first.
+    """
+
+    strides = (8, 16, 32)
+
+    def __init__(self, features: nn.Module, widths: tuple[int, int, int], classes: int, width: int, head: int,
+                 even_light: bool):
+        super().__init__()
+        self.classes, self.even_light, self.features = classes, even_light, features
+        self.enter = nn.ModuleList(Conv(w, width) for w in widths)
+        self.pyramid = Pyramid(width)
+        self.up4, self.up3 = Elan(2 * width, width, 1, False), Elan(2 * width, width, 1, False)
+        self.down3, self.down4 = Conv(width, width, 3, 2), Conv(width, width, 3, 2)
+        self.join4, self.join5 = Elan(2 * width, width, 1, False), Elan(2 * width, width, 1, False)
+        self.heads = nn.ModuleList(Head(width, head, classes) for _ in widths)
+
+    def raw(self, x: torch.Tensor) -> torch.Tensor:
+        levels = self.features(evened(x) if self.even_light else x)
+        p3, p4, p5 = (enter(level) for enter, level in zip(self.enter, levels))
+        p5 = self.pyramid(p5)
+        p4 = self.up4(torch.cat([F.interpolate(p5, scale_factor=2.0), p4], 1))
+        n3 = self.up3(torch.cat([F.interpolate(p4, scale_factor=2.0), p3], 1))
+        n4 = self.join4(torch.cat([self.down3(n3), p4], 1))
+        n5 = self.join5(torch.cat([self.down4(n4), p5], 1))
+        return torch.cat([head(n) for head, n in zip(self.heads, (n3, n4, n5))], 2)
 
 
-def anchors(height: int, width: int, device) -> tuple[torch.Tensor, torch.Tensor]:
+@functools.lru_cache(maxsize=8)
+def anchors(height: int, width: int, levels: tuple[int, ...], device) -> tuple[torch.Tensor, torch.Tensor]:
     """Cell centres [2, A] in input pixels and strides [1, A], levels in order, rows first."""
     centres, strides = [], []
-    for stride in STRIDES:
+    for stride in levels:
         ys = (torch.arange(height // stride, device=device) + 0.5) * stride
         xs = (torch.arange(width // stride, device=device) + 0.5) * stride
         y, x = torch.meshgrid(ys, xs, indexing="ij")

@@ -74,9 +74,13 @@ def prepare_source(work: Job, source: dict) -> None:
 
 
 def main() -> None:
-    work = job(parser(__doc__).parse_args())
+    p = parser(__doc__)
+    p.add_argument("--no-test", action="store_true", help="leave the test part out, which training never reads")
+    args = p.parse_args()
+    work = job(args)
     for source in work.recipe["source"]:
-        prepare_source(work, source)
+        if not (args.no_test and source.get("role") == "test"):
+            prepare_source(work, source)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ def samples(work: Job, count: int) -> list[np.ndarray]:
     rng = np.random.default_rng(work.recipe["seed"])
     sources: list[Part] = training_parts(work)
     if work.recipe.get("samples") == "crops":
-        return list(batch(work, sources, false_calls(work, held=False), 0)[0][:count, None])
+        crops = batch(work, sources, false_calls(work, held=False), 0)[0][:count, None]
+        return list(crops.astype(np.float32) / np.float32(255))
     out = []
     for n in range(count):
         part = sources[n % len(sources)]

@@ -1,20 +1,24 @@
-"""Trains a recipe's network. Stops and resumes at any step; the last checkpoint is RUN/last.pt."""
+"""Trains a recipe's network. Stops and resumes at any step; the last checkpoint is RUN/last.pt.
+
+With --all the pictures that validate are trained on too: for the weights that ship, when a training without them has
+chosen everything. That checkpoint is RUN/all.pt.
+"""
 
 import math
-import queue
-import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from . import augment, mosaic
+from . import augment, efficientnet, mosaic
 from .augment import Part
 from .boxes import findings
+from .feed import Clock, feed, spare_cores
 from .loss import detection_loss
 from .metrics import detection_report
-from .network import Detector
+from .network import Detector, FeatureDetector, SmallDetector
 from .prepared import load, truth_of, validation_rows
 from .recipe import Job, job, parser
 
@@ -23,57 +27,68 @@ def build(work: Job) -> Detector:
     """The recipe's network with fresh weights."""
     r = work.recipe
     torch.manual_seed(r["seed"])
-    return Detector(len(r["input"]["channels"]), len(r["classes"]), **r["network"])
+    channels, shape = len(r["input"]["channels"]), dict(r["network"])
+    if shape.pop("features", None) != "efficientnet-lite0":
+        return SmallDetector(channels, len(r["classes"]), **shape)
+    features = efficientnet.EfficientNetLite0(channels, shape.pop("drop_path"))
+    return FeatureDetector(features, efficientnet.WIDTHS, len(r["classes"]), **shape)
 
 
 def start(work: Job, net: Detector) -> None:
-    """Loads the averaged weights of the recipe's `start_from`, if it names one; planes that this recipe does not have
-    are left out of the first filters."""
-    other = work.recipe["train"].get("start_from")
-    if other is None:
-        return
-    path = work.work / other / "last.pt"
-    if not path.is_file():
-        raise SystemExit(f"{path} is not there; train the recipe {other} first, this one starts from its weights")
-    weights = torch.load(path, map_location="cpu", weights_only=True)["average"]
-    first = "stem.0.0.weight"
-    weights[first] = weights[first][:, : len(work.recipe["input"]["channels"])]
-    net.load_state_dict(weights)
+    """Loads the weights that features come with from elsewhere."""
+    if isinstance(net, FeatureDetector):
+        net.features.load_state_dict(efficientnet.from_wheel(efficientnet.pretrained(work.work), net.features))
 
 
-def parts(work: Job) -> list[Part]:
-    """The training parts of all sources with a weight; validation boards are left out."""
+def parts(work: Job, everything: bool = False) -> list[Part]:
+    """The training parts of all sources with a weight; what validates is left out, unless `everything` is wanted."""
     out = []
     for source in work.recipe["source"]:
         if source.get("role", "train") != "train":
             continue
         pictures, images = load(work, source)
-        held = validation_rows(work, source, images)
+        held = set() if everything else validation_rows(work, source, images)
         rows = np.array([i for i in range(len(images)) if i not in held])
         out.append(Part(pictures, images, rows, source["weight"]))
     return out
 
 
-def feed(sources, recipe, first: int, steps: int, ahead: int = 4) -> queue.Queue:
-    """Makes the batches of steps first.. in a thread of its own, in order."""
-    out: queue.Queue = queue.Queue(ahead)
-    train = recipe["train"]
-    batch = mosaic.batch if "mosaic" in train else augment.batch
+@dataclass
+class Batches:
+    """Makes a recipe's batches; each process opens the pictures for itself."""
 
-    def run() -> None:
-        for step in range(first, steps):
-            out.put(batch(sources, recipe["seed"], step, train))
+    work: Job
+    everything: bool
+    opened: list[Part] | None = None
 
-    threading.Thread(target=run, daemon=True).start()
-    return out
+    def __call__(self, step: int, share: float):
+        if self.opened is None:
+            self.opened = parts(self.work, self.everything)
+        train = self.work.recipe["train"]
+        make = mosaic.batch if "mosaic" in train else augment.batch
+        return make(self.opened, self.work.recipe["seed"], step, train, share)
 
 
-def rate(train: dict, step: int) -> float:
-    """Learning rate: linear warm-up, then a cosine down to a fiftieth."""
-    if step < train["warmup"]:
-        return train["learning_rate"] * (step + 1) / train["warmup"]
-    done = (step - train["warmup"]) / max(1, train["steps"] - train["warmup"])
-    return train["learning_rate"] * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+def rate(train: dict, step: int, share: float) -> float:
+    """Learning rate: linear warm-up, under a cosine down to a fiftieth when `share` of the training is done."""
+    warm = min(1.0, (step + 1) / train["warmup"])
+    return train["learning_rate"] * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def groups(net: torch.nn.Module, train: dict) -> list[dict]:
+    """The optimiser's groups: no decay for biases and norms, a share of the rate for weights that came trained."""
+    out: dict[tuple, dict] = {}
+    for name, weight in net.named_parameters():
+        scale = train.get("features_rate", 1.0) if name.startswith("features.") else 1.0
+        decay = train["weight_decay"] if weight.ndim > 1 else 0.0
+        out.setdefault((scale, decay), {"params": [], "scale": scale, "weight_decay": decay})["params"].append(weight)
+    return list(out.values())
+
+
+def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """An array on the device, without waiting for the copy where that is a GPU."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 @torch.no_grad()
@@ -119,13 +134,15 @@ class Average:
         self.state = {k: v.detach().clone() for k, v in net.state_dict().items()}
         self.decay = decay
 
+    @torch.no_grad()
     def update(self, net: torch.nn.Module, step: int) -> None:
+        """Takes the network's weights after `step` in."""
         keep = min(self.decay, (1 + step) / (10 + step))
-        for key, value in net.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.state[key].lerp_(value, 1 - keep)
-            else:
-                self.state[key].copy_(value)
+        now = net.state_dict()
+        moving = [k for k, v in now.items() if v.dtype.is_floating_point]
+        torch._foreach_lerp_([self.state[k] for k in moving], [now[k] for k in moving], 1 - keep)  # one call, not 400
+        for key in now.keys() - set(moving):
+            self.state[key].copy_(now[key])
 
 
 def save(path: Path, **content) -> None:
@@ -135,63 +152,115 @@ def save(path: Path, **content) -> None:
     part.replace(path)
 
 
-def main() -> None:
-    p = parser(__doc__)
-    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    p.add_argument("--check-every", type=int, default=1500, help="steps between validations")
-    p.add_argument("--save-every", type=int, default=250, help="steps between checkpoints")
-    p.add_argument("--steps", type=int, help="instead of the recipe's number, to try the way through in a minute")
-    args = p.parse_args()
-    work = job(args)
+@dataclass
+class Run:
+    """A training's loop: what it keeps, where it writes, when it ends. train_classifier.py runs in it too."""
+
+    work: Job
+    args: object
+    net: torch.nn.Module
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint."""
+        return self.work.run / ("all.pt" if self.args.all else "last.pt")
+
+    def loop(self, batches, clock: Clock, losses) -> None:
+        """Trains until the clock has run out. `losses` gives a batch's loss, then what is printed beside it."""
+        train, args, device = self.work.recipe["train"], self.args, torch.device(self.args.device)
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
+        net = self.net.to(device, memory_format=torch.channels_last)
+        optimiser = torch.optim.AdamW(groups(net, train), lr=train["learning_rate"], fused=device.type == "cuda")
+        average, done = Average(net, train["ema"]), 0
+        if self.last.is_file():
+            state = torch.load(self.last, map_location=device, weights_only=True)
+            net.load_state_dict(state["net"])
+            optimiser.load_state_dict(state["optimiser"])
+            average.state, done = state["average"], state["step"]
+            print(f"resumed at step {done}", flush=True)
+        net.train()
+        began, first, sums, saved = time.monotonic(), done, None, time.monotonic()
+        for step, share, batch in batches:
+            if step < done:
+                continue
+            for group in optimiser.param_groups:
+                group["lr"] = rate(train, step, share) * group["scale"]
+            parts = losses(net, [to_device(b, device) for b in batch])
+            optimiser.zero_grad(set_to_none=True)
+            parts[0].backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
+            optimiser.step()
+            average.update(net, step)
+            done = step + 1
+            now = torch.stack([p.detach() for p in parts])
+            sums = now if sums is None else sums + now
+            if done % 100 == 0:
+                took = (time.monotonic() - began) / (done - first)
+                means = " ".join(f"{v:.3f}" for v in (sums / 100).tolist())
+                print(f"step {done}, {share:.1%} done, loss {means}, {took:.3f} s a step", flush=True)
+                sums = None
+            if time.monotonic() - saved > args.save_seconds:
+                self.keep(net, optimiser, average, done)
+                saved = time.monotonic()
+        self.keep(net, optimiser, average, done)
+        print(f"ended at step {done}", flush=True)
+        net.load_state_dict(average.state)
+
+    def keep(self, net, optimiser, average: Average, done: int) -> None:
+        """Writes the checkpoint, and the averaged weights alone where they are wanted."""
+        save(self.last, net=net.state_dict(), optimiser=optimiser.state_dict(), average=average.state, step=done)
+        if self.args.average_to:
+            save(self.args.average_to, average=average.state, step=done)
+
+
+def begin(work: Job, args, make) -> tuple:
+    """The clock and the batches of a run; before anything touches a GPU."""
     if args.steps:
         work.recipe["train"]["steps"] = args.steps
-    train = work.recipe["train"]
+    if args.batch:
+        work.recipe["train"]["batch"] = args.batch
+    clock, first = Clock(work.recipe["train"]["steps"], args.minutes), 0
+    last = work.run / ("all.pt" if args.all else "last.pt")
+    if last.is_file():
+        first = torch.load(last, map_location="cpu", weights_only=True)["step"]
+    return clock, feed(make, clock, first, args.workers or spare_cores())
+
+
+def training_parser(description: str):
+    """The arguments of both trainings."""
+    p = parser(description)
+    p.add_argument("--device", help="cuda where there is one, else cpu")
+    p.add_argument("--workers", type=int, default=0, help="processes that make batches (0: as many as cores are spare)")
+    p.add_argument("--minutes", type=float, help="train for so long instead of the recipe's steps; the schedule fits itself")
+    p.add_argument("--steps", type=int, help="instead of the recipe's number, to try the way through in a minute")
+    p.add_argument("--batch", type=int, help="instead of the recipe's size, likewise")
+    p.add_argument("--all", action="store_true", help="train on what validates too")
+    p.add_argument("--save-seconds", type=float, default=60, help="between checkpoints")
+    p.add_argument("--average-to", type=Path, help="a file that gets the averaged weights alone with every checkpoint")
+    p.add_argument("--no-check", action="store_true", help="no validation at the end")
+    return p
+
+
+def main() -> None:
+    args = training_parser(__doc__).parse_args()
+    work = job(args)
+    clock, batches = begin(work, args, Batches(work, args.all))
+    args.device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(args.device)
     net = build(work)
     start(work, net)
-    net = net.to(device, memory_format=torch.channels_last)
-    decayed = [w for w in net.parameters() if w.ndim > 1]
-    plain = [w for w in net.parameters() if w.ndim <= 1]
-    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": train["weight_decay"]},
-                                   {"params": plain, "weight_decay": 0.0}], lr=train["learning_rate"])
-    average, first = Average(net, train["ema"]), 0
-    last = work.run / "last.pt"
-    if last.is_file():
-        state = torch.load(last, map_location=device, weights_only=True)
-        net.load_state_dict(state["net"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.state, first = state["average"], state["step"]
-        print(f"resumed at step {first}", flush=True)
-    batches = feed(parts(work), work.recipe, first, train["steps"])
-    began, sums = time.time(), np.zeros(3)
-    for step in range(first, train["steps"]):
-        pictures, *truth = batches.get()
-        x = torch.from_numpy(pictures).to(device).contiguous(memory_format=torch.channels_last)
-        net.train()
-        for group in optimiser.param_groups:
-            group["lr"] = rate(train, step)
+
+    def losses(net: Detector, batch: list[torch.Tensor]):
+        pictures, *truth = batch
+        x = pictures.to(memory_format=torch.channels_last).float().div_(255)
         with torch.autocast(device.type, torch.bfloat16):
             raw = net.raw(x)
-        loss, box, score = detection_loss(raw, x.shape[2:], *(torch.from_numpy(t).to(device) for t in truth))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
-        optimiser.step()
-        average.update(net, step)
-        sums += [float(loss.detach()), float(box), float(score)]
-        done = step + 1
-        if done % 50 == 0:
-            pace = (time.time() - began) / (done - first)
-            mean = sums / 50
-            print(f"step {done}/{train['steps']} loss {mean[0]:.3f} box {mean[1]:.3f} class {mean[2]:.3f} "
-                  f"{pace:.3f} s/step, {pace * (train['steps'] - done) / 60:.0f} min left", flush=True)
-            sums[:] = 0
-        if done % args.save_every == 0 or done == train["steps"]:
-            save(last, net=net.state_dict(), optimiser=optimiser.state_dict(), average=average.state, step=done)
-        if done % args.check_every == 0 or done == train["steps"]:
-            judge = build(work).to(device, memory_format=torch.channels_last)
-            judge.load_state_dict(average.state)
-            print(f"step {done} validation {validate(work, judge, device)}", flush=True)
+        return detection_loss(raw, x.shape[2:], net.strides, *truth)
+
+    Run(work, args, net).loop(batches, clock, losses)
+    if not (args.all or args.no_check):
+        print(f"validation {validate(work, net, device)}", flush=True)
 
 
 if __name__ == "__main__":

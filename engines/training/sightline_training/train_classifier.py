@@ -1,18 +1,17 @@
 """Trains a classifier recipe (task = "classify"). Resumes from RUN/last.pt like train.py."""
 
-import queue
-import threading
-import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from .augment import Part, camera
 from .crops import board_sample, clean_box, crop, steel_sample
 from .mobilenet import MobileNetV3Small
 from .prepared import load, validation_rows
-from .recipe import Job, job, parser
-from .train import Average, parts, rate, save
+from .recipe import Job, job
+from .train import Run, begin, parts, training_parser
 
 
 def build(work: Job) -> MobileNetV3Small:
@@ -34,7 +33,7 @@ def false_calls(work: Job, held: bool) -> np.ndarray:
 
 
 def batch(work: Job, sources, wrong, step: int):
-    """Pictures f32 [N, C, S, S] and labels [N], from (seed, step) alone."""
+    """Pictures u8 [N, C, S, S] and labels [N], from (seed, step) alone."""
     r = work.recipe
     rng = np.random.default_rng((r["seed"], step))
     weights = np.array([s.weight for s in sources])
@@ -47,7 +46,24 @@ def batch(work: Job, sources, wrong, step: int):
             picture, label = board_sample(sources[which], wrong, rng, r["input"]["width"], len(r["classes"]))
         out.append(picture)
         labels.append(label)
-    return np.stack(out), np.asarray(labels, np.int64)
+    return camera(np.stack(out)), np.asarray(labels, np.int64)
+
+
+@dataclass
+class Batches:
+    """Makes a recipe's batches; each process opens the pictures for itself."""
+
+    work: Job
+    everything: bool
+    opened: tuple[list[Part], np.ndarray] | None = None
+
+    def __call__(self, step: int, share: float):
+        if self.opened is None:
+            wrong = false_calls(self.work, held=False)
+            if self.everything and len(wrong):
+                wrong = np.concatenate([wrong, false_calls(self.work, held=True)])
+            self.opened = parts(self.work, self.everything), wrong
+        return batch(self.work, *self.opened, step)
 
 
 def held_out(work: Job, role: str):
@@ -99,59 +115,25 @@ def accuracy(net, pictures: np.ndarray, labels: np.ndarray, device) -> tuple[flo
 
 
 def main() -> None:
-    p = parser(__doc__)
-    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    p.add_argument("--check-every", type=int, default=500)
-    p.add_argument("--steps", type=int, help="instead of the recipe's number, to try the way through in a minute")
-    args = p.parse_args()
+    args = training_parser(__doc__).parse_args()
     work = job(args)
-    if args.steps:
-        work.recipe["train"]["steps"] = args.steps
-    train, device = work.recipe["train"], torch.device(args.device)
-    net = build(work).to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=train["learning_rate"], weight_decay=train["weight_decay"])
-    average, first = Average(net, train["ema"]), 0
-    last = work.run / "last.pt"
-    if last.is_file():
-        state = torch.load(last, map_location=device, weights_only=True)
-        net.load_state_dict(state["net"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.state, first = state["average"], state["step"]
-        print(f"resumed at step {first}", flush=True)
-    sources, wrong, check = parts(work), false_calls(work, held=False), held_out(work, "validation")
-    batches: queue.Queue = queue.Queue(4)
-    threading.Thread(
-        target=lambda: [batches.put(batch(work, sources, wrong, s)) for s in range(first, train["steps"])], daemon=True
-    ).start()
-    began, total = time.time(), 0.0
-    for step in range(first, train["steps"]):
-        pictures, labels = batches.get()
-        x = torch.from_numpy(pictures).to(device).contiguous(memory_format=torch.channels_last)
-        net.train()
-        for group in optimiser.param_groups:
-            group["lr"] = rate(train, step)
+    clock, batches = begin(work, args, Batches(work, args.all))
+    args.device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(args.device)
+    net = build(work)
+
+    def losses(net: MobileNetV3Small, batch: list[torch.Tensor]):
+        pictures, labels = batch
+        x = pictures.to(memory_format=torch.channels_last).float().div_(255)
         # Depthwise convolutions are several times slower in bfloat16 on a CPU.
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = net(x)
-        loss = F.cross_entropy(logits.float(), torch.from_numpy(labels).to(device), label_smoothing=0.05)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
-        average.update(net, step)
-        total += float(loss.detach())
-        done = step + 1
-        if done % 50 == 0:
-            pace = (time.time() - began) / (done - first)
-            print(f"step {done}/{train['steps']} loss {total / 50:.3f} {pace:.3f} s/step, "
-                  f"{pace * (train['steps'] - done) / 60:.0f} min left", flush=True)
-            total = 0.0
-        if done % args.check_every == 0 or done == train["steps"]:
-            save(last, net=net.state_dict(), optimiser=optimiser.state_dict(), average=average.state, step=done)
-            judge = build(work).to(device)
-            judge.load_state_dict(average.state)
-            right, confusion = accuracy(judge, *check, device)
-            print(f"step {done} validation accuracy {right:.4f}\n{confusion}", flush=True)
+        return (F.cross_entropy(logits.float(), labels, label_smoothing=0.05),)
+
+    Run(work, args, net).loop(batches, clock, losses)
+    if not (args.all or args.no_check):
+        right, confusion = accuracy(net, *held_out(work, "validation"), device)
+        print(f"validation accuracy {right:.4f}\n{confusion}", flush=True)
 
 
 if __name__ == "__main__":
