@@ -4,6 +4,7 @@ use crate::derive::derive;
 use crate::device::cuda::{Cuda, Facts, Gpu};
 use crate::device::nvrtc::Nvrtc;
 use crate::engine::{GpuEngine, Network};
+use crate::kernels::SOURCES;
 use crate::library::Search;
 use crate::plan::{PlanKey, Recipe, check_batch, recipe};
 use crate::store::{Absent, Store};
@@ -92,7 +93,7 @@ impl TensorRtFactory {
         let (network, fresh) = self.network(bundle, &file, &recipe, &key)?;
         let facts = agree(bundle, &file, &network, settings)?;
         let nvrtc = Nvrtc::load(&self.search)?;
-        let cubin = nvrtc.kernels(gpu.facts().capability, self.store.as_ref())?;
+        let cubin = nvrtc.kernels(&SOURCES, gpu.facts().capability, self.store.as_ref())?;
         let info = self.info(bundle, settings)?;
         let cuda = Cuda::new(gpu, network, &cubin)?;
         let mut engine = GpuEngine::new(cuda, facts, bundle.manifest(), info)?;

@@ -3,7 +3,8 @@
 //!
 //! What lives here: the engine over a device ([`engine`]), the device's result layer and CUDA behind it ([`device`]), the
 //! kernels ([`kernels`]), ONNX files derived from a bundle's ([`derive`]), what was built and is kept ([`store`]), under
-//! which key ([`plan`]), the libraries ([`library`]), and with the feature TensorRT itself (`trt`).
+//! which key ([`plan`]), the libraries ([`library`]), with the feature TensorRT itself (`trt`), and for the self-test a
+//! network without it ([`plain`]).
 //! Where to start: `factory`, which puts them together, then [`engine`].
 
 pub mod derive;
@@ -14,6 +15,7 @@ pub mod factory;
 mod fault;
 pub mod kernels;
 pub mod library;
+pub mod plain;
 pub mod plan;
 pub mod store;
 #[cfg(feature = "tensorrt")]

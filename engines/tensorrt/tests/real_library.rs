@@ -8,7 +8,7 @@ use sightline_tensorrt::device::nvrtc::Nvrtc;
 use sightline_tensorrt::library::Search;
 use sightline_tensorrt::store::Store;
 use sightline_tensorrt::trt::{Build, TensorRt};
-use sightline_tensorrt::{Fault, TensorRtFactory};
+use sightline_tensorrt::{Fault, TensorRtFactory, kernels};
 use std::path::Path;
 
 fn bundle() -> Bundle {
@@ -109,15 +109,18 @@ fn the_kernels_compile_for_every_capability_and_are_kept() {
     let store = Store::new(folder.path().to_owned());
     for capability in [75, 80, 86, 87, 89, 90, 120] {
         let cubin = nvrtc
-            .kernels(capability, Some(&store))
+            .kernels(&kernels::SOURCES, capability, Some(&store))
             .expect("machine code");
         assert!(cubin.starts_with(b"\x7fELF"), "sm_{capability}");
         let again = nvrtc
-            .kernels(capability, Some(&store))
+            .kernels(&kernels::SOURCES, capability, Some(&store))
             .expect("from the store");
         assert_eq!(cubin, again);
     }
-    let words = nvrtc.kernels(1, None).expect_err("no such GPU").to_string();
+    let words = nvrtc
+        .kernels(&kernels::SOURCES, 1, None)
+        .expect_err("no such GPU")
+        .to_string();
     assert!(words.contains("sm_1"), "{words}");
 }
 

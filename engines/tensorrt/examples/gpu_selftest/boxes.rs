@@ -1,6 +1,6 @@
 //! The golden pictures through TensorRT and through ONNX Runtime: the same boxes and scores, within the bounds.
 
-use crate::{Fallible, Report, Rig, lease, pool};
+use crate::{Fallible, Maker, Report, Rig, lease, pool};
 use sightline_engine::{Batch, BatchView, Engine, EngineSettings, Precision, Reference};
 use sightline_engine::{ReferencePicture, RegionOutput};
 use sightline_model::{Detection, Generation, MonoTime, PixelFormat, TrackId, ViewId, ViewTag};
@@ -13,13 +13,13 @@ const BOX_PX: f32 = 1.0;
 /// Findings that weak may be on either side of the floor.
 const FLOOR: f32 = 0.1;
 
-pub fn check(rig: &Rig, precision: Precision, report: &mut Report) -> Fallible<()> {
+pub fn check<M: Maker>(rig: &Rig<M>, precision: Precision, report: &mut Report) -> Fallible<()> {
     let score = if precision == Precision::Int8 {
         0.02
     } else {
         0.01
     };
-    let mut gpu = rig.factory.engine(&rig.bundle, &rig.settings(precision))?;
+    let mut gpu = rig.engine(precision)?;
     // what FP16 is held against is FP32
     let beside = match precision {
         Precision::Int8 => Precision::Int8,

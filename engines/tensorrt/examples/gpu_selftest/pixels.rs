@@ -1,25 +1,25 @@
 //! The preprocessing kernel on the device against the CPU path: every format and fit, within 1/255 of full scale.
 
-use crate::{Fallible, Report, Rig};
+use crate::{Fallible, Maker, Report, Rig};
+use sightline_engine::ReferencePicture;
 use sightline_engine::bundle::{Channel, Color, InputSpec, Resize};
 use sightline_engine::preprocess::{Preprocessor, plan};
-use sightline_engine::{Precision, ReferencePicture};
 use sightline_model::PixelFormat;
-use sightline_tensorrt::TensorRtEngine;
 use sightline_tensorrt::device::{Device, Grid, Kernel};
-use sightline_tensorrt::engine::{Network, picture};
+use sightline_tensorrt::engine::{GpuEngine, Network, picture};
 
-pub fn check(rig: &Rig, report: &mut Report) -> Fallible<()> {
-    let mut engine = rig
-        .factory
-        .engine(&rig.bundle, &rig.settings(Precision::Fp16))?;
+pub fn check<M: Maker>(rig: &Rig<M>, report: &mut Report) -> Fallible<()> {
+    let mut engine = rig.engine(M::USUAL)?;
     for format in PixelFormat::ALL {
         let mut worst = 0.0_f32;
         for color in [Color::Gray, Color::Rgb] {
             for resize in [Resize::Letterbox, Resize::Stretch, Resize::Crop] {
                 for (width, height) in [(640, 640), (1280, 960), (1921, 1081), (97, 61)] {
                     let spec = spec(rig, color, resize);
-                    worst = worst.max(levels_apart(&mut engine, &spec, (width, height), format)?);
+                    for half in [false, true] {
+                        let shape = (width, height, format);
+                        worst = worst.max(levels_apart(&mut engine, &spec, shape, half)?);
+                    }
                 }
             }
         }
@@ -30,7 +30,7 @@ pub fn check(rig: &Rig, report: &mut Report) -> Fallible<()> {
     Ok(())
 }
 
-fn spec(rig: &Rig, color: Color, resize: Resize) -> InputSpec {
+fn spec<M>(rig: &Rig<M>, color: Color, resize: Resize) -> InputSpec {
     let channels = color.channels();
     InputSpec {
         color,
@@ -44,10 +44,10 @@ fn spec(rig: &Rig, color: Color, resize: Resize) -> InputSpec {
 }
 
 fn levels_apart(
-    engine: &mut TensorRtEngine,
+    engine: &mut GpuEngine<impl Device>,
     spec: &InputSpec,
-    (width, height): (u32, u32),
-    format: PixelFormat,
+    (width, height, format): (u32, u32, PixelFormat),
+    half: bool,
 ) -> Fallible<f32> {
     let mut view = ReferencePicture::blank(width, height, format);
     let mut state = u64::from(width) * 31 + u64::from(height);
@@ -60,7 +60,7 @@ fn levels_apart(
     let mut want = vec![0.0; spec.elements()];
     Preprocessor::new(spec).run(view.picture(), None, None, &mut want)?;
 
-    let network = Network::new(spec.clone(), false, vec![1], (1, true), 0);
+    let network = Network::new(spec.clone(), half, vec![1], (1, true), 0);
     let fit = plan(spec, &view.picture(), None, None)?;
     let mut params = picture::params(&network, &view.picture(), &fit);
     let device = engine.device();
@@ -83,7 +83,14 @@ fn levels_apart(
     device.download(host, target, network.input_bytes(), on)?;
     device.record(done, on)?;
     device.synchronize(done)?;
-    let got: &[f32] = bytemuck::cast_slice(device.host_bytes(host));
+    let bytes = device.host_bytes(host);
+    let got: Vec<f32> = if half {
+        let halves: &[u16] = bytemuck::cast_slice(bytes);
+        let floats = halves.iter().map(|h| half::f16::from_bits(*h).to_f32());
+        floats.collect()
+    } else {
+        bytemuck::cast_slice(bytes).to_vec()
+    };
     let apart = got.iter().zip(&want).map(|(g, w)| (g - w).abs());
     Ok(apart.fold(0.0, f32::max))
 }

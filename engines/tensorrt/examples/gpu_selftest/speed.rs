@@ -1,26 +1,65 @@
 //! The ceiling by batch size, the engine in a loop beside it, overlap from events, and that nothing is allocated.
 
 use crate::boxes::tag;
-use crate::{Fallible, Report, Rig, lease, pool};
-use sightline_engine::{Batch, BatchView, Engine, Precision, Reference, ReferencePicture};
+use crate::{Fallible, Maker, Report, Rig, lease, pool};
+use sightline_engine::{Batch, BatchView, Engine, Reference, ReferencePicture};
+use sightline_frames::FramePool;
 use sightline_model::PixelFormat;
-use sightline_tensorrt::TensorRtEngine;
-use sightline_tensorrt::engine::Timeline;
+use sightline_tensorrt::device::cuda::Cuda;
+use sightline_tensorrt::engine::{GpuEngine, Timeline};
 use std::sync::Arc;
 use std::time::Instant;
 
-const CAMERAS: usize = 16;
-const RUNS: usize = 300;
+pub const CAMERAS: usize = 16;
 
-pub fn check(rig: &Rig, report: &mut Report) -> Fallible<()> {
-    let mut engine = rig
-        .factory
-        .engine(&rig.bundle, &rig.settings(Precision::Fp16))?;
+/// Pictures of the size the network wants, and their golden picture where it wants one.
+pub struct Pictures {
+    picture: ReferencePicture,
+    reference: Option<Arc<ReferencePicture>>,
+    pool: FramePool,
+}
+
+impl Pictures {
+    pub fn new<M>(rig: &Rig<M>, slots: usize) -> Fallible<Self> {
+        let spec = &rig.bundle.manifest().input;
+        let picture = ReferencePicture::blank(spec.width, spec.height, PixelFormat::Gray8);
+        Ok(Self {
+            reference: spec.wants_reference().then(|| Arc::new(picture.clone())),
+            pool: pool(slots, picture.bytes.len())?,
+            picture,
+        })
+    }
+
+    /// One of each camera from the first on, `size` in all.
+    pub fn batch(&self, first: usize, size: usize) -> Fallible<Batch> {
+        let ReferencePicture {
+            width,
+            height,
+            format,
+            ref bytes,
+            ..
+        } = self.picture;
+        let mut batch = Batch::with_capacity(size, size);
+        for place in 0..size {
+            let camera = ((first + place) % CAMERAS) as u16;
+            batch.push_whole(BatchView {
+                lease: lease(&self.pool, camera, (width, height, format), bytes)?,
+                reference: self.reference.clone().map(Reference::Shared),
+                tag: tag(),
+            });
+        }
+        Ok(batch)
+    }
+}
+
+pub fn check<M: Maker>(rig: &Rig<M>, report: &mut Report) -> Fallible<()> {
+    let runs = rig.runs;
+    let mut engine = rig.engine(M::USUAL)?;
     let largest = engine.info().max_batch;
     let mut us = Vec::new();
     for batch in [1, 2, 4, largest] {
         engine.replay_us(batch, 50)?;
-        let each = engine.replay_us(batch, RUNS)? / RUNS as f64;
+        let each = engine.replay_us(batch, runs)? / runs as f64;
         let words = format!("{each:.0} us, {:.0} regions/s", batch as f64 * 1e6 / each);
         report.say(&format!("graph replay alone, batch {batch}"), &words);
         us.push(each);
@@ -34,41 +73,21 @@ pub fn check(rig: &Rig, report: &mut Report) -> Fallible<()> {
             &words,
         );
     }
-    line(
-        rig,
-        report,
-        &mut engine,
-        largest,
-        largest as f64 * 1e6 / us[3],
-    )
+    let ceiling = largest as f64 * 1e6 / us[3];
+    line(rig, report, &mut engine, largest, ceiling)
 }
 
 /// Two batches in flight, from 16 cameras, as fast as it goes.
-fn line(
-    rig: &Rig,
+fn line<M: Maker>(
+    rig: &Rig<M>,
     report: &mut Report,
-    engine: &mut TensorRtEngine,
+    engine: &mut GpuEngine<Cuda<M::Network>>,
     size: usize,
     ceiling: f64,
 ) -> Fallible<()> {
-    let spec = &rig.bundle.manifest().input;
-    let format = PixelFormat::Gray8;
-    let shape = (spec.width, spec.height, format);
-    let picture = ReferencePicture::blank(spec.width, spec.height, format);
-    let reference = spec.wants_reference().then(|| Arc::new(picture.clone()));
-    let pool = pool(2 * size + 2, picture.bytes.len())?;
-    let batch = |number: usize| -> Fallible<Batch> {
-        let mut batch = Batch::with_capacity(size, size);
-        for place in 0..size {
-            let camera = (number * size + place) % CAMERAS;
-            batch.push_whole(BatchView {
-                lease: lease(&pool, camera as u16, shape, &picture.bytes)?,
-                reference: reference.clone().map(Reference::Shared),
-                tag: tag(),
-            });
-        }
-        Ok(batch)
-    };
+    let runs = rig.runs;
+    let pictures = Pictures::new(rig, 2 * size + 2)?;
+    let batch = |number: usize| pictures.batch(number * size, size);
     // both slots meet every picture size first
     let (mut waiting, mut number) = (Vec::new(), 2);
     for n in 0..2 {
@@ -83,7 +102,7 @@ fn line(
     while let Some(next) = waiting.pop() {
         engine.submit(next)?;
     }
-    while number < RUNS {
+    while number < runs {
         let done = engine.collect().ok_or("nothing in flight")??;
         let now = engine.timeline()?;
         if let Some(before) = before {
@@ -97,7 +116,7 @@ fn line(
     while let Some(done) = engine.collect() {
         drop(done?);
     }
-    let rate = (RUNS * size) as f64 / start.elapsed().as_secs_f64();
+    let rate = (runs * size) as f64 / start.elapsed().as_secs_f64();
     let ratio = rate / ceiling;
     let words = format!("{rate:.0} of {ceiling:.0} regions/s: {ratio:.3}");
     report.row(
@@ -107,11 +126,11 @@ fn line(
     );
     let words = format!(
         "{overlapped} of {} uploads began before the network of the batch before ended",
-        RUNS - 3
+        runs - 3
     );
     report.row(
         "uploads overlap the network",
-        overlapped * 10 >= (RUNS - 3) * 9,
+        overlapped * 10 >= (runs - 3) * 9,
         &words,
     );
     waits.sort_by(f64::total_cmp);
@@ -125,7 +144,7 @@ fn line(
     report.row(
         "no allocation in steady state",
         made == 0,
-        &format!("{made} in {RUNS} batches"),
+        &format!("{made} in {runs} batches"),
     );
     Ok(())
 }

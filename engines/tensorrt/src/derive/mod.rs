@@ -2,9 +2,9 @@
 //! ([`half`]), symmetric s8 of the u8 that ONNX Runtime is fast with ([`signed`]).
 
 mod half;
-mod onnx;
+pub(crate) mod onnx;
 mod signed;
-mod tensor;
+pub(crate) mod tensor;
 
 use onnx::{Graph, Model, Node};
 use prost::Message;
@@ -36,7 +36,10 @@ pub struct DeriveError {
     pub found: String,
 }
 
-fn refuse<T>(expected: &'static str, found: impl Into<String>) -> Result<T, DeriveError> {
+pub(crate) fn refuse<T>(
+    expected: &'static str,
+    found: impl Into<String>,
+) -> Result<T, DeriveError> {
     Err(DeriveError {
         expected,
         found: found.into(),
@@ -48,6 +51,20 @@ fn refuse<T>(expected: &'static str, found: impl Into<String>) -> Result<T, Deri
 /// # Errors
 /// [`DeriveError`].
 pub fn derive(onnx: &[u8], into: Derivation) -> Result<Vec<u8>, DeriveError> {
+    let mut model = decoded(onnx)?;
+    let Some(graph) = model.graph.as_mut() else {
+        return refuse("a graph", "none");
+    };
+    match into {
+        Derivation::Half { half_input } => half::convert(graph, half_input)?,
+        Derivation::Signed => signed::convert(graph)?,
+    }
+    drop_unused(graph);
+    Ok(model.encode_to_vec())
+}
+
+/// An ONNX file's model, if there is nothing in it that this crate does not read.
+fn decoded(onnx: &[u8]) -> Result<Model, DeriveError> {
     let mut model = Model::decode(onnx).or_else(|e| refuse("an ONNX file", e.to_string()))?;
     if !model.functions.is_empty() {
         return refuse(
@@ -70,12 +87,13 @@ pub fn derive(onnx: &[u8], into: Derivation) -> Result<Vec<u8>, DeriveError> {
         return refuse("a graph without branches and loops", node.op_type.clone());
     }
     constants_to_initializers(graph);
-    match into {
-        Derivation::Half { half_input } => half::convert(graph, half_input)?,
-        Derivation::Signed => signed::convert(graph)?,
-    }
-    drop_unused(graph);
-    Ok(model.encode_to_vec())
+    Ok(model)
+}
+
+/// An ONNX file's graph, every constant an initializer.
+pub(crate) fn read(onnx: &[u8]) -> Result<Graph, DeriveError> {
+    let graph = decoded(onnx)?.graph;
+    graph.map_or_else(|| refuse("a graph", "none"), Ok)
 }
 
 /// Constants that are whole tensors become initializers, so that there is one kind of them.

@@ -7,6 +7,7 @@ pub const FLOAT: i32 = 1;
 pub const UINT8: i32 = 2;
 pub const INT8: i32 = 3;
 pub const INT32: i32 = 6;
+pub const INT64: i32 = 7;
 pub const HALF: i32 = 10;
 
 /// Numbers of a float tensor.
@@ -36,6 +37,19 @@ pub fn integers(tensor: &Tensor) -> Result<Vec<i32>, DeriveError> {
         }
         _ => refuse("8- or 32-bit integers", kind(tensor)),
     }
+}
+
+/// Numbers of a tensor of 64-bit integers.
+pub fn longs(tensor: &Tensor) -> Result<Vec<i64>, DeriveError> {
+    inside(tensor)?;
+    if tensor.data_type != INT64 {
+        return refuse("64-bit integers", kind(tensor));
+    }
+    if tensor.raw_data.is_empty() {
+        return Ok(tensor.int64_data.clone());
+    }
+    let (chunks, _) = tensor.raw_data.as_chunks::<8>();
+    Ok(chunks.iter().map(|c| i64::from_le_bytes(*c)).collect())
 }
 
 /// A float tensor.

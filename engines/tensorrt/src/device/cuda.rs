@@ -52,7 +52,8 @@ pub struct Gpu {
 // SAFETY: both handles are the driver's own numbers, which any thread may use.
 unsafe impl Send for Gpu {}
 
-fn said(call: &'static str) -> impl Fn(result::DriverError) -> Fault {
+/// A driver's error as a fault of `call`.
+pub(crate) fn said(call: &'static str) -> impl Fn(result::DriverError) -> Fault {
     move |error| {
         let words = error.error_string().map(|w| w.to_string_lossy());
         Fault::new(

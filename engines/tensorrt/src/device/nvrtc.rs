@@ -3,7 +3,7 @@
 //! cudarc has bindings too, but they end the process where the library is missing, and take no path.
 
 use crate::library::{Search, symbol};
-use crate::{kernels, store::Store};
+use crate::store::Store;
 use libloading::Library;
 use serde::Serialize;
 use sightline_engine::EngineError;
@@ -51,7 +51,7 @@ pub struct Nvrtc {
 
 #[derive(Serialize)]
 struct Key<'k> {
-    sources: [&'k str; kernels::SOURCES.len()],
+    sources: &'k [&'k str],
     capability: u32,
     nvrtc: (c_int, c_int),
 }
@@ -89,20 +89,26 @@ impl Nvrtc {
         })
     }
 
-    /// The kernels for GPUs of `capability` (87: 8.7), from the store where it has them.
+    /// The kernels of `sources`, compiled as one file, for GPUs of `capability` (87: 8.7); from the store where it has
+    /// them.
     ///
     /// # Errors
     /// [`EngineError::LibraryUnusable`] with the compiler's words.
-    pub fn kernels(&self, capability: u32, store: Option<&Store>) -> Result<Vec<u8>, EngineError> {
+    pub fn kernels(
+        &self,
+        sources: &[&str],
+        capability: u32,
+        store: Option<&Store>,
+    ) -> Result<Vec<u8>, EngineError> {
         let key = Key {
-            sources: kernels::SOURCES,
+            sources,
             capability,
             nvrtc: self.version()?,
         };
         if let Some(Ok(cubin)) = store.map(|s| s.get("kernels", &key)) {
             return Ok(cubin);
         }
-        let cubin = self.compile(capability)?;
+        let cubin = self.compile(sources, capability)?;
         if let Some(Err(error)) = store.map(|s| s.put("kernels", &key, &cubin)) {
             tracing::warn!(%error, "the compiled kernels are not kept");
         }
@@ -128,8 +134,8 @@ impl Nvrtc {
         })
     }
 
-    fn compile(&self, capability: u32) -> Result<Vec<u8>, EngineError> {
-        let source = CString::new(kernels::SOURCES.concat()).unwrap_or_default();
+    fn compile(&self, sources: &[&str], capability: u32) -> Result<Vec<u8>, EngineError> {
+        let source = CString::new(sources.concat()).unwrap_or_default();
         let mut program = null_mut();
         // SAFETY: both strings end in NUL and outlive the call, there are no headers.
         let status = unsafe {

@@ -6,6 +6,7 @@ use super::{Address, Context, Device, Event, Graph, Grid, Host, Kernel, Stream};
 use crate::Fault;
 use crate::engine::Network;
 use crate::kernels::{DecodeParams, PreprocessParams};
+use crate::plain::{PlainKernel, PlainParams};
 use libloading::Library;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -382,6 +383,20 @@ pub fn host_kernels() -> &'static HostKernels {
 }
 
 impl HostKernels {
+    /// Runs a kernel of [`crate::plain`], likewise.
+    pub fn plain(&self, kernel: PlainKernel, params: &PlainParams, groups: u32) {
+        let _one = self
+            .one_block
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        // SAFETY: as below.
+        unsafe {
+            let run: libloading::Symbol<'_, unsafe extern "C" fn(u32, *const PlainParams, u32)> =
+                self.library.get(b"host_plain").expect("its name");
+            run(kernel as u32, params, groups);
+        }
+    }
+
     /// Runs a kernel whose addresses are those of this process; `blocks` down are regions.
     pub fn launch(&self, kernel: Kernel, grid: Grid, params: &[u8]) {
         self.launch_with(kernel, grid, params, 1);

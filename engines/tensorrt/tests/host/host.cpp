@@ -51,6 +51,7 @@ static inline unsigned short sl_half(float v) {
 #include "prelude.cuh"
 #include "preprocess.cu"
 #include "decode.cu"
+#include "plain.cu"
 
 extern "C" void host_preprocess(PreprocessParams const* p) {
     for (int y = 0; y < p->tensor_height; ++y) {
@@ -69,6 +70,14 @@ extern "C" void host_candidates(DecodeParams const* p, unsigned regions) {
             here.block_y = region;
             sl_candidates(*p);
         }
+    }
+}
+
+// Kernels in the order of src/plain.
+extern "C" void host_plain(unsigned kernel, PlainParams const* p, unsigned groups) {
+    void (*const kernels[])(PlainParams) = {sl_plain_conv, sl_plain_copy, sl_plain_zip, sl_plain_pool, sl_plain_enlarge};
+    for (here.block_y = 0; here.block_y < groups; ++here.block_y) {
+        for (here.x = 0; here.x < p->count; ++here.x) kernels[kernel](*p);
     }
 }
 
