@@ -12,6 +12,7 @@ pub mod requester;
 pub mod scripted;
 pub mod sparkplug_host;
 pub mod station;
+pub mod uplink;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};

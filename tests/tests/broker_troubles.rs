@@ -1,52 +1,36 @@
 //! Brokers that acknowledge twice, out of order, never, with errors, that take little at once, or speak an older
 //! protocol: nothing is lost, the order stays, and a person is told.
 
-use sightline_configs::station::{Identity, Mqtt};
-use sightline_model::SystemClock;
+use sightline_configs::station::Mqtt;
 use sightline_tests::scripted::{Packet, Scripted};
+use sightline_tests::uplink::{raised, result, settings};
 use sightline_tests::{PATIENCE, until};
 use sightline_uplink::{Patience, Uplink, UplinkSettings};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 const QUOTA_EXCEEDED: u8 = 0x97;
 const NOT_AUTHORISED: u8 = 0x87;
 
 fn uplink(port: u16) -> Uplink {
-    let level = |s: &str| s.to_string();
-    let identity = Identity {
-        enterprise: level("acme"),
-        site: level("north"),
-        area: level("smt"),
-        line: level("l1"),
-        cell: level("aoi"),
-        name: level("s1"),
+    let mqtt = Mqtt {
+        window: 8,
+        ..Mqtt::to(&format!("mqtt://127.0.0.1:{port}"))
+    };
+    let patience = Patience {
+        acknowledgement: Duration::from_millis(1_500),
+        hold_first: Duration::from_millis(200),
+        hold_longest: Duration::from_secs(1),
     };
     let settings = UplinkSettings {
-        identity,
-        mqtt: Mqtt {
-            window: 8,
-            ..Mqtt::to(&format!("mqtt://127.0.0.1:{port}"))
-        },
-        sparkplug: None,
-        base: PathBuf::new(),
-        session: "boot-1".into(),
-        clock: Arc::new(SystemClock::default()),
-        commands: None,
-        patience: Patience {
-            acknowledgement: Duration::from_millis(1_500),
-            hold_first: Duration::from_millis(200),
-            hold_longest: Duration::from_secs(1),
-        },
+        patience,
+        ..settings(mqtt)
     };
     Uplink::start(settings).expect("the uplink starts")
 }
 
 fn submit(uplink: &Uplink, seqs: std::ops::RangeInclusive<u64>) {
     for seq in seqs {
-        let json = format!("{{\"seq\":{seq},\"replayed\":false}}");
-        uplink.submit(seq, json).expect("room");
+        uplink.submit(seq, result(seq)).expect("room");
     }
 }
 
@@ -56,12 +40,6 @@ fn seqs(results: &[String]) -> Vec<u64> {
         value["seq"].as_u64().expect("seq")
     };
     results.iter().map(seq).collect()
-}
-
-fn raised(uplink: &Uplink, id: &str) -> Option<String> {
-    let conditions = uplink.conditions();
-    let found = conditions.into_iter().find(|c| c.id == id)?;
-    found.raised
 }
 
 #[test]

@@ -1,47 +1,22 @@
 //! The uplink against real brokers: mosquitto, killed and restarted, and the embedded one.
 
-use sightline_configs::station::{Identity, Mqtt};
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, AlarmState, SystemClock, UtcMicros};
+use sightline_configs::station::Mqtt;
+use sightline_model::{Alarm, AlarmId, AlarmSeverity, AlarmState, UtcMicros};
 use sightline_tests::broker::{Messages, mosquitto, subscribe};
+use sightline_tests::uplink::result;
 use sightline_tests::{PATIENCE, free_port, until};
-use sightline_uplink::{EmbeddedBroker, Patience, Uplink, UplinkSettings};
+use sightline_uplink::{EmbeddedBroker, Uplink, UplinkSettings};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 fn settings(broker: String, listen: String) -> UplinkSettings {
-    let level = |s: &str| s.to_string();
-    let identity = Identity {
-        enterprise: level("acme"),
-        site: level("north"),
-        area: level("smt"),
-        line: level("l1"),
-        cell: level("aoi"),
-        name: level("s1"),
-    };
-    let mqtt = Mqtt {
+    sightline_tests::uplink::settings(Mqtt {
         listen,
         outbox: 10_000,
         window: 16,
         kpi_s: 0.2,
         ..Mqtt::to(&broker)
-    };
-    let clock = Arc::new(SystemClock::default());
-    UplinkSettings {
-        identity,
-        mqtt,
-        sparkplug: None,
-        base: PathBuf::new(),
-        session: "boot-1".into(),
-        clock,
-        commands: None,
-        patience: Patience::default(),
-    }
-}
-
-fn result(seq: u64) -> Vec<u8> {
-    format!("{{\"seq\":{seq},\"replayed\":false}}").into_bytes()
+    })
 }
 
 fn collect_seqs(hear: &Messages, want: u64) -> (BTreeSet<u64>, Vec<u64>) {

@@ -1,40 +1,24 @@
 //! The Sparkplug face against an independent host implementation, over mosquitto.
 
-use sightline_configs::station::{Identity, Mqtt, Sparkplug};
-use sightline_model::{InspectionResult, SystemClock};
+use sightline_configs::station::{Mqtt, Sparkplug};
+use sightline_model::InspectionResult;
 use sightline_tests::broker::{mosquitto, subscribe};
 use sightline_tests::sparkplug_host::{Host, Learnt};
+use sightline_tests::uplink::settings;
 use sightline_tests::{PATIENCE, free_port};
-use sightline_uplink::{Patience, Uplink, UplinkSettings};
-use std::path::PathBuf;
-use std::sync::Arc;
+use sightline_uplink::{Uplink, UplinkSettings};
 
 fn uplink(port: u16, aliases: bool, buffer: usize) -> Uplink {
-    let level = |s: &str| s.to_string();
-    let identity = Identity {
-        enterprise: level("acme"),
-        site: level("north"),
-        area: level("smt"),
-        line: level("l1"),
-        cell: level("aoi"),
-        name: level("s1"),
-    };
     let sparkplug = Sparkplug {
-        group: level("acme"),
+        group: "acme".into(),
         node: None,
-        primary_host: Some(level("scada")),
+        primary_host: Some("scada".into()),
         aliases,
         buffer,
     };
     let settings = UplinkSettings {
-        identity,
-        mqtt: Mqtt::to(&format!("mqtt://127.0.0.1:{port}")),
         sparkplug: Some(sparkplug),
-        base: PathBuf::new(),
-        session: "boot-1".into(),
-        clock: Arc::new(SystemClock::default()),
-        commands: None,
-        patience: Patience::default(),
+        ..settings(Mqtt::to(&format!("mqtt://127.0.0.1:{port}")))
     };
     Uplink::start(settings).expect("it starts")
 }

@@ -1,12 +1,13 @@
 //! TLS 1.3 with client certificates against mosquitto: good ones, renewed ones, and every way they can be wrong.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use sightline_configs::station::{Identity, Mqtt, Tls};
+use sightline_configs::station::{Mqtt, Tls};
 use sightline_model::{AlarmSeverity, Clock, MockClock, MonoTime, SystemClock, UtcMicros};
 use sightline_tests::broker::mosquitto_with;
 use sightline_tests::process::Killed;
+use sightline_tests::uplink::{raised, result};
 use sightline_tests::{PATIENCE, free_port, until};
-use sightline_uplink::{Patience, Uplink, UplinkSettings};
+use sightline_uplink::{Uplink, UplinkSettings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,32 +78,19 @@ fn broker(port: u16, folder: &Path) -> Killed {
 }
 
 fn settings(port: u16, folder: &Path, clock: Arc<dyn Clock>) -> UplinkSettings {
-    let level = |s: &str| s.to_string();
-    let identity = Identity {
-        enterprise: level("acme"),
-        site: level("north"),
-        area: level("smt"),
-        line: level("l1"),
-        cell: level("aoi"),
-        name: level("s1"),
-    };
     let tls = Tls {
         ca_file: "trusted.pem".into(),
         cert_file: Some("own.pem".into()),
         key_file: Some("own.key".into()),
     };
+    let mqtt = Mqtt {
+        tls: Some(tls),
+        ..Mqtt::to(&format!("mqtts://127.0.0.1:{port}"))
+    };
     UplinkSettings {
-        identity,
-        mqtt: Mqtt {
-            tls: Some(tls),
-            ..Mqtt::to(&format!("mqtts://127.0.0.1:{port}"))
-        },
-        sparkplug: None,
         base: PathBuf::from(folder),
-        session: "boot-1".into(),
         clock,
-        commands: None,
-        patience: Patience::default(),
+        ..sightline_tests::uplink::settings(mqtt)
     }
 }
 
@@ -110,14 +98,8 @@ fn start(port: u16, folder: &Path) -> Uplink {
     Uplink::start(settings(port, folder, Arc::new(SystemClock::default()))).expect("it starts")
 }
 
-fn raised(uplink: &Uplink, id: &str) -> Option<String> {
-    let conditions = uplink.conditions();
-    conditions.into_iter().find(|c| c.id == id)?.raised
-}
-
 fn submit(uplink: &Uplink, seq: u64) {
-    let json = format!("{{\"seq\":{seq},\"replayed\":false}}");
-    uplink.submit(seq, json).expect("room");
+    uplink.submit(seq, result(seq)).expect("room");
 }
 
 #[test]

@@ -24,6 +24,7 @@ use sightline_uplink::{Counters, Patience, Uplink, UplinkSettings};
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -93,12 +94,15 @@ pub fn start(
                 .open_models(recipe)?,
         ),
     };
+    EngineRoom::check_stand_in(&config.engine, &station.base, recipe)?;
     let first = engines::build(Generation(1), config, recipe, models.clone())?;
     let plan = first.plan.clone();
     let trigger_door = Arc::new(trigger::Door::default());
     let journal = keeping::open(station, boot_id, &clock)?;
     let control = control(config, &clock, &trigger_door);
-    let uplink = start_uplink(station, boot_id, &clock, &control, journal.as_ref())?;
+    let open_parts = Arc::new(AtomicUsize::new(0));
+    let settings = uplink_settings(station, boot_id, &clock, &control, &open_parts);
+    let uplink = start_uplink(settings, journal.as_ref())?;
     control.record_with(uplink.as_ref(), journal.clone());
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()).keeping(journal.clone()));
     let means = console::Means {
@@ -142,7 +146,8 @@ pub fn start(
         },
         Box::new(SeededIds::from_seed(seed())),
     );
-    let settings = flow_settings(config, &clock, raised)?;
+    let mut settings = flow_settings(config, &clock, raised)?;
+    settings.open_parts = open_parts;
     let flow = Arc::new(Flow::start(
         settings,
         first,
@@ -229,25 +234,33 @@ pub fn start(
     Ok(running)
 }
 
-fn start_uplink(
+/// `None` without `[mqtt]`. A backlog gives way to the open parts.
+fn uplink_settings(
     station: &Loaded<Station>,
     boot_id: Uuid,
     clock: &Arc<dyn Clock>,
     control: &Arc<Control>,
-    journal: Option<&Journal>,
-) -> anyhow::Result<Option<Arc<Uplink>>> {
-    let Some(mqtt) = &station.value.mqtt else {
-        return Ok(None);
-    };
-    let settings = UplinkSettings {
+    open_parts: &Arc<AtomicUsize>,
+) -> Option<UplinkSettings> {
+    Some(UplinkSettings {
         identity: station.value.station.clone(),
-        mqtt: mqtt.clone(),
+        mqtt: station.value.mqtt.clone()?,
         sparkplug: station.value.sparkplug.clone(),
         base: station.base.clone(),
         session: boot_id.to_string(),
         clock: clock.clone(),
         commands: Some(control.handler()),
         patience: Patience::default(),
+        inspecting: open_parts.clone(),
+    })
+}
+
+fn start_uplink(
+    settings: Option<UplinkSettings>,
+    journal: Option<&Journal>,
+) -> anyhow::Result<Option<Arc<Uplink>>> {
+    let Some(settings) = settings else {
+        return Ok(None);
     };
     Ok(Some(Arc::new(match journal {
         Some(journal) => Uplink::start_over(settings, journal.clone())?,
@@ -276,6 +289,8 @@ fn flow_settings(
         config.cameras.iter().map(|c| c.slots).collect(),
     );
     settings.batch_wait = Duration::from_secs_f64(config.engine.batch_wait_ms / 1_000.0);
+    let warm = Duration::from_secs_f64(config.engine.keep_warm_ms / 1_000.0);
+    settings.keep_warm = (!warm.is_zero()).then_some(warm);
     settings.engine_cores = config.engine.cores.clone();
     settings.stage_core = config.threads.stage_core;
     settings.raised = raised;

@@ -33,17 +33,9 @@ fn main() {
         outbox: results as usize,
         ..Mqtt::to(&broker)
     };
-    let uplink = Uplink::start(UplinkSettings {
-        identity,
-        mqtt,
-        base: std::path::PathBuf::new(),
-        session: "drain".into(),
-        clock: Arc::new(SystemClock::default()),
-        sparkplug: None,
-        commands: None,
-        patience: sightline_uplink::Patience::default(),
-    })
-    .expect("the uplink starts");
+    let clock = Arc::new(SystemClock::default());
+    let uplink = Uplink::start(UplinkSettings::new(identity, mqtt, clock));
+    let uplink = uplink.expect("the uplink starts");
     let padding = "x".repeat((bytes as usize).saturating_sub(60));
     let start = Instant::now();
     for seq in 1..=results {

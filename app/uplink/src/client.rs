@@ -1,5 +1,6 @@
 //! The JSON face's loop: one connection at a time, a window of results in flight.
 
+use crate::backlog::{self, Turn};
 use crate::backoff::Backoff;
 use crate::commands::{self, Reply};
 use crate::conditions::Face;
@@ -16,6 +17,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sightline_model::{AlarmSeverity, Clock, UtcMicros};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -40,6 +42,8 @@ pub(crate) struct Link {
     pub since: UtcMicros,
     pub commands: Option<CommandHandler>,
     pub patience: Patience,
+    /// Parts under inspection.
+    pub inspecting: Arc<AtomicUsize>,
 }
 
 impl Link {
@@ -133,6 +137,9 @@ struct Session<'a> {
     /// After a refusal nothing is sent until then.
     hold: Option<Instant>,
     holding: Backoff,
+    turn: Turn,
+    /// A backlog gives way to a part under inspection.
+    gives_way: bool,
     /// What `status` said last on this connection.
     state: Option<StationState>,
     result_topic: String,
@@ -150,6 +157,8 @@ impl<'a> Session<'a> {
             progress: Instant::now(),
             hold: None,
             holding: Backoff::new(link.patience.hold_first, link.patience.hold_longest),
+            turn: Turn::new(link.inspecting.clone()),
+            gives_way: false,
             state: None,
             result_topic: link.topic("result"),
         }
@@ -180,6 +189,7 @@ impl<'a> Session<'a> {
                 },
                 Some(done) = self.in_flight.next() => self.acknowledged(done),
                 () = self.shared.changed.notified() => {}
+                () = tokio::time::sleep(backlog::LOOK), if self.gives_way => {}
                 _ = kpi.tick() => self.send_kpi(),
                 _ = housekeeping.tick() => {
                     looks += 1;
@@ -313,6 +323,7 @@ impl<'a> Session<'a> {
     }
 
     fn send_results(&mut self) {
+        self.gives_way = false;
         let window = match self.limits {
             Some(limits) => self.link.window.min(limits.receive_max.into()),
             None => return,
@@ -320,8 +331,17 @@ impl<'a> Session<'a> {
         if self.results_in_flight >= window || self.held() {
             return;
         }
-        let free = window - self.results_in_flight;
         let mut desk = self.shared.desk();
+        let behind = desk.outbox.pending() > backlog::HELPING;
+        let window = match behind {
+            true => window.min(backlog::HELPING),
+            false => window,
+        };
+        let free = window.saturating_sub(self.results_in_flight);
+        self.gives_way = behind && free > 0 && !self.turn.has_come(Instant::now().into_std());
+        if self.gives_way {
+            return;
+        }
         let batch: Vec<_> = std::iter::from_fn(|| desk.outbox.next())
             .take(free)
             .collect();

@@ -4,12 +4,14 @@
 //! broker, or under the lock that the inspection takes.
 
 use crate::UplinkError;
+use crate::backlog::{self, Turn};
 use crate::outbox::Outgoing;
 use crate::uplink::Shared;
 use sightline_journal::{Journal, JournalError, Reader, StoredResult};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread::{JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Results read at a time, at most.
 const CHUNK: usize = 256;
@@ -51,7 +53,11 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn start(journal: Journal, shared: Arc<Shared>) -> Result<Self, UplinkError> {
+    pub(crate) fn start(
+        journal: Journal,
+        shared: Arc<Shared>,
+        inspecting: Arc<AtomicUsize>,
+    ) -> Result<Self, UplinkError> {
         let progress = journal.progress();
         let mut feeder = Feeder {
             reader: journal.reader()?,
@@ -59,6 +65,7 @@ impl Feed {
             set_aside: progress.set_aside,
             read_to: progress.acknowledged_to,
             shared: shared.clone(),
+            turn: Turn::new(inspecting),
         };
         // What lies there now is late, however soon the connection was made.
         shared.desk().outbox.late_to = progress.committed_to;
@@ -115,6 +122,7 @@ struct Feeder {
     /// Everything up to here is in the window or retired.
     read_to: u64,
     shared: Arc<Shared>,
+    turn: Turn,
 }
 
 impl Feeder {
@@ -133,6 +141,11 @@ impl Feeder {
             }
             if room == 0 {
                 std::thread::park_timeout(LOOK);
+                continue;
+            }
+            let behind = committed_to - self.read_to > backlog::HELPING as u64;
+            if behind && !self.turn.has_come(Instant::now()) {
+                std::thread::sleep(backlog::LOOK);
                 continue;
             }
             match self.read(room, committed_to) {

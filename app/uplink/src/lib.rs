@@ -6,6 +6,7 @@
 //! Delivered means the broker sent a PUBACK with a good reason code; only then does a result leave the outbox.
 //! Where to start: [`uplink`] (what the station calls), then `client.rs` (what the thread does).
 
+mod backlog;
 mod backoff;
 mod client;
 mod commands;

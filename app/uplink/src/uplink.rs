@@ -13,6 +13,7 @@ use sightline_journal::Journal;
 use sightline_model::{Alarm, AlarmId, AlarmSeverity, AlarmState, Clock, InspectionResult};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -63,6 +64,25 @@ pub struct UplinkSettings {
     pub commands: Option<CommandHandler>,
     /// How long it waits for the broker.
     pub patience: Patience,
+    /// Parts under inspection now: a backlog gives way to them. Counted by whoever inspects; 0 where nobody does.
+    pub inspecting: Arc<AtomicUsize>,
+}
+
+impl UplinkSettings {
+    /// For a station that speaks JSON alone, takes no commands and inspects nothing; the rest as usual.
+    pub fn new(identity: Identity, mqtt: Mqtt, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            identity,
+            mqtt,
+            sparkplug: None,
+            base: PathBuf::new(),
+            session: String::new(),
+            clock,
+            commands: None,
+            patience: Patience::default(),
+            inspecting: Arc::default(),
+        }
+    }
 }
 
 /// Results handed over, sent and acknowledged.
@@ -209,8 +229,9 @@ impl Uplink {
     /// # Errors
     /// As [`Uplink::start`]; the journal cannot be read.
     pub fn start_over(settings: UplinkSettings, journal: Journal) -> Result<Self, UplinkError> {
+        let inspecting = settings.inspecting.clone();
         let mut uplink = Self::start(settings)?;
-        uplink.feed = Some(Feed::start(journal, uplink.shared.clone())?);
+        uplink.feed = Some(Feed::start(journal, uplink.shared.clone(), inspecting)?);
         Ok(uplink)
     }
 
@@ -365,6 +386,7 @@ fn link(settings: UplinkSettings, host: String, port: u16) -> Result<Link, Uplin
         clock,
         commands,
         patience,
+        inspecting,
     } = settings;
     let login = mqtt.username.map(|username| Login {
         username,
@@ -411,6 +433,7 @@ fn link(settings: UplinkSettings, host: String, port: u16) -> Result<Link, Uplin
         clock,
         commands,
         patience,
+        inspecting,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use sightline_model::CameraId;
 use sightline_verdict::Conservation;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 macro_rules! counters {
@@ -77,6 +78,10 @@ counters! {
         batches,
         /// Views in them.
         batch_views,
+        /// Microseconds in which engines made batches ready.
+        prepare_us,
+        /// Of those, beside the network of the batch before.
+        overlap_us,
         /// Views that no engine was given any more because their part could not make it.
         too_late,
         /// Batches an engine failed on.
@@ -103,17 +108,17 @@ pub(crate) struct Tally {
     pub taken: AtomicU64,
     pub dealt: AtomicU64,
     /// Parts opened and not yet told as a result.
-    pub open: AtomicUsize,
+    pub open: Arc<AtomicUsize>,
 }
 
 impl Tally {
-    pub(crate) fn new(cameras: usize) -> Self {
+    pub(crate) fn new(cameras: usize, open: Arc<AtomicUsize>) -> Self {
         Self {
             line: LineTally::default(),
             cameras: (0..cameras).map(|_| CameraTally::default()).collect(),
             taken: AtomicU64::new(0),
             dealt: AtomicU64::new(0),
-            open: AtomicUsize::new(0),
+            open,
         }
     }
 

@@ -73,7 +73,7 @@ impl Lockstep {
         let any: Arc<dyn Clock> = clock.clone();
         let (cameras, max_open) = (settings.camera_slots.len(), settings.max_open_parts.max(1));
         let (live, engines) = Live::of(first, cameras)?;
-        let tally = Arc::new(Tally::new(cameras));
+        let tally = Arc::new(Tally::new(cameras, settings.open_parts.clone()));
         let (t, e) = (Arc::clone(&tally), Arc::clone(&events));
         let mut worker = EngineCore::new(0, Arc::clone(&any), t, e, true);
         for engines in engines.into_iter().take(1) {

@@ -2,6 +2,7 @@
 
 use sightline_model::{Alarm, CameraId, Clock, Generation, InspectionResult};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 /// How the flow runs.
@@ -13,6 +14,8 @@ pub struct FlowSettings {
     pub camera_slots: Vec<usize>,
     /// Longest time a view waits for others to fill its batch.
     pub batch_wait: Duration,
+    /// An engine that has been idle for so long is kept warm; `None`: never.
+    pub keep_warm: Option<Duration>,
     /// Cores the engine threads are pinned to, in turn; empty: not pinned.
     pub engine_cores: Vec<usize>,
     /// Core for batcher, judge, gate and results; `None`: not pinned.
@@ -27,6 +30,8 @@ pub struct FlowSettings {
     pub stop_patience: Duration,
     /// An engine that holds a batch for longer raises an alarm.
     pub hang_after: Duration,
+    /// Counted here: parts opened and not yet told as a result. Shared with whoever must not disturb them.
+    pub open_parts: Arc<AtomicUsize>,
 }
 
 impl FlowSettings {
@@ -36,6 +41,7 @@ impl FlowSettings {
             clock,
             camera_slots,
             batch_wait: Duration::from_millis(2),
+            keep_warm: None,
             engine_cores: Vec::new(),
             stage_core: None,
             raised: false,
@@ -43,6 +49,7 @@ impl FlowSettings {
             every_frame: None,
             stop_patience: Duration::from_secs(5),
             hang_after: Duration::from_secs(10),
+            open_parts: Arc::default(),
         }
     }
 }

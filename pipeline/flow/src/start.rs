@@ -43,7 +43,7 @@ impl Flow {
         let cameras = settings.camera_slots.len();
         let (live, engines) = Live::of(first, cameras)?;
         let (clock, max_open) = (&settings.clock, settings.max_open_parts.max(1));
-        let tally = Arc::new(Tally::new(cameras));
+        let tally = Arc::new(Tally::new(cameras, settings.open_parts.clone()));
         let workers = engines.len();
         let mut cores = Vec::with_capacity(workers);
         for (n, engines) in engines.into_iter().enumerate() {
@@ -132,6 +132,7 @@ impl Flow {
                 judge: judge_tx.clone(),
                 input: input_tx.clone(),
                 retired: retired_tx.clone(),
+                keep_warm: settings.keep_warm,
             };
             let pinned = &settings.engine_cores;
             let core = (!pinned.is_empty()).then(|| pinned[n % pinned.len()]);
