@@ -37,46 +37,74 @@ pub fn mosquitto_with(port: u16, folder: &Path, rest: &str) -> Killed {
     child
 }
 
-/// Topic and payload of each message.
-pub type Messages = Receiver<(String, String)>;
+/// What a subscriber heard.
+pub struct Message {
+    /// Seconds since 1970 when it was heard.
+    pub at_s: f64,
+    /// Its topic.
+    pub topic: String,
+    /// Its payload, as text.
+    pub payload: String,
+}
 
-/// Starts `mosquitto_sub`; returns once its subscription stands. `version` is `mqttv5` or `mqttv311`.
-pub fn subscribe(port: u16, topic: &str, version: &str) -> (Killed, Messages) {
+impl Message {
+    /// From what `mosquitto_sub` prints with the format below.
+    fn of(line: &str) -> Option<Self> {
+        let (at, rest) = line.strip_prefix("MESSAGE ")?.split_once(' ')?;
+        let (topic, payload) = rest.split_once(' ').unwrap_or((rest, ""));
+        Some(Self {
+            at_s: at.parse().ok()?,
+            topic: topic.to_string(),
+            payload: payload.to_string(),
+        })
+    }
+}
+
+/// Starts `mosquitto_sub`; it comes back by itself to the next broker on that port. `version` is `mqttv5` or `mqttv311`.
+/// Each message goes to `hear` until that says false; each time the subscription stands the receiver learns it.
+pub fn mosquitto_sub(
+    port: u16,
+    topic: &str,
+    version: &str,
+    qos: u8,
+    mut hear: impl FnMut(Message) -> bool + Send + 'static,
+) -> (Killed, Receiver<()>) {
     // Line by line: into a pipe it would keep what it prints to itself.
     let mut child = Command::new("stdbuf")
-        .args([
-            "-oL",
-            "mosquitto_sub",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &port.to_string(),
-            "-V",
-            version,
-        ])
-        .args(["-q", "1", "-d", "-F", "MESSAGE %t %p", "-t", topic])
+        .args(["-oL", "mosquitto_sub", "-h", "127.0.0.1", "-d"])
+        .args(["-p", &port.to_string(), "-V", version])
+        .args(["-q", &qos.to_string(), "-F", "MESSAGE %U %t %p"])
+        .args(["-t", topic])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .expect("mosquitto_sub is installed by `make setup`");
     let lines = BufReader::new(child.stdout.take().expect("piped")).split(b'\n');
-    let child = Killed(child);
-    let (tell, hear) = sync_channel(100_000);
-    let (ready, standing) = sync_channel(16);
+    let (tell, standing) = sync_channel(1_000);
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
-            if let Some(message) = line.strip_prefix("MESSAGE ") {
-                let (topic, payload) = message.split_once(' ').unwrap_or((message, ""));
-                if tell.send((topic.to_string(), payload.to_string())).is_err() {
+            if let Some(message) = Message::of(&line) {
+                if !hear(message) {
                     return;
                 }
             } else if line.contains("received SUBACK") {
-                // A second subscription acknowledgement tells nothing new.
-                let _ = ready.try_send(());
+                // Whoever does not ask need not learn it.
+                let _ = tell.try_send(());
             }
         }
     });
+    (Killed(child), standing)
+}
+
+/// Topic and payload of each message.
+pub type Messages = Receiver<(String, String)>;
+
+/// Starts `mosquitto_sub` with QoS 1; returns once its subscription stands. `version` is `mqttv5` or `mqttv311`.
+pub fn subscribe(port: u16, topic: &str, version: &str) -> (Killed, Messages) {
+    let (tell, hear) = sync_channel(100_000);
+    let pass_on = move |m: Message| tell.send((m.topic, m.payload)).is_ok();
+    let (child, standing) = mosquitto_sub(port, topic, version, 1, pass_on);
     standing
         .recv_timeout(PATIENCE)
         .expect("the subscription stands");

@@ -2,13 +2,12 @@
 
 mod common;
 
+use common::small_disk::SmallDisk;
 use common::*;
 use rusqlite::Connection;
 use sightline_journal::{Journal, JournalError, Reader};
 use sightline_model::Clock;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {
@@ -22,35 +21,6 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// A file system of a few MB, gone with its guard. `None` where this user may not mount.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(megabytes: u32) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let size = format!("size={megabytes}m");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(folder.path())
-            .output();
-        if mounted.is_ok_and(|m| m.status.success()) {
-            return Some(Self(folder));
-        }
-        eprintln!("SKIPPED: a full disk needs the right to mount a tmpfs");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn on_a_full_disk_results_wait_and_are_written_when_there_is_room() {
     let Some(disk) = SmallDisk::mount(4) else {
@@ -61,9 +31,7 @@ fn on_a_full_disk_results_wait_and_are_written_when_there_is_room() {
     let journal = Journal::open(settings).unwrap();
     submit(&journal, &good(1));
     assert!(journal.flush(PATIENCE));
-    let ballast = disk.path().join("ballast");
-    let filled = fs::write(&ballast, vec![0; 8 << 20]);
-    assert!(filled.is_err(), "the disk is full");
+    disk.fill();
     // More than waits in the queue and in the writer's hands; what finds no room is lost, and counted.
     let mut refused = Vec::new();
     let mut seq = 1;
@@ -80,7 +48,7 @@ fn on_a_full_disk_results_wait_and_are_written_when_there_is_room() {
     let stuck = journal.progress().stuck.unwrap();
     assert!(stuck.contains("full") || stuck.contains("disk"), "{stuck}");
     assert!(!journal.flush(Duration::ZERO));
-    fs::remove_file(&ballast).unwrap();
+    disk.clear();
     assert!(journal.flush(PATIENCE), "written when there is room");
     submit(&journal, &good(seq + 1));
     drop(journal);

@@ -19,6 +19,8 @@ pub struct Books {
     pub duplicates: u64,
     /// Of these, marked as sent after an outage.
     pub replayed: u64,
+    /// Results that were decided earlier than the one before them, by the wall clock.
+    pub clock_went_back: u64,
     /// Everything that must not be: none is good.
     pub complaints: Vec<String>,
 }
@@ -61,10 +63,25 @@ impl Books {
         self.complaints.push(text);
     }
 
+    /// Two results that follow each other: within a run, ids do not go back in time although the clock may.
+    fn in_order(&mut self, before: &InspectionResult, result: &InspectionResult) {
+        // RFC 3339 in UTC with as many digits each sorts as it reads.
+        self.clock_went_back += u64::from(result.times.decided < before.times.decided);
+        // RFC 9562, 5.7: the first 48 bits are milliseconds.
+        let ms = |r: &InspectionResult| r.event_id.as_u128() >> 80;
+        if before.boot_id == result.boot_id && ms(result) < ms(before) {
+            let (seq, id) = (result.seq, result.event_id);
+            self.complain(format!(
+                "{seq} has an earlier event_id ({id}) than the one before it"
+            ));
+        }
+    }
+
     fn against_the_journal(&mut self, folder: &Path, order: &[(u64, InspectionResult)]) {
         let reader = Reader::open(folder).expect("the journal");
         let mut heard = order.iter();
         let mut last = 0;
+        let mut before: Option<InspectionResult> = None;
         loop {
             let stored = reader.results_after(last, 1_000).expect("results");
             if stored.is_empty() {
@@ -78,6 +95,9 @@ impl Books {
                 self.committed += 1;
                 let kept: InspectionResult =
                     serde_json::from_slice(&stored.json).expect("a result");
+                if let Some(before) = before.replace(kept.clone()) {
+                    self.in_order(&before, &kept);
+                }
                 match heard.next() {
                     None => self.complain(format!("{} was never heard", stored.seq)),
                     Some((_, result)) => {

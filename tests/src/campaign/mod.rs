@@ -1,12 +1,15 @@
-//! The delivery campaign: a station, a broker and the network between them are killed at random under load; then every
-//! committed number must have reached the subscriber, in order, duplicates only with the same `event_id`.
+//! The delivery campaign: a station, a broker, the network between them, disk and clock are struck at random under load;
+//! then every committed number must have reached the subscriber, in order, duplicates only with the same `event_id`.
 //!
-//! `bin/campaign.rs` runs it, [`produce`] is the station's delivery side alone (journal and uplink, results made as fast
-//! as asked), [`proxy`] is the network.
+//! `bin/campaign.rs` runs it on a [`rig`], [`produce`] is the station's delivery side alone (journal and uplink, results made as fast
+//! as asked, on a [`clock`] that steps), [`proxy`] is the network.
 
 pub mod books;
+pub mod clock;
+pub mod maker;
 pub mod produce;
 pub mod proxy;
+pub mod rig;
 pub mod subscriber;
 
 use crate::{project, station};

@@ -1,13 +1,12 @@
 //! The delivery side of a station alone: results at a rate into journal and uplink, until SIGINT.
 
-#[path = "../../../app/journal/tests/common/mod.rs"]
-mod parts;
-
-use bytes::Bytes;
-use sightline_configs::station::{Identity, Mqtt};
+use super::clock::SteppedClock;
+use super::maker::{Maker, parts};
+use crate::uplink::identity;
+use sightline_configs::station::Mqtt;
 use sightline_journal::{Journal, JournalSettings};
-use sightline_model::{Clock, InspectionResult, SystemClock};
-use sightline_uplink::{Counters, Patience, Uplink, UplinkSettings};
+use sightline_model::Clock;
+use sightline_uplink::{Counters, Uplink, UplinkSettings};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,31 +16,45 @@ use uuid::Uuid;
 /// Results that may wait for the disk: half of what the queue holds.
 const MOST_WAITING: usize = 5_000;
 
-/// Runs until SIGINT or until `most` results are made, then settles for at most `patience`. Returns the last counters.
-pub fn run(
-    folder: &Path,
-    broker_port: u16,
-    rate_hz: f64,
-    most: u64,
-    patience: Duration,
-) -> Counters {
+/// What is produced, and where it goes.
+pub struct Production<'a> {
+    /// The journal's folder.
+    pub journal: &'a Path,
+    /// The broker's port.
+    pub broker_port: u16,
+    /// Results a second.
+    pub rate_hz: f64,
+    /// The most that are made.
+    pub most: u64,
+    /// How long the broker gets for the last ones.
+    pub patience: Duration,
+    /// The station's clock.
+    pub clock: Arc<SteppedClock>,
+}
+
+/// Runs until SIGINT or until all are made, then settles. Returns the last counters.
+pub fn run(production: Production<'_>) -> Counters {
+    let Production { rate_hz, most, .. } = production;
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone()).expect("SIGINT");
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let clock: Arc<dyn Clock> = production.clock;
+    let boot_id = Uuid::now_v7();
     let journal = Journal::open(JournalSettings {
-        boot_id: Uuid::now_v7(),
+        boot_id,
         clock: clock.clone(),
-        ..parts::settings(folder)
+        ..parts::settings(production.journal)
     })
     .expect("the journal");
-    let uplink = Uplink::start_over(settings(broker_port, clock.clone()), journal.clone())
-        .expect("the uplink");
-    let (begin, first) = (Instant::now(), journal.first_seq());
-    let mut made = 0;
+    let mqtt = Mqtt::to(&format!("mqtt://127.0.0.1:{}", production.broker_port));
+    let levels = ["sightline", "demo", "assembly", "line1", "demo", "station1"];
+    let settings = UplinkSettings::new(identity(levels), mqtt, clock.clone());
+    let uplink = Uplink::start_over(settings, journal.clone()).expect("the uplink");
+    let mut maker = Maker::new(boot_id, journal.first_seq(), clock);
+    let (begin, mut made) = (Instant::now(), 0);
     while !stop.load(Ordering::SeqCst) && made < most {
         let due = ((begin.elapsed().as_secs_f64() * rate_hz) as u64).min(most);
         while made < due && journal.queue().len < MOST_WAITING {
-            let (result, json) = part(first + made, &*clock);
+            let (result, json) = maker.make();
             journal.submit(&result, json).expect("room");
             made += 1;
         }
@@ -52,41 +65,5 @@ pub fn run(
         "the journal does not take the last results"
     );
     drop(journal);
-    uplink.stop(patience)
-}
-
-/// One in seven has defects.
-fn part(seq: u64, clock: &dyn Clock) -> (InspectionResult, Bytes) {
-    let mut result = match seq % 7 {
-        0 => parts::bad(seq, "open", 2),
-        _ => parts::good(seq),
-    };
-    // A number whose result was never committed is given again, to another part.
-    result.event_id = Uuid::now_v7();
-    result.times.decided = clock.utc().to_rfc3339();
-    let json = parts::json(&result);
-    (result, json)
-}
-
-fn settings(broker_port: u16, clock: Arc<dyn Clock>) -> UplinkSettings {
-    let level = |s: &str| s.to_string();
-    let mqtt = format!("broker = \"mqtt://127.0.0.1:{broker_port}\"");
-    let mqtt: Mqtt = toml::from_str(&mqtt).expect("settings");
-    UplinkSettings {
-        identity: Identity {
-            enterprise: level("sightline"),
-            site: level("demo"),
-            area: level("assembly"),
-            line: level("line1"),
-            cell: level("demo"),
-            name: level("station1"),
-        },
-        mqtt,
-        sparkplug: None,
-        base: "".into(),
-        session: "campaign".into(),
-        clock,
-        commands: None,
-        patience: Patience::default(),
-    }
+    uplink.stop(production.patience)
 }

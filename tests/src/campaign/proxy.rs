@@ -1,8 +1,9 @@
-//! The network between station and broker, as bad as it is asked to be.
+//! The network between station and broker, as bad as it is asked to be. It knows of MQTT where a packet ends, and which
+//! one is a PUBACK.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,12 +13,31 @@ pub struct Proxy {
     wire: Arc<Wire>,
 }
 
+/// What happens to the broker's acknowledgements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledgements {
+    /// They pass.
+    Pass,
+    /// They are kept back until something else is asked for; publishes go on reaching the broker.
+    Delayed,
+    /// Every second one is swallowed, so that those that pass leave holes.
+    Swallowed,
+}
+
+/// Type and flags of a PUBACK, the first byte.
+const PUBACK: u8 = 0x40;
+
 #[derive(Default)]
 struct Wire {
     /// Closed: connections are taken and dropped at once.
     open: AtomicBool,
     /// Bytes are read and kept back.
     stalled: AtomicBool,
+    acknowledgements: AtomicU8,
+    /// Acknowledgements that waited, that came where every second one is swallowed, and that were.
+    delayed: AtomicU64,
+    met: AtomicU64,
+    swallowed: AtomicU64,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -26,6 +46,30 @@ impl Wire {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while_stalled(&self) {
+        while self.stalled.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether an acknowledgement passes now, after what it waited.
+    fn lets_pass(&self) -> bool {
+        let asked = |what| self.acknowledgements.load(Ordering::SeqCst) == what as u8;
+        if asked(Acknowledgements::Delayed) {
+            self.delayed.fetch_add(1, Ordering::SeqCst);
+            while asked(Acknowledgements::Delayed) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        if !asked(Acknowledgements::Swallowed) {
+            return true;
+        }
+        let met = self.met.fetch_add(1, Ordering::SeqCst);
+        let swallowed = met.is_multiple_of(2);
+        self.swallowed.fetch_add(swallowed.into(), Ordering::SeqCst);
+        !swallowed
     }
 }
 
@@ -77,6 +121,19 @@ impl Proxy {
     pub fn stall(&self) {
         self.wire.stalled.store(true, Ordering::SeqCst);
     }
+
+    /// From now on this happens to acknowledgements.
+    pub fn acknowledgements(&self, what: Acknowledgements) {
+        self.wire
+            .acknowledgements
+            .store(what as u8, Ordering::SeqCst);
+    }
+
+    /// Acknowledgements that were kept back, and those that were swallowed.
+    pub fn counts(&self) -> (u64, u64) {
+        let load = |count: &AtomicU64| count.load(Ordering::SeqCst);
+        (load(&self.wire.delayed), load(&self.wire.swallowed))
+    }
 }
 
 fn join(wire: &Arc<Wire>, station: TcpStream, broker: TcpStream) {
@@ -87,16 +144,14 @@ fn join(wire: &Arc<Wire>, station: TcpStream, broker: TcpStream) {
         wire.pairs().extend([a, b]);
     }
     carry(wire.clone(), from_station, broker);
-    carry(wire.clone(), from_broker, station);
+    carry_packets(wire.clone(), from_broker, station);
 }
 
 fn carry(wire: Arc<Wire>, mut from: TcpStream, mut to: TcpStream) {
     std::thread::spawn(move || {
         let mut bytes = [0; 16 << 10];
         while let Ok(n @ 1..) = from.read(&mut bytes) {
-            while wire.stalled.load(Ordering::SeqCst) {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            wire.wait_while_stalled();
             if to.write_all(&bytes[..n]).is_err() {
                 break;
             }
@@ -104,4 +159,44 @@ fn carry(wire: Arc<Wire>, mut from: TcpStream, mut to: TcpStream) {
         let _ = to.shutdown(Shutdown::Both);
         let _ = from.shutdown(Shutdown::Both);
     });
+}
+
+/// The broker's side, packet by packet.
+fn carry_packets(wire: Arc<Wire>, from: TcpStream, mut to: TcpStream) {
+    std::thread::spawn(move || {
+        let Ok(cut) = from.try_clone() else { return };
+        let mut from = BufReader::new(from);
+        let mut bytes = Vec::new();
+        while packet(&mut from, &mut bytes).is_ok() {
+            wire.wait_while_stalled();
+            if bytes[0] & 0xf0 == PUBACK && !wire.lets_pass() {
+                continue;
+            }
+            if to.write_all(&bytes).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+        let _ = cut.shutdown(Shutdown::Both);
+    });
+}
+
+/// Reads one packet, fixed header included (MQTT 5.0, 2.1).
+fn packet(from: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    bytes.resize(1, 0);
+    from.read_exact(bytes)?;
+    let (mut length, mut shift) = (0_usize, 0);
+    loop {
+        let mut byte = [0];
+        from.read_exact(&mut byte)?;
+        bytes.push(byte[0]);
+        length |= usize::from(byte[0] & 0x7f) << shift;
+        shift += 7;
+        if byte[0] & 0x80 == 0 {
+            break;
+        }
+    }
+    let head = bytes.len();
+    bytes.resize(head + length, 0);
+    from.read_exact(&mut bytes[head..])
 }

@@ -5,11 +5,10 @@
 
 use super::TOPIC;
 use crate::PATIENCE;
+use crate::broker::{Message, mosquitto_sub};
 use crate::process::Killed;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Seconds since 1970 when it was heard, and the payload.
 pub type Heard = (f64, String);
@@ -24,48 +23,15 @@ pub struct Subscriber {
 impl Subscriber {
     /// Starts it on a broker; it comes back by itself to the next one on that port.
     pub fn start(port: u16) -> Self {
-        let mut child = Command::new("stdbuf")
-            .args([
-                "-oL",
-                "mosquitto_sub",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &port.to_string(),
-            ])
-            .args([
-                "-V",
-                "mqttv5",
-                "-q",
-                "0",
-                "-d",
-                "-F",
-                "MESSAGE %U %p",
-                "-t",
-                TOPIC,
-            ])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("mosquitto_sub is installed by `make setup`");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let (tell, subscribed) = sync_channel(1_000);
         let theirs = heard.clone();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Some((at, payload)) = message(&line) {
-                    theirs
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((at, payload.to_string()));
-                } else if line.contains("received SUBACK") && tell.try_send(()).is_err() {
-                    return;
-                }
-            }
-        });
+        let keep = move |m: Message| {
+            lock(&theirs).push((m.at_s, m.payload));
+            true
+        };
+        let (process, subscribed) = mosquitto_sub(port, TOPIC, "mqttv5", 0, keep);
         Self {
-            _process: Killed(child),
+            _process: process,
             heard,
             subscribed,
         }
@@ -80,22 +46,15 @@ impl Subscriber {
 
     /// Messages so far.
     pub fn count(&self) -> usize {
-        self.heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        lock(&self.heard).len()
     }
 
     /// Everything heard.
     pub fn heard(&self) -> Vec<Heard> {
-        self.heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.heard).clone()
     }
 }
 
-fn message(line: &str) -> Option<(f64, &str)> {
-    let (at, payload) = line.strip_prefix("MESSAGE ")?.split_once(' ')?;
-    Some((at.parse().ok()?, payload))
+fn lock(heard: &Mutex<Vec<Heard>>) -> MutexGuard<'_, Vec<Heard>> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
 }

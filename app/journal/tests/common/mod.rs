@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
+pub mod small_disk;
+
 use bytes::Bytes;
 use sightline_journal::{Journal, JournalSettings};
 use sightline_model::result::{

@@ -1,0 +1,253 @@
+//! The station, its broker, the network, the disk and the clock of a campaign, and what is done to them.
+
+use super::maker::parts::small_disk::SmallDisk;
+use super::proxy::{Acknowledgements, Proxy};
+use super::subscriber::Subscriber;
+use super::{local, whole_station};
+use crate::broker::mosquitto_with;
+use crate::process::Killed;
+use crate::{PATIENCE, free_port};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use sightline_journal::Reader;
+use std::io::Write;
+use std::net::Shutdown;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a broker has acknowledged and not passed on dies with it, so it passes everything on at once.
+const BROKER: &str = "allow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n";
+/// Room for the journal of a long campaign, MB.
+const DISK_MB: usize = 256;
+/// The wall clock steps by two days at most.
+const STEP_US: i64 = 2 * 86_400_000_000;
+
+/// What is done to the delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blow {
+    /// `kill -9`.
+    StationKilled,
+    /// `kill -9`.
+    BrokerKilled,
+    /// `kill -9` of both.
+    BothKilled,
+    /// The connection is reset.
+    NetworkCut,
+    /// One direction of the connection is closed.
+    NetworkHalfClosed,
+    /// Bytes are kept back for a while.
+    NetworkStalled,
+    /// Acknowledgements are kept back for a while; then they pass, or the connection is cut.
+    AcksDelayed,
+    /// Every second acknowledgement is swallowed for a while; then the connection is cut.
+    AcksSwallowed,
+    /// The journal's disk is full for a while; half of the time the station is killed meanwhile.
+    DiskFull,
+    /// The wall clock steps, back or forth.
+    ClockStepped,
+}
+
+/// Everything that a campaign needs.
+pub struct Rig {
+    folder: PathBuf,
+    /// The journal's folder.
+    pub journal: PathBuf,
+    /// The network.
+    pub proxy: Proxy,
+    /// The MES.
+    pub subscriber: Subscriber,
+    command: Vec<String>,
+    whole_station: bool,
+    disk: Option<SmallDisk>,
+    broker_port: u16,
+    clock_off_by_us: i64,
+    broker: Option<Killed>,
+    station: Option<Killed>,
+}
+
+impl Rig {
+    /// Everything is started. `rate_hz`: results a second, of a station's delivery side alone; `None`: the whole station.
+    pub fn start(folder: &Path, rate_hz: Option<f64>) -> Self {
+        let broker_port = free_port();
+        let proxy = Proxy::start(local(broker_port));
+        let disk = SmallDisk::mount(DISK_MB);
+        let journal = disk
+            .as_ref()
+            .map_or(folder, SmallDisk::path)
+            .join("journal");
+        let command = match rate_hz {
+            None => whole_station(folder, &journal, proxy.port(), &[]),
+            Some(rate_hz) => vec![
+                std::env::current_exe()
+                    .expect("this program")
+                    .display()
+                    .to_string(),
+                "produce".into(),
+                journal.display().to_string(),
+                proxy.port().to_string(),
+                rate_hz.to_string(),
+            ],
+        };
+        // The subscriber comes back to a broker by itself, but gives up if there is none at first.
+        let broker = mosquitto_with(broker_port, folder, BROKER);
+        let mut rig = Self {
+            folder: folder.to_path_buf(),
+            journal,
+            proxy,
+            subscriber: Subscriber::start(broker_port),
+            command,
+            whole_station: rate_hz.is_none(),
+            disk,
+            broker_port,
+            clock_off_by_us: 0,
+            broker: Some(broker),
+            station: None,
+        };
+        rig.let_through();
+        rig.begin_station();
+        rig
+    }
+
+    /// What can be done here: a disk is filled where one can be mounted, and a whole station has the machine's clock.
+    pub fn blows(&self) -> Vec<Blow> {
+        use Blow::*;
+        let mut blows = vec![
+            StationKilled,
+            BrokerKilled,
+            BothKilled,
+            NetworkCut,
+            NetworkHalfClosed,
+            NetworkStalled,
+            AcksDelayed,
+            AcksSwallowed,
+        ];
+        blows.extend(self.disk.as_ref().map(|_| DiskFull));
+        blows.extend((!self.whole_station).then_some(ClockStepped));
+        blows
+    }
+
+    /// Does it.
+    pub fn strike(&mut self, blow: Blow, random: &mut ChaCha8Rng) {
+        let time = Duration::from_millis(random.random_range(20..1_500));
+        match blow {
+            Blow::StationKilled => self.kill_station(),
+            Blow::BrokerKilled => self.kill_broker(),
+            Blow::BothKilled => {
+                self.station = None;
+                self.kill_broker();
+                self.begin_station();
+            }
+            Blow::NetworkCut => self.proxy.cut(Shutdown::Both),
+            Blow::NetworkHalfClosed => self.proxy.cut(Shutdown::Write),
+            Blow::NetworkStalled => {
+                self.proxy.stall();
+                std::thread::sleep(time);
+                self.proxy.open();
+            }
+            Blow::AcksDelayed => {
+                let cut = random.random();
+                self.change_acknowledgements(Acknowledgements::Delayed, time, cut);
+            }
+            Blow::AcksSwallowed => {
+                self.change_acknowledgements(Acknowledgements::Swallowed, time, true);
+            }
+            Blow::DiskFull => self.fill_disk(time, random.random()),
+            Blow::ClockStepped => self.step_clock(random.random_range(-STEP_US..STEP_US)),
+        }
+    }
+
+    fn begin_broker(&mut self) {
+        self.broker = Some(mosquitto_with(self.broker_port, &self.folder, BROKER));
+        self.let_through();
+    }
+
+    /// A new broker knows nothing. The station reaches it once the subscriber is there: what a broker acknowledges while
+    /// nobody has subscribed is nobody's.
+    fn let_through(&self) {
+        self.subscriber.wait();
+        self.proxy.open();
+    }
+
+    fn begin_station(&mut self) {
+        let (program, arguments) = self.command.split_first().expect("a program");
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn();
+        self.station = Some(Killed(child.expect("the station")));
+        self.tell_clock(self.clock_off_by_us);
+    }
+
+    /// SIGKILL, waited for, and a new one.
+    fn kill_station(&mut self) {
+        self.station = None;
+        self.begin_station();
+    }
+
+    fn kill_broker(&mut self) {
+        self.broker = None;
+        self.proxy.close();
+        self.begin_broker();
+    }
+
+    fn change_acknowledgements(&self, what: Acknowledgements, time: Duration, cut: bool) {
+        self.proxy.acknowledgements(what);
+        std::thread::sleep(time);
+        if cut {
+            self.proxy.cut(Shutdown::Both);
+        }
+        self.proxy.acknowledgements(Acknowledgements::Pass);
+    }
+
+    fn fill_disk(&mut self, time: Duration, kill: bool) {
+        let Some(disk) = &self.disk else { return };
+        disk.fill();
+        std::thread::sleep(time);
+        if kill {
+            self.station = None;
+        }
+        disk.clear();
+        if kill {
+            self.begin_station();
+        }
+    }
+
+    fn step_clock(&mut self, by_us: i64) {
+        self.clock_off_by_us += by_us;
+        self.tell_clock(by_us);
+    }
+
+    fn tell_clock(&mut self, by_us: i64) {
+        let station = self.station.as_mut().expect("a station");
+        let input = station.0.stdin.as_mut().expect("piped");
+        // A station that has just died is noticed elsewhere.
+        let _ = writeln!(input, "{by_us}");
+    }
+
+    /// Ends the station in order until nothing waits: one that ends while its connection is being made anew leaves its
+    /// results to the next.
+    pub fn finish(&mut self) {
+        let begin = Instant::now();
+        loop {
+            let before = self.subscriber.count();
+            while self.subscriber.count() < before + 10 && begin.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let mut station = self.station.take().expect("a station");
+            station.signal("INT");
+            let ended = station.0.wait().expect("the station ends");
+            assert!(ended.success(), "the station ended with {ended}");
+            let stat = Reader::open(&self.journal).and_then(|r| r.stat());
+            if stat.expect("the journal").pending == 0 || begin.elapsed() > PATIENCE {
+                break;
+            }
+            self.begin_station();
+        }
+        // The subscriber's last lines.
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
