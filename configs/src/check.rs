@@ -245,6 +245,14 @@ fn check_trigger(r: &mut Report<'_>, station: &Station) {
 
 fn check_engine(r: &mut Report<'_>, engine: &Engine) {
     r.finite_above("engine.batch_wait_ms", engine.batch_wait_ms, 0.0, true);
+    r.finite_above("engine.keep_warm_ms", engine.keep_warm_ms, 0.0, true);
+    let another = engine.fallback.as_ref() != Some(&engine.name);
+    r.require(another, "engine.fallback", || {
+        format!(
+            "expected another engine than engine.name, found `{}` again",
+            engine.name
+        )
+    });
     r.require(engine.max_batch != Some(0), "engine.max_batch", || {
         "expected at least 1, found 0".into()
     });

@@ -20,6 +20,12 @@ pub struct Engine {
     pub max_batch: Option<usize>,
     /// Longest time a view waits for others to fill its batch, ms.
     pub batch_wait_ms: f64,
+    /// An engine that has been idle for so long runs once on nothing, so that a GPU does not slow down between parts, ms;
+    /// 0: never.
+    pub keep_warm_ms: f64,
+    /// The engine that takes over when this one failed and cannot be made anew, e.g. `onnx`; absent: parts are rejected
+    /// until somebody acts.
+    pub fallback: Option<String>,
     /// Path of the ONNX Runtime library, or the folder of TensorRT's; absent: searched for.
     pub library: Option<PathBuf>,
 }
@@ -33,6 +39,8 @@ impl Default for Engine {
             cores: Vec::new(),
             max_batch: None,
             batch_wait_ms: 2.0,
+            keep_warm_ms: 0.0,
+            fallback: None,
             library: None,
         }
     }

@@ -38,6 +38,8 @@ impl Active {
 }
 
 struct State {
+    /// What runs the models: the configured engine, or the one that took over from it.
+    engine: Engine,
     active: Active,
     /// What a roll-back brings back.
     previous: Option<Active>,
@@ -49,7 +51,6 @@ pub struct Changeover {
     uplink: Option<Arc<Uplink>>,
     clock: Arc<dyn Clock>,
     station: Loaded<Station>,
-    chosen: Chosen,
     state: Mutex<State>,
     /// One at a time; the state can be looked at meanwhile.
     turn: Mutex<()>,
@@ -77,12 +78,12 @@ impl Changeover {
             flow,
             uplink,
             clock,
-            station,
-            chosen: models.chosen,
             state: Mutex::new(State {
+                engine: with_workers(&station.value.engine, models.chosen),
                 active,
                 previous: None,
             }),
+            station,
             turn: Mutex::new(()),
         };
         changeover.tell("configuration");
@@ -112,7 +113,7 @@ impl Changeover {
     /// The recipe in `file` takes over (the active one again, if it was edited).
     pub fn to_recipe(&self, file: &Path, by: &str) -> anyhow::Result<Generation> {
         let recipe = self.read(file)?;
-        self.take_over(recipe, file.to_owned(), by)
+        self.take_over(self.engine(), recipe, file.to_owned(), by)
     }
 
     /// Wherever the recipe uses a bundle of that name, the one in `folder` takes over.
@@ -141,31 +142,47 @@ impl Changeover {
                 "expected a model that the recipe uses, found `{wanted}`; change the recipe to use it"
             );
         }
-        self.take_over(recipe, file, by)
+        self.take_over(self.engine(), recipe, file, by)
+    }
+
+    /// The configured stand-in takes over from an engine that is lost, for good: whatever takes over after it runs on the
+    /// stand-in too. Its name; `None` where there is none, or it has taken over already.
+    pub fn to_stand_in(&self) -> anyhow::Result<Option<String>> {
+        let Arrangement::Fixed { instances, .. } = self.engine().arrangement else {
+            return Ok(None);
+        };
+        let Some(engine) = EngineRoom::stand_in_for(&self.engine(), instances) else {
+            return Ok(None);
+        };
+        let Active { recipe, file, .. } = self.active();
+        let name = engine.name.clone();
+        self.take_over(engine, recipe, file, "engine fault")?;
+        Ok(Some(name))
+    }
+
+    fn engine(&self) -> Engine {
+        self.state().engine.clone()
     }
 
     /// What inspected before takes over again.
     pub fn back(&self, by: &str) -> anyhow::Result<Generation> {
         let previous = self.state().previous.clone();
         let previous = previous.context("nothing inspected before this")?;
-        self.take_over(previous.recipe, previous.file, by)
+        self.take_over(self.engine(), previous.recipe, previous.file, by)
     }
 
     fn take_over(
         &self,
+        engine: Engine,
         recipe: Loaded<Recipe>,
         file: PathBuf,
         by: &str,
     ) -> anyhow::Result<Generation> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // The workers are there already, so the arrangement stays.
-        let Chosen { instances, threads } = self.chosen;
-        let wanted = Engine {
-            arrangement: Arrangement::Fixed { instances, threads },
-            ..self.station.value.engine.clone()
-        };
-        let room = EngineRoom::open(&wanted, &self.station.base)?
+        let stands_in = engine.name != self.station.value.engine.name;
+        let room = EngineRoom::open(&engine, &self.station.base)?
             .with_store(self.station.value.models.as_ref(), &self.station.base)?;
+        let room = if stands_in { room.standing_in() } else { room };
         let models = Arc::new(room.open_models(&recipe)?);
         let next = Generation(self.flow.counters().generation.0 + 1);
         let build = engines::build(next, &self.station.value, &recipe, models.clone())?;
@@ -188,6 +205,7 @@ impl Changeover {
             with_reference: given,
         };
         let mut state = self.state();
+        state.engine = engine;
         let before = std::mem::replace(&mut state.active, active);
         state.previous = Some(before);
         drop(state);
@@ -200,6 +218,14 @@ impl Changeover {
             let Active { plan, since, .. } = self.active();
             watch::tell_recipe(uplink, &plan, since, by);
         }
+    }
+}
+
+/// The workers are there already, so that the arrangement stays.
+fn with_workers(engine: &Engine, Chosen { instances, threads }: Chosen) -> Engine {
+    Engine {
+        arrangement: Arrangement::Fixed { instances, threads },
+        ..engine.clone()
     }
 }
 
@@ -217,4 +243,62 @@ pub fn with_reference(
         }
     }
     needed
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::station::{self, Wishes};
+    use sightline_configs::station::Precision;
+    use sightline_model::InspectionResult;
+    use std::path::Path;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn a_stand_in_takes_over_once_and_with_what_precision_it_has() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/demo.toml");
+        let (mut config, mut recipe) = sightline_configs::load(&file).expect("the demo's");
+        config.value.mqtt = None;
+        // meant for the engine that is lost: the board detector has INT8 for the one that takes over
+        recipe.value.models[0].precision = Some(Precision::Fp32);
+        config.value.engine.fallback = Some("onnx:cpu".into());
+        let (tell, told) = mpsc::sync_channel::<InspectionResult>(1_000);
+        let wishes = Wishes {
+            on_result: Some(Box::new(move |result| {
+                let _ = tell.try_send(result.clone());
+            })),
+            ..Wishes::default()
+        };
+        let running = station::start(&config, &recipe, wishes).expect("it starts");
+        let next = |generation: u32| loop {
+            let result = told
+                .recv_timeout(Duration::from_secs(60))
+                .expect("a result");
+            if result.generation == generation {
+                break result;
+            }
+        };
+        assert_eq!(next(1).models[0].engine, "onnx-cpu/fp32");
+        let took_over = running.changeover.to_stand_in().expect("it starts");
+        assert_eq!(took_over.as_deref(), Some("onnx:cpu"));
+        assert_eq!(next(2).models[0].engine, "onnx-cpu/int8");
+        assert_eq!(
+            running.changeover.to_stand_in().expect("nothing to do"),
+            None
+        );
+        running.reload_recipe();
+        assert_eq!(next(3).models[0].engine, "onnx-cpu/int8", "it stays");
+        running.stop();
+    }
+
+    #[test]
+    fn a_stand_in_that_is_not_there_is_heard_at_the_start() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/demo.toml");
+        let (mut config, recipe) = sightline_configs::load(&file).expect("the demo's");
+        config.value.mqtt = None;
+        config.value.engine.fallback = Some("onnxx".into());
+        let error = station::start(&config, &recipe, Wishes::default()).map(drop);
+        let words = format!("{:#}", error.expect_err("there is no such engine"));
+        assert!(words.contains("engine.fallback `onnxx`"), "{words}");
+    }
 }

@@ -61,6 +61,10 @@ fn warnings(station: &Station) -> Vec<String> {
 
 fn probe(station: &Loaded<Station>, recipe: &Loaded<Recipe>) -> Vec<String> {
     let mut problems = Vec::new();
+    let stand_in = EngineRoom::check_stand_in(&station.value.engine, &station.base, recipe);
+    if let Err(error) = stand_in {
+        problems.push(format!("models: {error:#}"));
+    }
     let engines = EngineRoom::open(&station.value.engine, &station.base)
         .and_then(|room| room.open_models(recipe))
         .and_then(|models| engines::build(Generation(1), &station.value, recipe, Arc::new(models)));

@@ -20,6 +20,8 @@ pub struct EngineRoom {
     pub backend: Backend,
     wanted: station::Engine,
     store: Option<Store>,
+    /// The recipe's precisions were meant for another engine: each bundle's own are taken.
+    stands_in: bool,
 }
 
 /// One model of a recipe, opened.
@@ -45,6 +47,8 @@ impl Opened {
 pub struct Models {
     opened: Vec<Opened>,
     pub chosen: Chosen,
+    /// As it is configured.
+    pub engine_name: String,
     backend: Backend,
 }
 
@@ -56,7 +60,54 @@ impl EngineRoom {
             backend: Backend::open(&wanted.name, library)?,
             wanted: wanted.clone(),
             store: None,
+            stands_in: false,
         })
+    }
+
+    /// The engine that takes over from the configured one when that is lost, if one is to. It gets the cores that are
+    /// there, for as many workers as there are already.
+    pub fn stand_in_for(wanted: &station::Engine, workers: usize) -> Option<station::Engine> {
+        let name = wanted.fallback.clone()?;
+        let cores = match wanted.cores.len() {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            pinned => pinned,
+        };
+        Some(station::Engine {
+            name,
+            precision: None,
+            max_batch: None,
+            library: None,
+            keep_warm_ms: 0.0,
+            fallback: None,
+            arrangement: station::Arrangement::Fixed {
+                instances: workers,
+                threads: (cores / workers.max(1)).max(1),
+            },
+            ..wanted.clone()
+        })
+    }
+
+    /// That the stand-in could take over: what it lacks is heard at the start, not when it is needed.
+    pub fn check_stand_in(
+        wanted: &station::Engine,
+        base: &Path,
+        recipe: &Loaded<Recipe>,
+    ) -> anyhow::Result<()> {
+        let Some(engine) = Self::stand_in_for(wanted, 1) else {
+            return Ok(());
+        };
+        let models = Self::open(&engine, base).and_then(|r| r.standing_in().open_models(recipe));
+        models
+            .and_then(|models| models.facts().map(drop))
+            .with_context(|| format!("engine.fallback `{}`", engine.name))
+    }
+
+    /// Of a stand-in: whatever precision a recipe asks for, it takes what each bundle has for it.
+    pub fn standing_in(self) -> Self {
+        Self {
+            stands_in: true,
+            ..self
+        }
     }
 
     /// Bundles that were activated in the station's store look instead of the recipe's own of the same name.
@@ -85,7 +136,8 @@ impl EngineRoom {
 
     /// Settings for a model whose recipe says `precision`.
     pub fn settings(&self, precision: Option<station::Precision>) -> EngineSettings {
-        let precision = precision.or(self.wanted.precision).map(|p| match p {
+        let asked = precision.filter(|_| !self.stands_in);
+        let precision = asked.or(self.wanted.precision).map(|p| match p {
             station::Precision::Fp32 => Precision::Fp32,
             station::Precision::Fp16 => Precision::Fp16,
             station::Precision::Int8 => Precision::Int8,
@@ -128,6 +180,7 @@ impl EngineRoom {
         Ok(Models {
             opened,
             chosen,
+            engine_name: self.wanted.name.clone(),
             backend: self.backend.clone(),
         })
     }

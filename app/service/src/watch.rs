@@ -11,6 +11,9 @@ use sightline_uplink::{Counters, Uplink};
 use sightline_verdict::{InFlight, InspectionPlan};
 use std::sync::{Mutex, PoisonError};
 
+/// The alarm of an engine that took over from the configured one.
+const STAND_IN: &str = "engine.stand-in";
+
 /// Looks once, and gives back the counters it saw.
 pub fn look(running: &Running) -> FlowCounters {
     for camera in &running.cameras {
@@ -31,6 +34,9 @@ pub fn look(running: &Running) -> FlowCounters {
         );
     }
     let counters = running.flow.counters();
+    if counters.workers == 0 {
+        stand_in(running);
+    }
     let lost = running.losses.look(&counters);
     running
         .events
@@ -47,6 +53,33 @@ pub fn look(running: &Running) -> FlowCounters {
         uplink.kpi(kpi(&counters, &uplink.counters(), running.clock.utc()));
     }
     counters
+}
+
+/// No engine is left: another takes over where one is configured. If it does not start either, that is not tried again.
+fn stand_in(running: &Running) {
+    if running.events.state_of(STAND_IN).is_some() {
+        return;
+    }
+    let lost = &running.models.engine_name;
+    let (severity, words) = match running.changeover.to_stand_in() {
+        Ok(Some(name)) => {
+            tracing::error!(lost, name, "no engine is left; another took over");
+            (
+                AlarmSeverity::High,
+                format!(
+                    "engine `{lost}` failed and could not be made anew: `{name}` inspects instead, with other times; restart the station to have `{lost}` back"
+                ),
+            )
+        }
+        Ok(None) => return,
+        Err(error) => (
+            AlarmSeverity::Urgent,
+            format!(
+                "engine `{lost}` failed, and its stand-in does not start: {error:#}; every part is rejected"
+            ),
+        ),
+    };
+    running.events.set(STAND_IN.into(), severity, Some(words));
 }
 
 /// Looks for parts that have neither a result nor are on their way.

@@ -184,6 +184,8 @@ pub struct EngineTimes {
     pub infer_us: u64,
     /// Decoding and suppression.
     pub postprocess_us: u64,
+    /// How much of `preprocess_us` ran beside the network of the batch before; 0 where nothing overlaps.
+    pub overlap_us: u64,
 }
 
 #[cfg(test)]

@@ -20,6 +20,10 @@ pub trait Engine: Send {
     /// The oldest batch in flight, done or rejected; waits for it. `None` when nothing is in flight.
     /// After a rejection the engine can go on with the next batch.
     fn collect(&mut self) -> Option<Result<Batch, Rejected>>;
+
+    /// Called now and then while nothing is in flight: a device that slows down when it rests may run something, so that
+    /// the next batch does not pay for its waking up. Must not wait.
+    fn keep_warm(&mut self) {}
 }
 
 /// Makes engines of bundles.

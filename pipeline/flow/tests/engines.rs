@@ -332,3 +332,48 @@ fn an_engine_that_hangs_does_not_keep_the_line_from_stopping() {
     assert!(rig.heard.told("flow.sl-engine-0.stuck", true));
     drop(let_go);
 }
+
+/// An engine that counts how often it was kept warm.
+struct Warm(ScriptedEngine, Arc<AtomicUsize>);
+
+impl Engine for Warm {
+    fn info(&self) -> &EngineInfo {
+        self.0.info()
+    }
+
+    fn submit(&mut self, batch: Batch) -> Result<(), Rejected> {
+        self.0.submit(batch)
+    }
+
+    fn collect(&mut self) -> Option<Result<Batch, Rejected>> {
+        self.0.collect()
+    }
+
+    fn keep_warm(&mut self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn an_idle_engine_is_kept_warm_where_that_is_asked_for_and_works_on() {
+    for asked in [Some(Duration::from_millis(1)), None] {
+        let warmed = Arc::new(AtomicUsize::new(0));
+        let mut first = build(plan(1, 1, DEADLINE), 1, 1, &script());
+        let inner = ScriptedEngine::new(info(1, Task::Detect, &["open"]), script());
+        first.workers[0].models[0].detector = Box::new(Warm(inner, warmed.clone()));
+        let options = Options {
+            settings: Box::new(move |s| s.keep_warm = asked),
+            ..Options::default()
+        };
+        let mut rig = Rig::new(first, options);
+        for _ in 0..3 {
+            let before = warmed.load(Ordering::SeqCst);
+            while asked.is_some() && warmed.load(Ordering::SeqCst) < before + 2 {
+                std::thread::yield_now();
+            }
+            rig.part(Picture::default());
+            assert_eq!(rig.result().evaluation, Evaluation::OK);
+        }
+        assert_eq!(warmed.load(Ordering::SeqCst) == 0, asked.is_none());
+    }
+}

@@ -335,6 +335,15 @@ impl<N: Network> Device for Cuda<N> {
             .map_err(said("cuEventSynchronize"))
     }
 
+    fn happened(&mut self, event: Event) -> Result<bool, Fault> {
+        // SAFETY: ours and alive.
+        match unsafe { result::event::query(self.events[event.0]) } {
+            Ok(()) => Ok(true),
+            Err(result::DriverError(sys::CUresult::CUDA_ERROR_NOT_READY)) => Ok(false),
+            Err(error) => Err(said("cuEventQuery")(error)),
+        }
+    }
+
     fn elapsed_us(&mut self, from: Event, to: Event) -> Result<f64, Fault> {
         // SAFETY: ours and alive; the driver refuses events that did not happen.
         unsafe { result::event::elapsed(self.events[from.0], self.events[to.0]) }

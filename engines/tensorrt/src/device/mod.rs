@@ -124,6 +124,8 @@ pub trait Device: Send {
     fn wait(&mut self, on: Stream, event: Event) -> Result<(), Fault>;
     /// Blocks the calling thread until the event as last recorded. The only call that waits in steady state.
     fn synchronize(&mut self, event: Event) -> Result<(), Fault>;
+    /// Whether the event as last recorded has happened; does not wait.
+    fn happened(&mut self, event: Event) -> Result<bool, Fault>;
     /// Microseconds between two events that have happened.
     fn elapsed_us(&mut self, from: Event, to: Event) -> Result<f64, Fault>;
     /// Blocks until nothing is under way, or nothing can be any more.

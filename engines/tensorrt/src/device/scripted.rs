@@ -289,6 +289,12 @@ impl Device for Scripted {
         Ok(())
     }
 
+    fn happened(&mut self, event: Event) -> Result<bool, Fault> {
+        self.call("query")?;
+        let (recorded, happened) = self.events[event.0];
+        Ok(recorded == happened)
+    }
+
     fn elapsed_us(&mut self, from: Event, to: Event) -> Result<f64, Fault> {
         self.call("elapsed")?;
         for event in [from, to] {

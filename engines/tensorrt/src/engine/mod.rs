@@ -347,7 +347,18 @@ impl<D: Device> GpuEngine<D> {
         let prepared = chunk::prepared_us(&mut self.device, slot, slot.begin)?;
         let inferred = self.device.elapsed_us(slot.ready, slot.inferred)?;
         let done = self.device.elapsed_us(slot.inferred, slot.done)?;
+        let beside = slot.beside_us.clamp(0.0, prepared.max(0.0));
+        let busy = |n: &usize| self.slots[*n].flight.as_ref().is_some_and(|f| f.count > 0);
+        if let Some(next) = self.order.front().copied().filter(busy) {
+            let begin = self.slots[next].begin;
+            self.slots[next].beside_us = match self.device.happened(begin)? {
+                true => self.device.elapsed_us(begin, self.slots[at].inferred)?,
+                false => 0.0,
+            };
+        }
+        self.slots[at].beside_us = 0.0;
         let times = &mut flight.batch.times;
+        times.overlap_us += beside as u64;
         times.preprocess_us += prepared.max(0.0) as u64;
         times.infer_us += inferred.max(0.0) as u64;
         times.postprocess_us += done.max(0.0) as u64;
@@ -419,6 +430,17 @@ impl<D: Device> Engine for GpuEngine<D> {
         self.start(at, flight)?;
         self.order.push_back(at);
         Ok(())
+    }
+
+    fn keep_warm(&mut self) {
+        if self.broken.is_some() || !self.order.is_empty() {
+            return;
+        }
+        let graph = self.slots[0].sized[0].graph;
+        let ran = self.device.bind();
+        if let Err(fault) = ran.and_then(|()| self.device.replay(graph, self.streams.network)) {
+            self.break_down(fault);
+        }
     }
 
     fn collect(&mut self) -> Option<Result<Batch, Rejected>> {

@@ -98,6 +98,8 @@ pub(crate) struct Slot {
     pub done: Event,
     /// Decoding and download, beside the network of the other slot.
     pub after: Stream,
+    /// From the first upload to the end of the network before it, microseconds; none: that had ended already.
+    pub beside_us: f64,
 }
 
 impl Slot {
@@ -158,6 +160,7 @@ impl Slot {
             inferred: device.event()?,
             done: device.event()?,
             after: device.stream()?,
+            beside_us: 0.0,
         })
     }
 

@@ -12,6 +12,7 @@ use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock, Generation};
 use sightline_queue::{Queued, Receiver, SendError, Sender};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// What a worker is told beside its batches.
 pub(crate) enum WorkerCommand {
@@ -34,12 +35,16 @@ pub(crate) struct WorkerThread {
     pub input: Sender<FlowInput>,
     /// Engines nobody needs, for a thread with time to drop them.
     pub retired: Sender<Vec<ModelEngines>>,
+    /// After so long without work its engines are kept warm.
+    pub keep_warm: Option<Duration>,
 }
 
 /// What a worker met while waiting.
 enum Met {
     Job(Box<Job>),
     Command(WorkerCommand),
+    /// Nothing came for as long as engines may be left alone.
+    Nothing,
     End,
 }
 
@@ -75,6 +80,10 @@ impl WorkerThread {
                     Met::Command(command) => {
                         lame &= !self.obey(command, lame);
                         continue;
+                    }
+                    Met::Nothing => {
+                        self.core.keep_warm();
+                        None
                     }
                     Met::End => return,
                 },
@@ -123,7 +132,12 @@ impl WorkerThread {
 
     /// A job or a command, whichever comes first.
     fn wait(&self) -> Met {
+        let idle = match self.keep_warm {
+            Some(after) => crossbeam_channel::after(after),
+            None => crossbeam_channel::never(),
+        };
         select! {
+            recv(idle) -> _ => Met::Nothing,
             recv(self.work.raw()) -> job => job.map_or(Met::End, |j: Queued<_>| Met::Job(j.into_inner())),
             recv(self.control.raw()) -> command => {
                 command.map_or(Met::End, |c: Queued<_>| Met::Command(c.into_inner()))

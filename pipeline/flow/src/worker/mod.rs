@@ -15,6 +15,7 @@ use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock, Generation, MissReas
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// So many faults in a row, and the engine is made anew.
 const FAULTS_IN_A_ROW: u32 = 3;
@@ -105,6 +106,30 @@ impl EngineCore {
         models.map(|m| m.engines).collect()
     }
 
+    /// Lets the newest generation's engines stay warm; nothing is in flight.
+    pub(crate) fn keep_warm(&mut self) {
+        for state in self
+            .loaded
+            .last_mut()
+            .into_iter()
+            .flat_map(|l| &mut l.models)
+        {
+            if state.condition != Condition::Works {
+                continue;
+            }
+            let engines = &mut state.engines;
+            let warmed = catch_unwind(AssertUnwindSafe(|| {
+                engines.detector.keep_warm();
+                if let Some(verifier) = &mut engines.verifier {
+                    verifier.keep_warm();
+                }
+            }));
+            if warmed.is_err() {
+                state.condition = Condition::Broken;
+            }
+        }
+    }
+
     /// Batches with its engines.
     pub(crate) fn in_flight(&self) -> usize {
         self.flights.len()
@@ -166,7 +191,7 @@ impl EngineCore {
             self.tally
                 .line
                 .misaligned
-                .fetch_add(misaligned, std::sync::atomic::Ordering::Relaxed);
+                .fetch_add(misaligned, Ordering::Relaxed);
             references::set_misaligned_aside(&mut job);
         }
         job.times.preprocess_us = self.clock.now().since(now).as_micros() as u64;
@@ -290,6 +315,11 @@ impl EngineCore {
         times.preprocess_us += batch.times.preprocess_us;
         times.infer_us += batch.times.infer_us;
         times.postprocess_us += batch.times.postprocess_us;
+        let line = &self.tally.line;
+        line.prepare_us
+            .fetch_add(batch.times.preprocess_us, Ordering::Relaxed);
+        line.overlap_us
+            .fetch_add(batch.times.overlap_us, Ordering::Relaxed);
         if answers.len() != slips.len() {
             let reason = format!("{} answers for {} views", answers.len(), slips.len());
             job.fail(MissReason::EngineFault);

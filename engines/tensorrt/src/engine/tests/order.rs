@@ -66,6 +66,61 @@ fn uploads_of_a_batch_run_while_the_network_of_the_one_before_is_held_up() {
 }
 
 #[test]
+fn what_was_uploaded_beside_a_network_is_told_with_its_batch() {
+    let manifest = manifest("yolo-v8", "gray", "letterbox", "[\"image\"]");
+    let mut engine = engine(&manifest, mixed, 3);
+    let pool = pool(8);
+    let network = engine.streams.network;
+    // everything else comes first, so that the second upload begins before the first network
+    engine.device().last = Some(network);
+    engine.submit(batch(&pool, &[1], false)).expect("room");
+    engine.submit(batch(&pool, &[2], false)).expect("room");
+    let first = engine.collect().expect("one").expect("no fault");
+    let second = engine.collect().expect("two").expect("no fault");
+    assert_eq!(first.times.overlap_us, 0, "nothing ran before it");
+    let times = second.times;
+    assert!(
+        times.overlap_us > 0 && times.overlap_us <= times.preprocess_us,
+        "{times:?}"
+    );
+    engine.submit(first).expect("room");
+    let alone = engine.collect().expect("one").expect("no fault");
+    assert_eq!(alone.times.overlap_us, 0, "nothing ran beside it");
+}
+
+#[test]
+fn an_idle_engine_keeps_warm_without_waiting_and_a_busy_or_broken_one_is_left_alone() {
+    let manifest = manifest("yolo-v8", "gray", "letterbox", "[\"image\"]");
+    let mut engine = engine(&manifest, mixed, 7);
+    let pool = pool(8);
+    let waits = engine.device().waits;
+    engine.keep_warm();
+    assert_eq!(engine.device().waits, waits, "it does not wait");
+    engine.device().did.clear();
+    engine.submit(batch(&pool, &[1], false)).expect("room");
+    engine.keep_warm();
+    let done = engine.collect().expect("one").expect("no fault");
+    check(&manifest, &done);
+    let networks = engine.device().did.iter().filter(|d| **d == Did::Network);
+    assert_eq!(
+        networks.count(),
+        2,
+        "one to keep warm before, one for the batch"
+    );
+
+    // making the device current, then the graph
+    engine.device().fail_at = Some(engine.device().calls + 2);
+    engine.keep_warm();
+    let refused = engine.submit(done).expect_err("it broke while it was idle");
+    assert!(
+        refused.error.to_string().contains("built again"),
+        "{}",
+        refused.error
+    );
+    engine.keep_warm();
+}
+
+#[test]
 fn in_steady_state_nothing_is_made_and_one_call_a_batch_waits() {
     let manifest = manifest("yolo-v8", "gray", "letterbox", "[\"image\"]");
     let mut engine = engine(&manifest, mixed, 5);
