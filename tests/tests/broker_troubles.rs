@@ -91,7 +91,7 @@ fn without_acknowledgements_the_connection_is_made_anew_and_everything_sent_agai
         );
     }
     let alarm = raised(&uplink, "mqtt-no-acknowledgement").expect("a person is told");
-    assert!(alarm.contains("3 results sent"), "{alarm}");
+    assert!(alarm.contains("3 results sent for"), "{alarm}");
     let (mut peer, _) = broker.accept();
     peer.connack(0, &[]);
     let again = peer.serve(|| uplink.counters().pending == 0);
@@ -101,6 +101,44 @@ fn without_acknowledgements_the_connection_is_made_anew_and_everything_sent_agai
         "{again:?}"
     );
     assert_eq!(raised(&uplink, "mqtt-no-acknowledgement"), None);
+}
+
+#[test]
+fn a_single_acknowledgement_that_is_left_out_is_noticed_and_only_that_result_sent_again() {
+    let (broker, port) = Scripted::start();
+    let uplink = uplink(port);
+    submit(&uplink, 1..=3);
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    for (n, (id, _)) in peer.results(3).into_iter().enumerate() {
+        if n != 1 {
+            peer.puback(id, 0);
+        }
+    }
+    // Everything later is acknowledged for as long as the connection stands.
+    let mut last = 3;
+    loop {
+        match peer.packet_within(Duration::from_millis(50)) {
+            Ok(Some(packet)) => {
+                if let Some((id, _)) = peer.pass(packet) {
+                    peer.puback(id, 0);
+                }
+            }
+            Ok(None) => break,
+            Err(_) => {
+                assert!(last < 1_000, "the hole is never noticed");
+                last += 1;
+                submit(&uplink, last..=last);
+            }
+        }
+    }
+    let alarm = raised(&uplink, "mqtt-no-acknowledgement").expect("a person is told");
+    assert!(alarm.contains("the oldest"), "{alarm}");
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    let again = seqs(&peer.serve(|| uplink.counters().pending == 0));
+    assert_eq!(again[0], 2, "{again:?}");
+    assert!(again[1..].iter().all(|seq| *seq >= last - 1), "{again:?}");
 }
 
 #[test]

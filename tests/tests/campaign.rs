@@ -29,6 +29,10 @@ fn every_committed_result_arrives_in_order_whatever_is_struck() {
         blows.len() >= 9 && blows.values().all(|n| n.as_u64() > Some(0)),
         "{report}"
     );
+    assert!(
+        report["books"]["clock_went_back"].as_u64() > Some(0),
+        "{report}"
+    );
     let swallowed = &report["acknowledgements"]["swallowed"];
     assert!(swallowed.as_u64() > Some(0), "{report}");
 }

@@ -132,7 +132,7 @@ struct Session<'a> {
     limits: Option<Limits>,
     in_flight: FuturesUnordered<BoxFuture<'static, Acknowledgement>>,
     results_in_flight: usize,
-    /// When the broker last acknowledged something, or had nothing to acknowledge.
+    /// When the broker last acknowledged the oldest result in flight, or had nothing to acknowledge.
     progress: Instant,
     /// After a refusal nothing is sent until then.
     hold: Option<Instant>,
@@ -238,7 +238,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A broker that takes messages and never acknowledges them is as good as none.
+    /// A broker that takes messages and never acknowledges them is as good as none; so is one that leaves out a single
+    /// one, behind which everything later would wait in the outbox.
     fn unacknowledged_for(&mut self) -> Option<Trouble> {
         let waited = self.progress.elapsed();
         let late = self.results_in_flight > 0 && waited > self.link.patience.acknowledgement;
@@ -249,7 +250,7 @@ impl<'a> Session<'a> {
         }
         let (n, s) = (self.results_in_flight, waited.as_secs());
         let what = format!(
-            "expected acknowledgements, found none for {s} s with {n} results sent; see to the broker, results wait"
+            "expected acknowledgements, found none for the oldest of {n} results sent for {s} s; see to the broker, results wait"
         );
         desk.conditions
             .raise(id.into(), AlarmSeverity::High, what.clone());
@@ -267,10 +268,12 @@ impl<'a> Session<'a> {
             }
             match (what, result) {
                 (What::Result(seq), Ok(())) => {
-                    desk.outbox.acknowledge(seq);
+                    let oldest_left = desk.outbox.acknowledge(seq);
                     desk.conditions.taken(&self.result_topic);
-                    desk.conditions.clear("mqtt-no-acknowledgement");
-                    self.progress = Instant::now();
+                    if oldest_left {
+                        desk.conditions.clear("mqtt-no-acknowledgement");
+                        self.progress = Instant::now();
+                    }
                     self.holding.reset();
                 }
                 (What::Other(topic), Ok(())) => desk.conditions.taken(&topic),

@@ -118,11 +118,12 @@ impl Outbox {
     }
 
     /// The broker has `seq`. Entries leave only from the front, so the order survives acknowledgements out of order.
-    pub(crate) fn acknowledge(&mut self, seq: u64) {
+    /// True: one has left.
+    pub(crate) fn acknowledge(&mut self, seq: u64) -> bool {
         let place = self.entries.partition_point(|e| e.item.seq < seq);
         let sent = self.entries.range_mut(..self.sent).nth(place);
         let Some(entry) = sent.filter(|e| e.item.seq == seq) else {
-            return;
+            return false;
         };
         if !std::mem::replace(&mut entry.acknowledged, true) {
             self.acknowledged += 1;
@@ -135,6 +136,7 @@ impl Outbox {
         if let (Some(tap), Some(seq)) = (&self.tap, retired) {
             tap.retire(seq, self.room());
         }
+        retired.is_some()
     }
 
     /// The connection is gone: whatever was not acknowledged is to be sent again, in order.
@@ -180,8 +182,8 @@ mod tests {
             send_all(&mut outbox),
             [(1, false), (2, false), (3, false), (4, false)]
         );
-        outbox.acknowledge(3);
-        outbox.acknowledge(1);
+        assert!(!outbox.acknowledge(3), "2 holds it");
+        assert!(outbox.acknowledge(1));
         assert_eq!(outbox.pending(), 3, "3 waits behind 2");
         outbox.disconnected();
         assert_eq!(outbox.pending(), 2);

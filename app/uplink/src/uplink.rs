@@ -28,7 +28,7 @@ const SAID: usize = 1_024;
 /// How long the uplink waits for a broker that does not do what brokers do.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// Without an acknowledgement for so long, the connection is given up and made anew.
+    /// Without an acknowledgement of the oldest result for so long, the connection is given up and made anew.
     pub acknowledgement: Duration,
     /// Results wait so long after the broker refused one ...
     pub hold_first: Duration,

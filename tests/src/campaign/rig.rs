@@ -155,7 +155,7 @@ impl Rig {
                 self.change_acknowledgements(Acknowledgements::Swallowed, time, true);
             }
             Blow::DiskFull => self.fill_disk(time, random.random()),
-            Blow::ClockStepped => self.step_clock(random.random_range(-STEP_US..STEP_US)),
+            Blow::ClockStepped => self.step_clock(random.random_range(1..STEP_US)),
         }
     }
 
@@ -216,7 +216,12 @@ impl Rig {
         }
     }
 
+    /// Back, and the next time forth, so that it never wanders out of what the journal keeps.
     fn step_clock(&mut self, by_us: i64) {
+        let by_us = match self.clock_off_by_us < 0 {
+            true => by_us,
+            false => -by_us,
+        };
         self.clock_off_by_us += by_us;
         self.tell_clock(by_us);
     }
