@@ -7,6 +7,7 @@
 use crate::cli::BenchArgs;
 use crate::cpu::{self, Cpu};
 use crate::engines::{EngineRoom, Models};
+use crate::gpu;
 use crate::report::{self, Blame, Outcome};
 use crate::station::{self, Wishes};
 use anyhow::Context;
@@ -78,7 +79,9 @@ impl Bench {
         let views = self.recipe.value.views.len() as f64;
         let moderate = self.run(self.at_rate(before / views * MODERATE, false)?)?;
         let peak_rss_mb = cpu::peak_rss_mb();
-        let saturated = self.run(self.at_rate(before / views * MORE_THAN_IT_TAKES, true)?)?;
+        let saturated = self.at_rate(before / views * MORE_THAN_IT_TAKES, true)?;
+        let (saturated, gpu) = gpu::watched(|| self.run(saturated));
+        let saturated = saturated?;
         let after = self.ceiling()?;
         let ceiling = (before + after) / 2.0;
         let (_, settings) = self.models.first();
@@ -104,6 +107,8 @@ impl Bench {
             "line_rate_per_s": saturated.views_per_s,
             "ceiling_per_s": ceiling,
             "ratio": saturated.views_per_s / ceiling,
+            "overlap": saturated.overlap(),
+            "gpu": gpu,
             "cpu_ms_per_view": moderate.cpu_ms_per_view(),
             "source_cpu_ms_per_view": moderate.source_cpu_ms_per_view(),
             "host_copies_per_view": moderate.host_copies as f64 / moderate.frames.max(1) as f64,
@@ -236,6 +241,13 @@ impl Run {
         let own =
             self.counters.stages.preprocess.mean_us + self.counters.stages.postprocess.mean_us;
         self.cpu.others.as_secs_f64() * 1e3 / self.views() + own / 1e3
+    }
+
+    /// How much of making batches ready (uploads and preprocessing) ran beside the network; 0 on engines that do one
+    /// thing at a time.
+    fn overlap(&self) -> f64 {
+        let line = &self.counters.line;
+        line.overlap_us as f64 / line.prepare_us.max(1) as f64
     }
 
     fn views(&self) -> f64 {

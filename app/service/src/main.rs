@@ -18,6 +18,7 @@ mod engines;
 mod events;
 mod export;
 mod gate;
+mod gpu;
 mod journal;
 mod keeping;
 mod model;

@@ -4,7 +4,7 @@
 //! What lives here: the engine over a device ([`engine`]), the device's result layer and CUDA behind it ([`device`]), the
 //! kernels ([`kernels`]), ONNX files derived from a bundle's ([`derive`]), what was built and is kept ([`store`]), under
 //! which key ([`plan`]), the libraries ([`library`]), with the feature TensorRT itself (`trt`), and for the self-test a
-//! network without it ([`plain`]).
+//! network without it ([`plain`]); what the box says of its GPU's clocks and power ([`power`]).
 //! Where to start: `factory`, which puts them together, then [`engine`].
 
 pub mod derive;
@@ -17,6 +17,7 @@ pub mod kernels;
 pub mod library;
 pub mod plain;
 pub mod plan;
+pub mod power;
 pub mod store;
 #[cfg(feature = "tensorrt")]
 pub mod trt;

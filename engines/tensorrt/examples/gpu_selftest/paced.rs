@@ -15,7 +15,7 @@ pub fn check<M: Maker>(rig: &Rig<M>, report: &mut Report) -> Fallible<()> {
     let size = engine.info().max_batch.min(CAMERAS);
     let pictures = Pictures::new(rig, CAMERAS)?;
     let (mut took_ms, mut next) = (Vec::new(), Instant::now());
-    for round in 0..rig.runs.max(10) {
+    for round in 0..rig.runs.max(3) {
         let batches: Vec<Batch> = (0..CAMERAS)
             .step_by(size)
             .map(|first| pictures.batch(first, size.min(CAMERAS - first)))

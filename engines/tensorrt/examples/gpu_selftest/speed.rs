@@ -58,7 +58,7 @@ pub fn check<M: Maker>(rig: &Rig<M>, report: &mut Report) -> Fallible<()> {
     let largest = engine.info().max_batch;
     let mut us = Vec::new();
     for batch in [1, 2, 4, largest] {
-        engine.replay_us(batch, 50)?;
+        engine.replay_us(batch, runs.min(50))?;
         let each = engine.replay_us(batch, runs)? / runs as f64;
         let words = format!("{each:.0} us, {:.0} regions/s", batch as f64 * 1e6 / each);
         report.say(&format!("graph replay alone, batch {batch}"), &words);
