@@ -21,12 +21,18 @@ pub struct Console {
     pub preview_px: u16,
     /// Memory for pictures of rejected parts, MB; the oldest go first.
     pub reject_pictures_mb: usize,
+    /// Folder for the pictures of rejected parts, so that they outlive the station; absent: they end with it.
+    pub pictures: Option<PathBuf>,
+    /// Disk for those pictures, MB; the oldest go first.
+    pub pictures_mb: usize,
     /// Who may log in, a file that `sightline user` writes; absent: everybody is the operator.
     pub users_file: Option<PathBuf>,
     /// Nobody touches a console for so long, s: it is the operator's again.
     pub idle_s: u64,
     /// Folder of model bundles to choose from, beside those of the store; absent: none.
     pub bundles: Option<PathBuf>,
+    /// Folder in which the system mounts sticks, searched for bundles to install; absent: only the inbox of `[models]`.
+    pub sticks: Option<PathBuf>,
     /// Folder that consoles write reviewed parts and bundles for support to; absent: nothing is written.
     pub exports: Option<PathBuf>,
 }
@@ -40,9 +46,12 @@ impl Default for Console {
             previews_per_s: 12.0,
             preview_px: 640,
             reject_pictures_mb: 64,
+            pictures: None,
+            pictures_mb: 512,
             users_file: None,
             idle_s: 300,
             bundles: None,
+            sticks: None,
             exports: None,
         }
     }
@@ -75,6 +84,10 @@ pub(crate) fn check(r: &mut Report<'_>, console: &Console) {
     let px = console.preview_px;
     r.require((64..=1_280).contains(&px), "console.preview_px", || {
         format!("expected 64 to 1280, found {px}")
+    });
+    let mb = console.pictures_mb;
+    r.require((1..=1 << 20).contains(&mb), "console.pictures_mb", || {
+        format!("expected 1 to 1048576, found {mb}")
     });
     let consoles = console.consoles;
     r.require((1..=16).contains(&consoles), "console.consoles", || {

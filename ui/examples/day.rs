@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p sightline-console --example day`
 
-#[path = "../tests/common/sample.rs"]
+#[path = "../tests/common/sample/mod.rs"]
 #[allow(dead_code, reason = "pictures and touches use the rest")]
 mod sample;
 

@@ -136,6 +136,11 @@ impl Tokens {
         self.font(8.0)
     }
 
+    /// What must be seen from two metres beside the verdict.
+    pub fn headline(&self) -> FontId {
+        self.font(11.0)
+    }
+
     /// The verdict, readable from two metres.
     pub fn verdict(&self) -> FontId {
         self.font(19.0)

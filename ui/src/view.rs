@@ -4,7 +4,7 @@ use crate::texts::Texts;
 use crate::tokens::Tokens;
 use eframe::egui::TextureHandle;
 use sightline_model::UtcMicros;
-use sightline_wire::ask::{AlarmRow, AuditRow, PartFilter, QualityFacts};
+use sightline_wire::ask::{AlarmRow, AuditRow, BundleFile, PartFilter, QualityFacts};
 use sightline_wire::snapshot::PartCard;
 use sightline_wire::{Answer, Ask, Client, Link, PreviewHead, Reply, Session, Snapshot, Wish};
 use std::collections::BTreeMap;
@@ -127,6 +127,8 @@ pub struct Answers {
     pub audit: Option<Vec<AuditRow>>,
     /// Changes of alarms.
     pub alarm_history: Vec<AlarmRow>,
+    /// Bundles that could be installed.
+    pub bundles: Option<Vec<BundleFile>>,
     /// How another recipe differs.
     pub difference: Option<Vec<(char, String)>>,
 }
@@ -154,6 +156,17 @@ pub struct Chosen {
     pub recipe: Option<String>,
     /// Model looked at: name and version.
     pub model: Option<(String, String)>,
+}
+
+/// What came of an act.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// In words.
+    pub text: String,
+    /// It was done.
+    pub done: bool,
+    /// Shown since, by egui's clock, s.
+    pub since: Option<f64>,
 }
 
 /// Everything screens need.
@@ -184,8 +197,8 @@ pub struct View {
     pub asks: Vec<Ask>,
     /// The dialog over the screen.
     pub dialog: Option<crate::dialogs::Dialog>,
-    /// Answer to the last act: its text and whether it was done.
-    pub notice: Option<(String, bool)>,
+    /// What came of the last act, until it has been read.
+    pub notice: Option<Notice>,
 }
 
 impl View {
@@ -257,6 +270,14 @@ impl View {
         format!("{} {}", part(5..10), part(11..16))
     }
 
+    fn say(&mut self, text: String, done: bool) {
+        self.notice = Some(Notice {
+            text,
+            done,
+            since: None,
+        });
+    }
+
     /// Takes an answer in; `asked` is what it answers.
     pub fn take(
         &mut self,
@@ -274,14 +295,18 @@ impl View {
             Answer::Audit(rows) => self.answers.audit = Some(rows),
             Answer::AlarmHistory(rows) => self.answers.alarm_history = rows,
             Answer::Written { path, items } => {
-                self.notice = Some((self.texts.with("notice.written", &[&items, &path]), true));
+                self.say(self.texts.with("notice.written", &[&items, &path]), true);
             }
+            Answer::Bundles(bundles) => self.answers.bundles = Some(bundles),
             Answer::Difference(lines) => self.answers.difference = Some(lines),
+            Answer::Done if matches!(asked, Ask::InstallModel { .. }) => {
+                self.say(self.t("notice.begun"), true);
+            }
             Answer::Done if crate::dialogs::is_act(asked) => {
-                self.notice = Some((self.t("notice.done"), true));
+                self.say(self.t("notice.done"), true);
             }
             Answer::Refused(refusal) => {
-                self.notice = Some((self.refusal(&refusal), false));
+                self.say(self.refusal(&refusal), false);
             }
             Answer::Done | Answer::Picture(_) => {}
         }

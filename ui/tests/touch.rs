@@ -1,6 +1,6 @@
 //! Touches a console as a person does, and looks at what it asks of the station.
 
-#[path = "common/sample.rs"]
+#[path = "common/sample/mod.rs"]
 mod sample;
 
 use egui_kittest::Harness;

@@ -108,6 +108,17 @@ pub enum Ask {
         /// Why.
         reason: String,
     },
+    /// The bundles that could be installed: those of the inbox and of sticks.
+    Bundles,
+    /// One of them is taken into the model store once it has proved itself; nothing looks through it yet.
+    InstallModel {
+        /// Where it lies, as [`BundleFile::stick`] says.
+        stick: Option<String>,
+        /// Its file's name.
+        file: String,
+        /// Why.
+        reason: String,
+    },
     /// The models before the last activation.
     RollBackModel {
         /// Why.
@@ -204,9 +215,11 @@ impl Ask {
             | Self::Overrule { .. }
             | Self::ExportReviewed
             | Self::Audit { .. } => Role::Supervisor,
-            Self::ActivateModel { .. } | Self::RollBackModel { .. } | Self::ExportSupport => {
-                Role::Engineer
-            }
+            Self::Bundles
+            | Self::InstallModel { .. }
+            | Self::ActivateModel { .. }
+            | Self::RollBackModel { .. }
+            | Self::ExportSupport => Role::Engineer,
             Self::SetUser { .. } | Self::RemoveUser { .. } => Role::Administrator,
         }
     }
@@ -251,6 +264,19 @@ pub struct AuditRow {
     pub reason: String,
 }
 
+/// A bundle that could be installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleFile {
+    /// The folder of a stick; absent: the station's inbox.
+    pub stick: Option<String>,
+    /// The file's name.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was last written.
+    pub changed: UtcMicros,
+}
+
 /// Defects, yield and times of a while.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct QualityFacts {
@@ -262,8 +288,8 @@ pub struct QualityFacts {
     pub trend: Vec<(u32, u32, u32)>,
     /// Parts that scores and times are of: the newest ones.
     pub sampled: u32,
-    /// Scores of counted findings in tenths.
-    pub scores: [u32; 10],
+    /// Scores of counted findings in tenths, class by class, most findings first.
+    pub scores: Vec<(String, [u32; 10])>,
     /// Times from trigger to verdict in tenths of the deadline, the last also what took longer.
     pub times: [u32; 10],
     /// Rejects that people looked at, and how many of them were good (overkill).
@@ -315,6 +341,8 @@ pub enum Answer {
     Picture(PreviewHead),
     /// Lines of two recipes: only in the active one (`-`), only in the other (`+`).
     Difference(Vec<(char, String)>),
+    /// Bundles, newest first.
+    Bundles(Vec<BundleFile>),
     /// Figures.
     Quality(Box<QualityFacts>),
     /// Rows of the audit trail, newest first.

@@ -36,7 +36,10 @@ pub enum WireError {
     },
     /// Reading or writing failed, or the other side is gone.
     #[error("the connection broke: {0}")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
+    /// The other side is there and says nothing.
+    #[error("nothing came for too long: the other side is stopped or overloaded")]
+    Silent,
     /// A frame is longer than anything that is ever sent.
     #[error("expected a frame of at most {most} bytes, found {found}")]
     TooLong {
@@ -64,4 +67,14 @@ pub enum WireError {
         /// Theirs, in words.
         found: String,
     },
+}
+
+impl From<io::Error> for WireError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            // What a timeout of a socket comes to.
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Silent,
+            _ => Self::Io(error),
+        }
+    }
 }

@@ -153,7 +153,7 @@ pub(crate) fn serve(
     let started = reader.spawn(
         move || match talk(&stream, seat, &settings, &board, &host) {
             // Hanging up is how consoles end.
-            Ok(()) | Err(WireError::Io(_)) => {}
+            Ok(()) | Err(WireError::Io(_) | WireError::Silent) => {}
             Err(error) => tracing::warn!(%error, "a console was sent away"),
         },
     );

@@ -10,9 +10,9 @@ fn hex(message: &impl serde::Serialize) -> String {
 }
 
 #[test]
-fn version_2_looks_like_this() {
-    assert_eq!(VERSION, 2, "a new version: write its bytes here anew");
-    assert_eq!(hex(&ToStation::hello("c")), "00534c4357020163");
+fn version_3_looks_like_this() {
+    assert_eq!(VERSION, 3, "a new version: write its bytes here anew");
+    assert_eq!(hex(&ToStation::hello("c")), "00534c4357030163");
     let shelve = Ask::Shelve {
         alarm: "a".into(),
         minutes: 300,
@@ -28,7 +28,7 @@ fn version_2_looks_like_this() {
             id: 1,
             ask: picture
         }),
-        "02010d0901"
+        "02010f0901"
     );
     let line = LineFacts {
         state: LineState::Held,

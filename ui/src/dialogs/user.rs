@@ -1,6 +1,6 @@
 //! An administrator names a user, gives a role and a PIN, or takes a user away.
 
-use super::{Dialog, confirm, key, pin_pad};
+use super::{Dialog, confirm, key, pin};
 use crate::pieces::{button, choice};
 use crate::view::View;
 use eframe::egui::{self, RichText, Ui, Vec2};
@@ -47,7 +47,7 @@ pub(super) fn edit(
             }
         });
         ui.label(RichText::new(view.t("users.new_pin")).font(tokens.small()));
-        if pin_pad(ui, view, pin) && pin.len() >= SHORTEST {
+        if pin::pad(ui, view, pin) && pin.len() >= SHORTEST {
             view.asks.push(Ask::SetUser {
                 name: name.clone(),
                 role: *role,

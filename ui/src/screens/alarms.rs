@@ -1,13 +1,13 @@
 //! Screen 7, alarms after ISA-18.2: what stands, what to do about it, acknowledge, shelve, history.
 
-use crate::dialogs;
+use crate::dialogs::{self, Dialog};
 use crate::pieces::{self, choice, fitting};
 use crate::view::View;
 use eframe::egui::{Align2, Rect, RichText, ScrollArea, Sense, Stroke, Ui, vec2};
 use sightline_wire::Ask;
 use sightline_wire::snapshot::{AlarmCard, AlarmState};
 
-/// For so long an alarm is put aside.
+/// For so long an alarm is put aside, if nothing else is chosen.
 const SHELF_MINUTES: u32 = 30;
 
 /// The kind of an alarm: its id without the names and numbers in it.
@@ -32,6 +32,12 @@ pub fn title(view: &View, id: &str) -> String {
         Some(name) => format!("{} ({name})", view.texts.t(&key)),
         None => view.t(&key),
     }
+}
+
+/// What an alarm `means` or what to `do` about it, where a text says so.
+pub fn about(view: &View, id: &str, what: &str) -> Option<String> {
+    let key = format!("alarm.{}_{what}", kind(id));
+    view.texts.has(&key).then(|| view.t(&key))
 }
 
 /// Draws it.
@@ -82,8 +88,7 @@ fn one(ui: &mut Ui, view: &mut View, alarm: &AlarmCard) {
     let tokens = view.tokens;
     let c = tokens.colors;
     let gap = tokens.gap();
-    let height = tokens.big_touch() * 1.75;
-    let size = vec2(ui.available_width(), height);
+    let size = vec2(ui.available_width(), tokens.mm(38.5));
     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
     pieces::card(ui, &tokens, rect);
     let sign = Rect::from_min_size(
@@ -101,40 +106,37 @@ fn one(ui: &mut Ui, view: &mut View, alarm: &AlarmCard) {
         AlarmState::Returned => view.t("alarms.returned"),
         AlarmState::Shelved { until } => view.texts.with("alarms.until", &[&View::clock(until)]),
     };
-    let key = kind(&alarm.id);
-    let about = |what: &str| {
-        let key = format!("alarm.{key}_{what}");
-        if view.texts.has(&key) {
-            view.t(&key)
-        } else {
-            String::new()
-        }
-    };
+    let since = view
+        .texts
+        .with("alarms.since", &[&View::clock(alarm.since)]);
     let by = alarm.by.clone().unwrap_or_default();
+    let [means, todo] = ["means", "do"].map(|what| about(view, &alarm.id, what));
+    let (means, todo) = (means.unwrap_or_default(), todo.unwrap_or_default());
+    let press = ui.interact(words, ui.scope_id().with(&alarm.id), Sense::click());
+    if press.clicked() {
+        let heads = ["alarms.is", "alarms.means", "alarms.todo", "alarms.said"].map(|k| view.t(k));
+        let said = alarm.message.clone();
+        let values = [state.clone(), means.clone(), todo.clone(), said];
+        let title = (title(view, &alarm.id), since.clone());
+        let facts = heads.into_iter().zip(values);
+        view.dialog = Some(Dialog::Details([title].into_iter().chain(facts).collect()));
+    }
     let lines = [
         (title(view, &alarm.id), tokens.title(), c.text),
-        (
-            format!("{state}  {}  {by}", View::clock(alarm.since)),
-            tokens.small(),
-            c.weak,
-        ),
-        (about("means"), tokens.body(), c.text),
-        (about("do"), tokens.body(), c.text),
-        (alarm.message.clone(), tokens.small(), c.weak),
+        (format!("{state}  {since}  {by}"), tokens.small(), c.weak),
+        (means, tokens.body(), c.text),
+        (todo, tokens.body(), c.text),
     ];
-    let step = words.height() / lines.len() as f32;
+    let step = tokens.mm(5.8);
+    let count = lines.len() as f32;
     for (i, (text, font, color)) in lines.into_iter().enumerate() {
         let at = words.left_top() + vec2(0.0, step * (i as f32 + 0.5));
-        fitting(
-            ui,
-            at,
-            Align2::LEFT_CENTER,
-            &text,
-            font,
-            color,
-            words.width(),
-        );
+        let align = Align2::LEFT_CENTER;
+        fitting(ui, at, align, &text, font, color, words.width());
     }
+    // The station's own words are long: on as many lines as there is room for.
+    words.min.y += step * count;
+    pieces::wrapped(ui, words, &alarm.message, tokens.small(), c.weak);
     let mut right = rect;
     right.min.x = rect.right() - acts;
     buttons(ui, view, alarm, right);
@@ -180,10 +182,7 @@ fn buttons(ui: &mut Ui, view: &mut View, alarm: &AlarmCard, rect: Rect) {
                         minutes: SHELF_MINUTES,
                         reason: String::new(),
                     };
-                    (
-                        shelve,
-                        view.texts.with("alarms.shelve_means", &[&SHELF_MINUTES]),
-                    )
+                    (shelve, view.t("alarms.shelve_means"))
                 };
                 let meaning = format!("{}\n{meaning}", title(view, &alarm.id));
                 dialogs::confirm(view, ask, meaning);

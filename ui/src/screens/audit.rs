@@ -1,9 +1,9 @@
-//! Screen 10, the audit trail: who did what, old value, new value, why.
+//! Screen 10, the audit trail: who did what, old value, new value, why. A row that is touched opens in full.
 
-use crate::dialogs;
+use crate::dialogs::{self, Dialog};
 use crate::pieces;
 use crate::view::View;
-use eframe::egui::{ScrollArea, Ui};
+use eframe::egui::{RichText, ScrollArea, Ui};
 use sightline_wire::Ask;
 
 pub fn show(ui: &mut Ui, view: &mut View) {
@@ -36,11 +36,19 @@ pub fn show(ui: &mut Ui, view: &mut View) {
         let cells = cells.into_iter().cloned().collect::<Vec<_>>();
         rows.push([vec![view.when(row.at)], cells].concat());
     }
-    pieces::section(ui, &tokens, rect, "", |ui| {
-        ScrollArea::vertical().id_salt("audit").show(ui, |ui| {
-            pieces::table(ui, &tokens, &[1.1, 1.2, 2.0, 2.2, 2.2, 2.6], &rows, None);
-        });
+    let touched = pieces::section(ui, &tokens, rect, "", |ui| {
+        let hint = RichText::new(view.t("audit.touch")).font(tokens.small());
+        ui.label(hint.color(tokens.colors.weak));
+        let scroll = ScrollArea::vertical().id_salt("audit");
+        let shares = [1.1, 1.2, 2.0, 2.2, 2.2, 2.6];
+        scroll
+            .show(ui, |ui| pieces::table(ui, &tokens, &shares, &rows, Some(0)))
+            .inner
     });
+    if let Some(cells) = touched.and_then(|i| rows.get(i)) {
+        let facts = rows[0].iter().cloned().zip(cells.iter().cloned());
+        view.dialog = Some(Dialog::Details(facts.collect()));
+    }
 }
 
 /// `verb` or `verb of-what` in the console's language; as it is where no text is known.

@@ -38,6 +38,9 @@ pub fn show(ui: &mut Ui, view: &mut View) {
             view.chosen.zoom,
             overlay,
         );
+        super::line::strip(ui, view, view.chosen.camera, place.shrink(2.0));
+    } else {
+        super::line::no_picture(ui, view, place);
     }
     buttons(ui, view, tools);
     let (histogram, facts) = pieces::split_top(right, right.height() * 0.34, gap);
@@ -91,7 +94,7 @@ fn levels(ui: &mut Ui, view: &View, rect: Rect) {
         let plot = ui.available_rect_before_wrap();
         let (plot, foot) = pieces::split_top(plot, plot.height() - tokens.mm(7.0), 0.0);
         let values = shown.histogram.map(|n| (n as f32).sqrt());
-        pieces::columns(ui, tokens, plot, &values, ["0", "255"]);
+        pieces::columns(ui, tokens, plot, &values, ["0", "255"], "");
         pieces::inside(ui, tokens, foot.expand(tokens.gap()), |ui| {
             let focus = format!("{:.1}", shown.focus);
             pieces::fact(ui, tokens, view.texts.t("camera.focus"), &focus);

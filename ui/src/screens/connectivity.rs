@@ -25,6 +25,11 @@ pub fn show(ui: &mut Ui, view: &mut View) {
         pieces::lamp(ui, &tokens, condition, &text);
         pieces::fact(ui, &tokens, &t("connectivity.broker"), &uplink.broker);
         pieces::fact(ui, &tokens, &t("connectivity.topics"), &uplink.topic_root);
+        let last = match uplink.last_acknowledged {
+            Some(at) => view.when(at),
+            None => t("connectivity.never"),
+        };
+        pieces::fact(ui, &tokens, &t("connectivity.last"), &last);
         let numbers = [
             ("connectivity.pending", uplink.pending),
             ("connectivity.acknowledged", uplink.acknowledged),

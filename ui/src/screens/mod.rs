@@ -13,6 +13,7 @@ mod system;
 mod timing;
 mod users;
 
+use crate::dialogs::Dialog;
 use crate::pieces;
 use crate::view::{Screen, View};
 use eframe::egui::{Align2, Ui};
@@ -64,6 +65,9 @@ fn no_journal(ui: &mut Ui, view: &View) {
 
 /// What the chosen screen must ask for when it is opened, and now and then after that.
 pub fn enter(view: &mut View) {
+    if view.dialog == Some(Dialog::Bundles) {
+        view.asks.push(Ask::Bundles);
+    }
     if !view.snapshot.station.has_journal {
         return;
     }

@@ -1,22 +1,25 @@
 //! Screen 6, models: those that look, those that are installed with their figures; activate, roll back.
 
-use crate::dialogs;
+use crate::dialogs::{self, Dialog};
 use crate::pieces::{self, Condition};
 use crate::view::View;
-use eframe::egui::{Rect, RichText, ScrollArea, Ui};
+use eframe::egui::{Rect, RichText, ScrollArea, Sense, Ui};
 use sightline_wire::Ask;
-use sightline_wire::snapshot::{InstallFacts, InstallState, ModelCard};
+use sightline_wire::snapshot::{InstallFacts, InstallState, ModelCard, ModelFacts};
+
+/// Letters of a figure's value beside its name, at most.
+const ONE_LINE: usize = 24;
 
 pub fn show(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;
     let gap = tokens.gap();
     let (left, right) = pieces::split_left(ui.max_rect(), ui.max_rect().width() * 0.5, gap);
-    let (active, installed) = pieces::split_top(left, left.height() * 0.42, gap);
+    let (active, installed) = pieces::split_top(left, left.height() * 0.36, gap);
     looking(ui, view, active);
     let installed = match view.snapshot.install.clone() {
         None => installed,
         Some(going) => {
-            let high = tokens.mm(34.0);
+            let high = tokens.mm(30.0);
             let (list, strip) = pieces::split_top(installed, installed.height() - high, gap);
             installation(ui, view, strip, &going);
             list
@@ -38,11 +41,26 @@ pub fn show(ui: &mut Ui, view: &mut View) {
         wanted.is_some_and(|(name, version)| m.name == *name && m.version == *version)
     };
     let chosen = models.iter().position(is_chosen).map_or(0, |i| i + 1);
-    let touched = pieces::section(ui, &tokens, installed, &t("models.installed"), |ui| {
-        let scroll = ScrollArea::vertical().id_salt("models");
+    let can_install = view.snapshot.station.can_install;
+    let section = pieces::section(ui, &tokens, installed, &t("models.installed"), |ui| {
+        let below = if can_install {
+            tokens.touch() + gap
+        } else {
+            0.0
+        };
+        let scroll = ScrollArea::vertical()
+            .id_salt("models")
+            .max_height(ui.available_height() - below)
+            .auto_shrink([false, false]);
         let table = |ui: &mut Ui| pieces::table(ui, &tokens, &[3.0, 1.4, 1.6], &rows, Some(chosen));
-        scroll.show(ui, table).inner
+        let touched = scroll.show(ui, table).inner;
+        let install = can_install && pieces::button(ui, &tokens, &t("models.install")).clicked();
+        (touched, install)
     });
+    let (touched, install) = section;
+    if install {
+        dialogs::choose_bundle(view);
+    }
     if let Some(card) = touched.and_then(|i| models.get(i - 1)) {
         view.chosen.model = Some((card.name.clone(), card.version.clone()));
     }
@@ -55,22 +73,8 @@ fn looking(ui: &mut Ui, view: &mut View, rect: Rect) {
     let models = view.snapshot.models.clone();
     let title = view.t("models.active");
     let pressed = pieces::section(ui, &tokens, rect, &title, |ui| {
-        for m in &models.active {
-            pieces::fact(ui, &tokens, &format!("{} {}", m.name, m.version), &m.engine);
-            let digest = m.digest.get(..16).unwrap_or_default();
-            pieces::fact(ui, &tokens, view.texts.t("models.digest"), digest);
-        }
-        if models.previous.is_empty() {
-            ui.label(RichText::new(view.t("models.no_previous")).color(tokens.colors.weak));
-            return false;
-        }
-        pieces::fact(
-            ui,
-            &tokens,
-            view.texts.t("models.previous"),
-            &models.previous.join(", "),
-        );
-        pieces::button(ui, &tokens, view.texts.t("models.roll_back")).clicked()
+        let scroll = ScrollArea::vertical().id_salt("active");
+        scroll.show(ui, |ui| active(ui, view, &models)).inner
     });
     if pressed {
         let meaning = view
@@ -81,21 +85,85 @@ fn looking(ui: &mut Ui, view: &mut View, rect: Rect) {
     }
 }
 
-/// The installation that goes on, or what became of the last one.
-fn installation(ui: &mut Ui, view: &View, rect: Rect, going: &InstallFacts) {
+/// True: back.
+fn active(ui: &mut Ui, view: &View, models: &ModelFacts) -> bool {
+    let tokens = view.tokens;
+    for m in &models.active {
+        pieces::fact(ui, &tokens, &format!("{} {}", m.name, m.version), &m.engine);
+        let digest = m.digest.get(..16).unwrap_or_default();
+        pieces::fact(ui, &tokens, view.texts.t("models.digest"), digest);
+    }
+    if models.previous.is_empty() {
+        ui.label(RichText::new(view.t("models.no_previous")).color(tokens.colors.weak));
+        return false;
+    }
+    pieces::fact(
+        ui,
+        &tokens,
+        view.texts.t("models.previous"),
+        &models.previous.join(", "),
+    );
+    pieces::button(ui, &tokens, view.texts.t("models.roll_back")).clicked()
+}
+
+/// The installation that goes on, or what became of the last one; touched, in full.
+fn installation(ui: &mut Ui, view: &mut View, rect: Rect, going: &InstallFacts) {
     let tokens = view.tokens;
     let (key, condition) = match going.state {
-        InstallState::Running => ("models.installing", Condition::Warning),
+        InstallState::Running => ("models.installing", Condition::Going),
         InstallState::Done => ("models.install_done", Condition::Good),
         InstallState::Refused => ("models.install_refused", Condition::Bad),
     };
+    let state = view.texts.with(key, &[&going.file, &going.took_s]);
+    let said = step(view, &going.said);
     pieces::section(ui, &tokens, rect, "", |ui| {
-        let said = view.texts.with(key, &[&going.file, &going.took_s]);
-        pieces::lamp(ui, &tokens, condition, &said);
+        ui.spacing_mut().item_spacing.y = tokens.mm(0.8);
+        pieces::lamp(ui, &tokens, condition, &state);
         pieces::fact(ui, &tokens, view.texts.t("models.install_by"), &going.by);
-        let words = RichText::new(&going.said).font(tokens.small());
-        ui.label(words.color(tokens.colors.weak));
+        // The conclusion comes last.
+        let scroll = ScrollArea::vertical().id_salt("said").auto_shrink(false);
+        scroll.stick_to_bottom(true).show(ui, |ui| {
+            let words = RichText::new(&said).font(tokens.small());
+            ui.label(words.color(tokens.colors.text));
+        });
     });
+    let press = ui.interact(rect, ui.scope_id().with("installation"), Sense::click());
+    if press.clicked() {
+        let facts = [
+            (state, said),
+            (view.t("models.install_by"), going.by.clone()),
+        ];
+        view.dialog = Some(Dialog::Details(facts.to_vec()));
+    }
+}
+
+/// The step of an installation in the console's language; the station's words where it is none.
+fn step(view: &View, said: &str) -> String {
+    let key = format!("step.{}", said.replace(' ', "_"));
+    match view.texts.has(&key) {
+        true => view.t(&key),
+        false => said.to_owned(),
+    }
+}
+
+/// Figures by what they were measured on; what does not fit on a line has lines of its own.
+fn metrics(ui: &mut Ui, view: &View, metrics: &[(String, String)]) {
+    let tokens = &view.tokens;
+    let mut last = "";
+    for (name, value) in metrics {
+        let (of, figure) = name.rsplit_once('.').unwrap_or(("", name));
+        if of != last {
+            last = of;
+            ui.add_space(tokens.mm(1.0));
+            ui.label(of);
+        }
+        if value.len() <= ONE_LINE {
+            pieces::fact(ui, tokens, figure, value);
+        } else {
+            let words = RichText::new(format!("{figure}: {value}")).font(tokens.small());
+            ui.label(words.color(tokens.colors.weak));
+        }
+    }
 }
 
 fn one(ui: &mut Ui, view: &mut View, rect: Rect, card: Option<ModelCard>) {
@@ -114,9 +182,7 @@ fn one(ui: &mut Ui, view: &mut View, rect: Rect, card: Option<ModelCard>) {
             let names = card.classes.iter().map(|(en, _)| view.class(en).to_owned());
             let names = names.collect::<Vec<_>>().join(", ");
             ui.label(RichText::new(names).font(tokens.small()));
-            for (name, value) in &card.metrics {
-                pieces::fact(ui, &tokens, name, value);
-            }
+            metrics(ui, view, &card.metrics);
             ui.label(
                 RichText::new(&card.license)
                     .font(tokens.small())

@@ -3,10 +3,12 @@
 use crate::filters;
 use crate::pieces::{self, choice};
 use crate::view::View;
-use eframe::egui::{Rect, Ui};
+use eframe::egui::{Align2, Rect, Ui};
 
 /// Bars of the Pareto, at most.
 const BARS: usize = 8;
+/// Classes whose scores are shown, at most.
+const CLASSES: usize = 4;
 
 pub fn show(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;
@@ -42,11 +44,15 @@ pub fn show(ui: &mut Ui, view: &mut View) {
             t("quality.rejected"),
             &format!("{percent:.1} %  ({rejected} / {parts})"),
         );
+        let good = (parts - rejected.min(parts)) as f32 / parts.max(1) as f32;
+        let good = format!("{:.1} %", 100.0 * good);
+        pieces::fact(ui, &tokens, t("quality.yield"), &good);
         let plot = ui.available_rect_before_wrap();
-        pieces::columns(ui, &tokens, plot, &values, [&then, t("quality.now")]);
+        let most = values.iter().copied().fold(0.0, f32::max);
+        let top = format!("{:.1} %", 100.0 * most);
+        pieces::columns(ui, &tokens, plot, &values, [&then, t("quality.now")], &top);
     });
     pieces::section(ui, &tokens, cells[2], t("quality.scores"), |ui| {
-        let values = quality.scores.map(|n| n as f32);
         for (key, (looked_at, wrong)) in [
             ("quality.overkill", quality.rejects_reviewed),
             ("quality.escapes", quality.passes_reviewed),
@@ -58,13 +64,7 @@ pub fn show(ui: &mut Ui, view: &mut View) {
             );
             pieces::fact(ui, &tokens, t(key), &share);
         }
-        pieces::columns(
-            ui,
-            &tokens,
-            ui.available_rect_before_wrap(),
-            &values,
-            ["0 %", "100 %"],
-        );
+        scores(ui, view, &quality.scores);
     });
     pieces::section(ui, &tokens, cells[3], t("quality.times"), |ui| {
         let values = quality.times.map(|n| n as f32);
@@ -76,8 +76,44 @@ pub fn show(ui: &mut Ui, view: &mut View) {
             ui.available_rect_before_wrap(),
             &values,
             ["0", &deadline],
+            &most(&quality.times),
         );
     });
+}
+
+/// How many the highest of some columns stands for.
+fn most(counts: &[u32]) -> String {
+    counts.iter().max().map_or_else(String::new, u32::to_string)
+}
+
+/// Scores class by class, those with the most findings first.
+fn scores(ui: &Ui, view: &View, scores: &[(String, [u32; 10])]) {
+    let tokens = &view.tokens;
+    let place = ui.available_rect_before_wrap();
+    if scores.is_empty() {
+        let at = place.left_center();
+        let (text, font) = (view.t("quality.nothing"), tokens.body());
+        let color = tokens.colors.weak;
+        return pieces::fitting(
+            ui,
+            at,
+            Align2::LEFT_CENTER,
+            &text,
+            font,
+            color,
+            place.width(),
+        );
+    }
+    let shown = scores.len().min(CLASSES);
+    let cells = pieces::grid(place, shown, 1, tokens.gap() * 2.0);
+    for ((class, tenths), cell) in scores.iter().zip(cells) {
+        let (head, plot) = pieces::split_top(cell, tokens.mm(6.0), 0.0);
+        let (at, font) = (head.left_center(), tokens.small());
+        let (name, color) = (view.class(class), tokens.colors.text);
+        pieces::fitting(ui, at, Align2::LEFT_CENTER, name, font, color, head.width());
+        let values = tenths.map(|n| n as f32);
+        pieces::columns(ui, tokens, plot, &values, ["0 %", "100 %"], &most(tenths));
+    }
 }
 
 /// Of which time the figures are.

@@ -5,9 +5,10 @@ use crate::dialogs::{self, Dialog};
 use crate::filters::By;
 use crate::pieces::{self, button, choice, fitting};
 use crate::view::View;
-use eframe::egui::{Align2, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, vec2};
+use eframe::egui::{Align2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, vec2};
+use sightline_model::{Disposition, Health};
 use sightline_wire::Ask;
-use sightline_wire::snapshot::PartCard;
+use sightline_wire::snapshot::{PartCard, ViewCard};
 
 pub fn show(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;
@@ -130,6 +131,7 @@ fn one(ui: &mut Ui, view: &mut View, part: &PartCard, rect: Rect) {
     pieces::card(ui, &tokens, place);
     pictures(ui, view, part, place);
     pieces::section(ui, &tokens, words, "", |ui| {
+        ui.spacing_mut().item_spacing.y = tokens.mm(1.0);
         let took = format!("{:.0} ms", part.took_ms);
         pieces::fact(ui, &tokens, &part.recipe, &took);
         for (what, place) in why(view, part).into_iter().take(4) {
@@ -162,17 +164,7 @@ fn pictures(ui: &mut Ui, view: &mut View, part: &PartCard, rect: Rect) {
     let kept = part.views.iter().enumerate().filter(|(_, v)| v.has_picture);
     let kept: Vec<u16> = kept.map(|(i, _)| i as u16).collect();
     if kept.is_empty() {
-        let (text, c) = (view.t("rejects.no_picture"), tokens.colors);
-        fitting(
-            ui,
-            rect.center(),
-            Align2::CENTER_CENTER,
-            &text,
-            tokens.body(),
-            c.weak,
-            rect.width(),
-        );
-        return;
+        return no_picture(ui, view, part, rect);
     }
     let columns = if kept.len() > 1 { 2 } else { 1 };
     let cells = pieces::grid(rect.shrink(2.0), columns, kept.len().div_ceil(columns), 2.0);
@@ -208,4 +200,25 @@ fn pictures(ui: &mut Ui, view: &mut View, part: &PartCard, rect: Rect) {
             }
         }
     }
+}
+
+/// A picture came, and it is why the part was rejected.
+fn was_seen(view: &ViewCard) -> bool {
+    view.counted().next().is_some() || view.health.is_some_and(|h| h != Health::Ok)
+}
+
+/// Says so, and why there is none.
+fn no_picture(ui: &mut Ui, view: &View, part: &PartCard, rect: Rect) {
+    let tokens = &view.tokens;
+    let why = match &view.snapshot.system.pictures {
+        _ if part.disposition == Disposition::Pass => view.t("rejects.no_picture_passed"),
+        _ if !part.views.iter().any(was_seen) => view.t("rejects.no_picture_missed"),
+        None => view.t("rejects.no_picture_run"),
+        Some(kept) => (view.texts).with("rejects.no_picture_gone", &[&kept.left_out]),
+    };
+    let place = Rect::from_center_size(rect.center(), vec2(rect.width(), tokens.mm(30.0)));
+    pieces::inside(ui, tokens, place, |ui| {
+        ui.label(RichText::new(view.t("rejects.no_picture")).font(tokens.title()));
+        ui.label(RichText::new(why).color(tokens.colors.weak));
+    });
 }

@@ -30,6 +30,19 @@ pub fn show(ui: &mut Ui, view: &mut View) {
         for (sensor, degrees) in system.temperatures.iter().take(8) {
             pieces::fact(ui, &tokens, sensor, &format!("{degrees:.0} °C"));
         }
+        let pictures = match &system.pictures {
+            None => t("system.pictures_run"),
+            Some(p) => {
+                let mib = |bytes: u64| format!("{:.0}", bytes as f64 / f64::from(1 << 20));
+                let numbers = (p.parts, mib(p.bytes.0), mib(p.bytes.1));
+                (view.texts).with("system.pictures_of", &[&numbers.0, &numbers.1, &numbers.2])
+            }
+        };
+        pieces::fact(ui, &tokens, &t("system.pictures"), &pictures);
+        if let Some(left_out) = system.pictures.as_ref().map(|p| p.left_out) {
+            let left_out = left_out.to_string();
+            pieces::fact(ui, &tokens, &t("system.left_out"), &left_out);
+        }
     });
     let pressed = pieces::section(ui, &tokens, cells[1], &t("system.station"), |ui| {
         pieces::fact(ui, &tokens, &t("system.version"), &station.version);

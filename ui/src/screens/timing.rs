@@ -25,6 +25,7 @@ pub fn show(ui: &mut Ui, view: &mut View) {
             rows.push(vec![name, ms(s.p50_us), ms(s.p99_us), ms(s.max_us)]);
         }
         pieces::table(ui, &tokens, &[3.0, 1.0, 1.0, 1.0], &rows, None);
+        ui.add_space(tokens.gap());
         let deadline = view.snapshot.recipes.deadline_ms;
         let worst = timing.stages.last().map_or(0.0, |s| s.max_us as f32 / 1e3);
         pieces::fact(
@@ -38,6 +39,7 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     });
     let (gate_at, queues) = pieces::split_top(right, right.height() * 0.42, gap);
     pieces::section(ui, &tokens, gate_at, &t("timing.gate"), |ui| {
+        ui.spacing_mut().item_spacing.y = tokens.mm(0.6);
         let Some(gate) = &timing.gate else {
             ui.label(t("timing.no_gate"));
             return;

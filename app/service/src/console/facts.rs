@@ -2,13 +2,13 @@
 
 use super::house::House;
 use super::installed;
+use super::machine::{cpu_used, disk, kib, os_name, temperatures};
 use crate::changeover::Active;
-use crate::cpu::Cpu;
 use crate::station::Running;
 use sightline_configs::{Loaded, Station};
 use sightline_flow::{FlowCounters, StageSummary};
 use sightline_ingest::CameraHandle;
-use sightline_model::MonoTime;
+use sightline_model::{MonoTime, UtcMicros};
 use sightline_wire::snapshot::RecipeCard;
 use sightline_wire::snapshot::{self as wire, Section, Stage};
 use std::fs;
@@ -43,6 +43,10 @@ struct Past {
     generation: u32,
     cpu: Option<(MonoTime, Duration)>,
     engines: usize,
+    /// Results acknowledged, and when that number was last seen to grow.
+    acknowledged: (u64, Option<UtcMicros>),
+    /// An installation had ended.
+    installed: bool,
 }
 
 impl Facts {
@@ -59,6 +63,8 @@ impl Facts {
                 users: Vec::new(),
                 has_journal: house.journal.is_some(),
                 can_export: house.exports.is_some(),
+                can_install: house.store.is_some()
+                    && (house.inbox.is_some() || house.sticks.is_some()),
             },
             base: station.base.clone(),
             broker: mqtt.map(|m| m.broker.clone()).unwrap_or_default(),
@@ -79,7 +85,10 @@ impl Facts {
         board.post(Section::Parts(self.house.parts().last()));
         let standing = self.house.events.standing();
         board.post(Section::Alarms(super::alarms::cards(standing)));
-        board.post(Section::Install(self.installation()));
+        let install = self.installation();
+        let going = Some(wire::InstallState::Running);
+        let installed = install.is_some() && install.as_ref().map(|i| i.state) != going;
+        board.post(Section::Install(install));
         board.post(Section::Pulse(wire::Pulse {
             at: self.house.utc(),
             uptime_s: now.since(self.house.start).as_secs(),
@@ -93,10 +102,14 @@ impl Facts {
                 ..self.station.clone()
             }));
             board.post(Section::Timing(timing(running, counters)));
-            board.post(Section::Uplink(self.uplink(running)));
+            board.post(Section::Uplink(
+                self.uplink(running, &mut past.acknowledged),
+            ));
             board.post(Section::System(self.system(&mut past.cpu, now, consoles)));
         }
-        let changed = past.generation != counters.generation.0;
+        let new_model = installed && !past.installed;
+        past.installed = installed;
+        let changed = past.generation != counters.generation.0 || new_model;
         if changed || is_due(past.very_slow, VERY_SLOW) {
             past.very_slow = Some(now);
             past.generation = counters.generation.0;
@@ -146,9 +159,16 @@ impl Facts {
         })
     }
 
-    fn uplink(&self, running: &Running) -> Option<wire::UplinkFacts> {
+    fn uplink(
+        &self,
+        running: &Running,
+        seen: &mut (u64, Option<UtcMicros>),
+    ) -> Option<wire::UplinkFacts> {
         let uplink = running.uplink.as_ref()?;
         let counters = uplink.counters();
+        if counters.acknowledged > seen.0 {
+            *seen = (counters.acknowledged, Some(self.house.utc()));
+        }
         let now = self.house.utc();
         let certificate = |v: sightline_uplink::Validity| wire::CertificateFacts {
             field: v.field.into(),
@@ -162,6 +182,7 @@ impl Facts {
             connections: counters.connections,
             published: counters.published,
             acknowledged: counters.acknowledged,
+            last_acknowledged: seen.1,
             pending: counters.pending,
             refused: counters.refused,
             certificates: uplink.certificates().into_iter().map(certificate).collect(),
@@ -245,6 +266,7 @@ impl Facts {
                 .exists()
                 .then_some(true),
             consoles: consoles as u32,
+            pictures: self.house.picture_facts(),
         }
     }
 }
@@ -332,46 +354,4 @@ fn timing(running: &Running, counters: &FlowCounters) -> wire::TimingFacts {
             .map(part)
             .collect(),
     }
-}
-
-/// Processor time of this process's threads so far.
-fn cpu_used() -> Duration {
-    let cpu = Cpu::now().unwrap_or_default();
-    cpu.engines + cpu.sources + cpu.others
-}
-
-/// A field of a `/proc` file in kB, in bytes.
-fn kib(text: &str, field: &str) -> u64 {
-    let line = text.lines().find_map(|l| l.strip_prefix(field));
-    let number = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    number.unwrap_or(0) * 1_024
-}
-
-/// Free bytes and all bytes of the disk under `path`.
-fn disk(path: &Path) -> (u64, u64) {
-    rustix::fs::statvfs(path).map_or((0, 0), |s| {
-        (s.f_bavail * s.f_frsize, s.f_blocks * s.f_frsize)
-    })
-}
-
-fn temperatures() -> Vec<(String, f32)> {
-    let zones = fs::read_dir("/sys/class/thermal").into_iter().flatten();
-    let zone = |path: PathBuf| {
-        let name = fs::read_to_string(path.join("type")).ok()?;
-        let milli: f32 = fs::read_to_string(path.join("temp"))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()?;
-        Some((name.trim().to_owned(), (milli / 1e3).round()))
-    };
-    let mut all: Vec<_> = zones.flatten().filter_map(|e| zone(e.path())).collect();
-    all.sort_by(|a, b| a.0.cmp(&b.0));
-    all
-}
-
-pub fn os_name() -> String {
-    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = text.lines().find_map(|l| l.strip_prefix("PRETTY_NAME="));
-    name.unwrap_or("Linux").trim_matches('"').to_owned()
 }

@@ -1,5 +1,6 @@
 //! What all consoles share: pictures, parts, users, the journal, and the ways to act on the line.
 
+use super::gallery::{Gallery, Pictures};
 use super::guest::Visitor;
 use super::parts::Parts;
 use super::previews::Previews;
@@ -14,6 +15,7 @@ use sightline_model::{Clock, InspectionResult, MonoTime, UtcMicros};
 use sightline_uplink::Uplink;
 use sightline_uplink::payload::{ReviewMessage, to_json};
 use sightline_wire::preview::{PreviewHead, Wish};
+use sightline_wire::snapshot::{PartCard, PictureFacts};
 use sightline_wire::{Board, Guest, Host};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -46,6 +48,9 @@ pub struct House {
     pub(super) store: Option<PathBuf>,
     /// Where reviewed parts and bundles for support are written.
     pub(super) exports: Option<PathBuf>,
+    /// Where bundles arrive, and where the system mounts sticks.
+    pub(super) inbox: Option<PathBuf>,
+    pub(super) sticks: Option<PathBuf>,
     /// The station's file, and its digest.
     pub(super) configuration: PathBuf,
     pub(super) configuration_hash: String,
@@ -56,6 +61,7 @@ pub struct House {
     uplink: Option<Arc<Uplink>>,
     previews: Arc<Previews>,
     parts: Mutex<Parts>,
+    gallery: Option<Gallery>,
     deeds: OnceLock<Deeds>,
 }
 
@@ -79,13 +85,20 @@ impl House {
         };
         let at = |path: &PathBuf| station.base.join(path);
         let recipe = station.base.join(&station.value.recipe);
+        let models = station.value.models.as_ref();
+        let gallery = config.pictures.as_ref().map(|folder| {
+            let budget = (config.pictures_mb as u64) << 20;
+            Gallery::open(&station.base.join(folder), budget)
+        });
         Ok(Self {
             start: clock.now(),
             users,
             idle: Duration::from_secs(config.idle_s),
             recipes: recipe.parent().map(Into::into).unwrap_or_default(),
             bundles: config.bundles.as_ref().map(at),
-            store: station.value.models.as_ref().map(|m| at(&m.store)),
+            store: models.map(|m| at(&m.store)),
+            inbox: models.and_then(|m| m.inbox.as_ref()).map(at),
+            sticks: config.sticks.as_ref().map(at),
             exports: config.exports.as_ref().map(at),
             configuration: station.source.file.clone(),
             configuration_hash: station.hash.clone(),
@@ -96,6 +109,7 @@ impl House {
             board: Arc::default(),
             previews: Arc::new(Previews::new(cameras.len(), config.preview_px)),
             parts: Mutex::new(Parts::new(cameras, config.reject_pictures_mb << 20)),
+            gallery: gallery.transpose()?,
             deeds: OnceLock::new(),
             clock,
         })
@@ -124,7 +138,37 @@ impl House {
 
     /// A part was decided: called on the flow's result thread.
     pub fn told(&self, result: &InspectionResult) {
-        self.parts().told(result, &self.previews);
+        let pictures = self.parts().told(result, &self.previews);
+        if let (Some(gallery), Some(pictures)) = (&self.gallery, pictures) {
+            gallery.offer(result.event_id.to_string(), pictures);
+        }
+    }
+
+    /// The kept pictures of a part, one a view: from memory, else from disk.
+    pub(super) fn pictures(&self, part: &PartCard) -> Pictures {
+        let in_memory = self.parts().pictures(part.seq);
+        let on_disk = || {
+            let gallery = self.gallery.as_ref();
+            gallery.map_or_else(Vec::new, |g| g.read(&part.event_id))
+        };
+        in_memory.unwrap_or_else(|| on_disk().into())
+    }
+
+    /// Says of each view of a part whether a picture of it is kept.
+    pub(super) fn mark_pictures(&self, part: &mut PartCard) {
+        let in_memory = self.parts().pictures(part.seq);
+        for (i, view) in part.views.iter_mut().enumerate() {
+            view.has_picture = match (&in_memory, &self.gallery) {
+                (Some(pictures), _) => pictures.get(i).is_some_and(Option::is_some),
+                (None, Some(gallery)) => gallery.has(&part.event_id, i),
+                (None, None) => false,
+            };
+        }
+    }
+
+    /// How it stands with the pictures on disk.
+    pub(super) fn picture_facts(&self) -> Option<PictureFacts> {
+        self.gallery.as_ref().map(Gallery::facts)
     }
 
     /// Writes into the audit trail, the one that commands over MQTT are in, too.

@@ -1,6 +1,6 @@
 //! The station's side of its consoles: what they see, and what people at them may do.
 //!
-//! What lives here: small pictures for people ([`previews`]), the last parts ([`parts`]), what happened before, from the
+//! What lives here: small pictures for people ([`previews`]), the last parts ([`parts`]), their pictures on disk ([`gallery`]), what happened before, from the
 //! journal ([`past`]), who may log in ([`users`]), one console's questions and commands ([`guest`]), the state put up for
 //! all ([`facts`]), what is written for others ([`dataset`], [`support`]). Nothing here is on the way of a frame but [`PreviewTap`], which copies a small picture and waits for nothing.
 //! Where to start: [`Begun`], then `house.rs`.
@@ -9,9 +9,12 @@ mod alarms;
 mod dataset;
 mod difference;
 mod facts;
+mod gallery;
 mod guest;
 mod house;
+mod incoming;
 mod installed;
+mod machine;
 pub mod open;
 mod parts;
 mod past;

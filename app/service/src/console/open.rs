@@ -3,6 +3,7 @@
 use super::users;
 use anyhow::Context;
 use sightline_configs::console::Console as Config;
+use sightline_configs::station::Models;
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_wire::Role;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 
 /// The PIN of the demo's users.
 pub const PIN: &str = "1234";
+/// Where desktops mount sticks.
+const STICKS: &str = "/media";
 const USERS: [(&str, Role); 3] = [
     ("Supervisor", Role::Supervisor),
     ("Engineer", Role::Engineer),
@@ -36,10 +39,17 @@ pub fn prepare(
         .first()
         .context("the recipe names no model")?;
     let bundle = std::path::absolute(recipe.base.join(&model.bundle))?;
+    // Bundles can be installed from a stick; what is installed goes with the demo.
+    station.value.models.get_or_insert_with(|| Models {
+        store: scratch.join("models"),
+        inbox: None,
+    });
     station.value.console = Some(Config {
         socket: socket.clone(),
         users_file: Some(users_file),
         bundles: bundle.parent().map(Path::to_path_buf),
+        sticks: Some(STICKS.into()),
+        pictures: Some(scratch.join("rejects")),
         exports: Some(scratch.join("exports")),
         ..Config::default()
     });

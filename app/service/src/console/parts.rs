@@ -1,5 +1,6 @@
 //! The last parts as people look at them, with pictures of what was rejected, within a budget of memory.
 
+use super::gallery::Pictures;
 use super::previews::{Kept, Previews};
 use sightline_model::result::ViewResult;
 use sightline_model::{CameraId, Disposition, Health, InspectionResult, UtcMicros};
@@ -14,19 +15,14 @@ const PICTURED: usize = 500;
 /// Parts a minute that can be counted.
 const MINUTE: usize = 20_000;
 
-/// The pictures of a rejected part, one a view, where one is kept.
-struct Pictures {
-    seq: u64,
-    views: Vec<Option<Kept>>,
-}
-
-/// The memory. What is to outlive the station is in the journal.
+/// The memory. What is to outlive the station is in the journal and in the gallery.
 pub struct Parts {
     cameras: Vec<String>,
     picture_bytes: usize,
     budget: usize,
     last: VecDeque<PartCard>,
-    pictures: VecDeque<Pictures>,
+    /// With the results' numbers, newest first.
+    pictures: VecDeque<(u64, Pictures)>,
     /// When the parts of the last minute were decided, newest first.
     minute: VecDeque<UtcMicros>,
     pub streak: u32,
@@ -46,8 +42,9 @@ impl Parts {
         }
     }
 
-    /// A part was decided. On the flow's result thread: copies small pictures, waits for nothing.
-    pub fn told(&mut self, result: &InspectionResult, previews: &Previews) {
+    /// A part was decided. On the flow's result thread: copies small pictures, waits for nothing. Gives back the pictures
+    /// of a rejected part.
+    pub fn told(&mut self, result: &InspectionResult, previews: &Previews) -> Option<Pictures> {
         let mut card = card(result);
         let rejected = card.disposition == Disposition::Reject;
         self.streak = if rejected { self.streak + 1 } else { 0 };
@@ -72,22 +69,25 @@ impl Parts {
             shown.has_picture = kept.is_some();
             pictures.push(kept);
         }
-        if pictures.iter().any(Option::is_some) {
-            self.keep(card.seq, pictures);
-        }
+        let pictures = pictures.iter().any(Option::is_some).then(|| {
+            let pictures = Pictures::from(pictures);
+            self.keep(card.seq, pictures.clone());
+            pictures
+        });
         self.last.truncate(LAST - 1);
         self.last.push_front(card);
+        pictures
     }
 
-    fn keep(&mut self, seq: u64, views: Vec<Option<Kept>>) {
-        self.picture_bytes += bytes(&views);
-        self.pictures.push_front(Pictures { seq, views });
+    fn keep(&mut self, seq: u64, pictures: Pictures) {
+        self.picture_bytes += bytes(&pictures);
+        self.pictures.push_front((seq, pictures));
         // The oldest go first.
         while self.pictures.len() > PICTURED || self.picture_bytes > self.budget {
-            let Some(oldest) = self.pictures.pop_back() else {
+            let Some((_, oldest)) = self.pictures.pop_back() else {
                 break;
             };
-            self.picture_bytes -= bytes(&oldest.views);
+            self.picture_bytes -= bytes(&oldest);
         }
     }
 
@@ -97,9 +97,9 @@ impl Parts {
     }
 
     /// The kept pictures of a part, one a view.
-    pub fn pictures(&self, seq: u64) -> &[Option<Kept>] {
-        let found = self.pictures.iter().find(|p| p.seq == seq);
-        found.map_or(&[], |p| &p.views)
+    pub fn pictures(&self, seq: u64) -> Option<Pictures> {
+        let found = self.pictures.iter().find(|(of, _)| *of == seq);
+        found.map(|(_, pictures)| pictures.clone())
     }
 
     /// Parts a minute over the last minute (or since the start, if that is shorter).

@@ -138,6 +138,8 @@ impl Past {
             let result: InspectionResult = serde_json::from_slice(&stored.json)?;
             sample(&parts::card(&result), &mut facts);
         }
+        let findings = |tenths: &[u32; 10]| tenths.iter().sum::<u32>();
+        (facts.scores).sort_by_key(|(_, tenths)| std::cmp::Reverse(findings(tenths)));
         Ok(facts)
     }
 
@@ -178,7 +180,12 @@ fn trend(buckets: &[Bucket], each: u32, minutes: u32, now: UtcMicros) -> Vec<(u3
 fn sample(card: &PartCard, facts: &mut QualityFacts) {
     facts.sampled += 1;
     for (_, finding) in card.causes() {
-        facts.scores[tenth(finding.score)] += 1;
+        let known = facts.scores.iter().position(|(c, _)| *c == finding.class);
+        let at = known.unwrap_or_else(|| {
+            facts.scores.push((finding.class.clone(), [0; 10]));
+            facts.scores.len() - 1
+        });
+        facts.scores[at].1[tenth(finding.score)] += 1;
     }
     let whole = (card.took_ms + card.margin_ms).max(1.0);
     facts.times[tenth(card.took_ms / whole)] += 1;

@@ -53,7 +53,7 @@ fn files(house: &House) -> anyhow::Result<Vec<(&'static str, String)>> {
     let about = json!({
         "sightline": env!("CARGO_PKG_VERSION"),
         "at": house.utc().to_rfc3339(),
-        "os": super::facts::os_name(),
+        "os": super::machine::os_name(),
         "kernel": read(Path::new("/proc/sys/kernel/osrelease")).trim(),
         "configuration_hash": house.configuration_hash,
     });

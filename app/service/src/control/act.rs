@@ -67,8 +67,11 @@ impl Control {
         let installing = lock(&self.standing).installing.take();
         match installing.map(|going| going.ended(self.clock.now())) {
             Some(Ok((job, installed, outcome))) => {
+                // At a console the reason is the person's; what came of it is the new value.
+                let said = installed.said.clone();
+                let told = job.console.is_some() && installed.done == Some(true);
                 lock(&self.standing).installed = Some(installed);
-                self.conclude(*job, None, outcome);
+                self.conclude(*job, told.then(|| (String::new(), said)), outcome);
             }
             Some(Err(still)) => lock(&self.standing).installing = Some(still),
             None => {}
@@ -84,9 +87,8 @@ impl Control {
         {
             return self.conclude(job, None, Outcome::Refused(Unfit::Expired.to_string()));
         }
-        if let Request::InstallModel { file, sha256 } = &job.asked.request {
-            let (file, sha256) = (file.clone(), sha256.clone());
-            return self.install(job, station, &file, &sha256);
+        if let Request::InstallModel { .. } | Request::InstallFile { .. } = &job.asked.request {
+            return self.install(job, station);
         }
         let before = self.describe(running, &job.asked.request);
         let outcome = match self.act(&job, running, station) {
@@ -124,6 +126,7 @@ impl Control {
             (Outcome::Refused(text), Some(why)) => format!("refused: {text}; asked for: {why}"),
         };
         let (old, new) = change.unzip();
+        let old = old.filter(|old| !old.is_empty());
         self.audit(&job.asked.by, &job.command.verb, old, new, &reason);
         if let Some(person) = &job.console {
             // Who has gone meanwhile finds it in the audit trail.
@@ -140,9 +143,9 @@ impl Control {
     ) -> anyhow::Result<String> {
         let by = &job.asked.by;
         match &job.asked.request {
-            Request::Trigger { .. } | Request::InstallModel { .. } => {
-                bail!("not for the main thread")
-            }
+            Request::Trigger { .. }
+            | Request::InstallModel { .. }
+            | Request::InstallFile { .. } => bail!("not for the main thread"),
             Request::PrepareRecipe {
                 external_id,
                 version,
@@ -252,29 +255,45 @@ impl Control {
         }
     }
 
-    fn install(&self, job: Job, station: &Loaded<Station>, file: &str, sha256: &str) {
-        let ready = || -> anyhow::Result<(PathBuf, PathBuf)> {
-            let models = station.value.models.as_ref();
-            let models = models.context("this station has no model store; write [models] store")?;
-            let inbox = models.inbox.as_ref();
-            let inbox = inbox.context("this station has no inbox; write [models] inbox")?;
-            if lock(&self.standing).installing.is_some() {
-                return Err(anyhow!("another installation goes on; send it again later"));
-            }
-            Ok((
-                station.base.join(&models.store),
-                station.base.join(inbox).join(file),
-            ))
-        };
-        let started = match ready() {
-            Ok((store, file)) => {
-                Installing::start(&store, &file, sha256, Box::new(job), self.clock.now())
+    fn install(&self, job: Job, station: &Loaded<Station>) {
+        let started = match self.ready_to_install(&job.asked.request, station) {
+            Ok((store, file, sha256)) => {
+                let (job, now) = (Box::new(job), self.clock.now());
+                Installing::start(&store, &file, sha256.as_deref(), job, now)
             }
             Err(error) => Err((Box::new(job), error)),
         };
         match started {
-            Ok(installing) => lock(&self.standing).installing = Some(installing),
+            Ok(installing) => {
+                // Nobody at a console waits so long; it shows how the installation goes on.
+                installing.tell_begun();
+                lock(&self.standing).installing = Some(installing);
+            }
             Err((job, error)) => self.conclude(*job, None, Outcome::Refused(format!("{error:#}"))),
+        }
+    }
+
+    /// The store, the bundle's file, and its digest where one was given.
+    fn ready_to_install(
+        &self,
+        request: &Request,
+        station: &Loaded<Station>,
+    ) -> anyhow::Result<(PathBuf, PathBuf, Option<String>)> {
+        let models = station.value.models.as_ref();
+        let models = models.context("this station has no model store; write [models] store")?;
+        if lock(&self.standing).installing.is_some() {
+            bail!("another installation goes on; send it again later");
+        }
+        let store = station.base.join(&models.store);
+        match request {
+            Request::InstallModel { file, sha256 } => {
+                let inbox = models.inbox.as_ref();
+                let inbox = inbox.context("this station has no inbox; write [models] inbox")?;
+                let file = station.base.join(inbox).join(file);
+                Ok((store, file, Some(sha256.clone())))
+            }
+            Request::InstallFile { path } => Ok((store, path.clone(), None)),
+            other => bail!("expected an installation, found {other:?}"),
         }
     }
 }

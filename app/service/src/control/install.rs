@@ -43,17 +43,20 @@ impl Installing {
     pub(super) fn start(
         store: &Path,
         file: &Path,
-        sha256: &str,
+        sha256: Option<&str>,
         job: Box<Job>,
         now: MonoTime,
     ) -> Result<Self, (Box<Job>, anyhow::Error)> {
         let spawn = || -> anyhow::Result<(Child, File)> {
             let program = std::env::current_exe().context("cannot find the program itself")?;
             let words = tempfile::tempfile().context("no room for what the installation says")?;
-            let child = Command::new(program)
-                .args([
-                    "model", "install", "--gently", "--sha256", sha256, "--store",
-                ])
+            let mut command = Command::new(program);
+            command.args(["model", "install", "--gently"]);
+            if let Some(sha256) = sha256 {
+                command.args(["--sha256", sha256]);
+            }
+            let child = command
+                .arg("--store")
                 .arg(store)
                 .arg(file)
                 .stdin(Stdio::null())
@@ -74,6 +77,14 @@ impl Installing {
         }
     }
 
+    /// Somebody at a console hears that it has begun.
+    pub(super) fn tell_begun(&self) {
+        if let Some(person) = &self.job.console {
+            // Who has gone meanwhile finds it in the audit trail.
+            let _ = person.told.try_send(Outcome::Done("it goes on".into()));
+        }
+    }
+
     /// How it stands.
     pub(super) fn look(&self, now: MonoTime) -> Installation {
         let said = tail(&self.words);
@@ -84,6 +95,10 @@ impl Installing {
     fn told(&self, now: MonoTime, done: Option<bool>, said: String) -> Installation {
         let file = match &self.job.asked.request {
             Request::InstallModel { file, .. } => file.clone(),
+            Request::InstallFile { path } => {
+                let name = path.file_name().unwrap_or_default();
+                name.to_string_lossy().into_owned()
+            }
             _ => String::new(),
         };
         Installation {

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use sightline_configs::station::Verb;
 use sightline_model::MonoTime;
 use sightline_uplink::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Largest payload, bytes.
@@ -38,6 +39,10 @@ pub enum Request {
     InstallModel {
         file: String,
         sha256: String,
+    },
+    /// From a console only: a bundle that it was shown.
+    InstallFile {
+        path: PathBuf,
     },
     ActivateModel {
         name: String,

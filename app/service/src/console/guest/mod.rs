@@ -1,17 +1,17 @@
 //! One console: who is logged in there, what they ask, and what the station does about it. Roles are held here.
+//! Where to start: [`Visitor::act`]; what is longer has a file of its own.
 
-use super::dataset::{Dataset, Picture};
-use super::difference;
+mod models;
+mod recipes;
+mod review;
+
+use super::dataset::Dataset;
 use super::house::{Deeds, House};
 use super::past::Past;
-use super::{installed, support};
+use super::support;
 use crate::control::Request;
-use anyhow::Context;
-use sightline_journal::Review;
-use sightline_model::{Disposition, Evaluation, MonoTime, UtcMicros};
+use sightline_model::MonoTime;
 use sightline_uplink::Outcome;
-use sightline_wire::ask::PartFilter;
-use sightline_wire::snapshot::PartCard;
 use sightline_wire::{Answer, Ask, Guest, Refusal, Reply, Role, Session};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -120,6 +120,12 @@ impl Visitor {
                 version,
                 reason,
             } => self.activate_model(who, name, version, &reason),
+            Ask::Bundles => self.bundles(),
+            Ask::InstallModel {
+                stick,
+                file,
+                reason,
+            } => self.install(who, stick, &file, &reason),
             Ask::RollBackModel { reason } => self.roll_back(who, &reason),
             Ask::Rejects(filter) => self.parts(&filter),
             Ask::Picture { seq, view } => self.picture(seq, view),
@@ -235,157 +241,9 @@ impl Visitor {
         done()
     }
 
-    fn change_recipe(&self, who: &str, file: &str, reason: &str) -> Done {
-        let reason = needed(reason)?;
-        let path = self.recipe_path(file)?;
-        let changeover = &self.deeds()?.changeover;
-        let describe = || {
-            let active = changeover.active();
-            let recipe = &active.plan.recipe;
-            format!("{} {}", recipe.external_id, recipe.version)
-        };
-        let before = describe();
-        changeover.to_recipe(&path, who).map_err(failed)?;
-        self.house
-            .audit(who, "change-recipe", &before, &describe(), &reason);
-        done()
-    }
-
-    fn compare(&self, file: &str) -> Done {
-        let path = self.recipe_path(file)?;
-        let active = self.deeds()?.changeover.active().file;
-        let read = |p: &Path| std::fs::read_to_string(p).map_err(|e| failed(e.into()));
-        let lines = difference::lines(&read(&active)?, &read(&path)?);
-        Ok(Answer::Difference(lines).into())
-    }
-
-    /// Only a file of the recipes' folder, by its bare name.
-    fn recipe_path(&self, file: &str) -> Result<PathBuf, Refusal> {
-        let bare = Path::new(file).file_name().is_some_and(|name| name == file);
-        let path = self.house.recipes.join(file);
-        (bare && file.ends_with(".toml") && path.is_file())
-            .then_some(path)
-            .ok_or(Refusal::NotThere)
-    }
-
-    fn activate_model(&self, who: &str, name: String, version: String, reason: &str) -> Done {
-        let reason = needed(reason)?;
-        let deeds = self.deeds()?;
-        let chosen = installed::all(&self.house)
-            .into_iter()
-            .find(|c| c.card.name == name && c.card.version == version)
-            .ok_or(Refusal::NotThere)?;
-        if chosen.is_stored {
-            let request = Request::ActivateModel { name, version };
-            return self.through_the_door(who, "activate-model", request, &reason);
-        }
-        let before = deeds.models();
-        let changed = deeds.changeover.to_model(&chosen.folder, who);
-        changed.map_err(failed)?;
-        self.house
-            .audit(who, "activate-model", &before, &deeds.models(), &reason);
-        done()
-    }
-
-    fn roll_back(&self, who: &str, reason: &str) -> Done {
-        let reason = needed(reason)?;
-        let deeds = self.deeds()?;
-        let active = deeds.changeover.active();
-        if let Some((name, _)) = installed::from_store(&self.house, &active) {
-            let request = Request::RollbackModel { name };
-            return self.through_the_door(who, "roll-back-model", request, &reason);
-        }
-        let before = deeds.models();
-        deeds.changeover.back(who).map_err(failed)?;
-        self.house
-            .audit(who, "roll-back-model", &before, &deeds.models(), &reason);
-        done()
-    }
-
-    fn parts(&self, filter: &PartFilter) -> Done {
-        let limit = filter.limit.min(ROWS) as usize;
-        let found = self.past()?.parts(filter, limit, self.house.utc());
-        let mut found = found.map_err(failed)?;
-        let parts = self.house.parts();
-        for card in &mut found {
-            let kept = parts.pictures(card.seq);
-            for (view, kept) in card.views.iter_mut().zip(kept) {
-                view.has_picture = kept.is_some();
-            }
-        }
-        Ok(Answer::Parts(found).into())
-    }
-
-    fn picture(&self, seq: u64, view: u16) -> Done {
-        let parts = self.house.parts();
-        let kept = parts.pictures(seq).get(usize::from(view));
-        let kept = kept.and_then(Option::as_ref).ok_or(Refusal::NotKept)?;
-        let (head, pixels) = kept.fitting(PICTURE).ok_or(Refusal::NotKept)?;
-        Ok(Reply {
-            answer: Answer::Picture(head),
-            pixels,
-        })
-    }
-
-    fn review(&self, who: &str, seq: u64, good: bool, reason: &str) -> Done {
-        let reason = needed(reason)?;
-        let journal = self.house.journal.as_ref().ok_or(Refusal::NotKept)?;
-        let past = self.past()?;
-        let part = past.part(seq).map_err(failed)?.ok_or(Refusal::NotThere)?;
-        let name = |good| if good { "good" } else { "bad" };
-        let old = match (part.overruled, part.disposition) {
-            (Some(good), _) => name(good),
-            (None, Disposition::Pass) => "passed",
-            (None, Disposition::Reject) => "rejected",
-        };
-        let action = format!("review {}", part.event_id);
-        let review = Review {
-            id: 0,
-            at: UtcMicros(0),
-            seq,
-            event_id: part.event_id.parse().map_err(|_| Refusal::NotThere)?,
-            by: who.to_owned(),
-            evaluation: match good {
-                true => Evaluation::OK,
-                false => Evaluation::NotOK,
-            },
-            comment: reason.clone(),
-        };
-        journal
-            .review(review.clone())
-            .map_err(|e| failed(e.into()))?;
-        self.house.tell_review(&review);
-        self.house.audit(who, &action, old, name(good), &reason);
-        self.keep(part, seq)
-            .context("the review is kept, its pictures are not")
-            .map_err(failed)?;
-        done()
-    }
-
-    /// Lets the pictures of a part that a person has judged leave, before they make room for others.
-    fn keep(&self, part: PartCard, seq: u64) -> anyhow::Result<()> {
-        let Some(exports) = &self.house.exports else {
-            return Ok(());
-        };
-        let pictures: Vec<Picture> = {
-            let parts = self.house.parts();
-            let kept = parts.pictures(seq).iter().enumerate();
-            kept.filter_map(|(i, kept)| Picture::of(i, kept.as_ref()?))
-                .collect()
-        };
-        Dataset::in_exports(exports).keep(part, &pictures)
-    }
-
     fn deeds(&self) -> Result<&Deeds, Refusal> {
         let starting = || Refusal::Failed("the station is starting".into());
         self.house.deeds().ok_or_else(starting)
-    }
-}
-
-impl Deeds {
-    /// The models that look, for the trail.
-    fn models(&self) -> String {
-        self.changeover.active().models().join(", ")
     }
 }
 
