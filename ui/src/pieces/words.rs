@@ -77,8 +77,10 @@ pub fn fact(ui: &mut Ui, tokens: &Tokens, label: &str, value: &str) {
     pair(ui, tokens, (label, c.weak), (value, c.text), tokens.body());
 }
 
-/// The same the other way round: the label is what matters.
+/// The same the other way round: the label is what matters; smaller where both do not fit.
 pub fn matter(ui: &mut Ui, tokens: &Tokens, label: &str, value: &str, font: FontId) {
+    let room = ui.available_width() - tokens.gap() * 2.0;
+    let font = shrunk(ui, &format!("{label}{value}"), font, room);
     let c = &tokens.colors;
     pair(ui, tokens, (label, c.text), (value, c.weak), font);
 }

@@ -150,8 +150,14 @@ fn step(view: &View, said: &str) -> String {
 fn metrics(ui: &mut Ui, view: &View, metrics: &[(String, String)]) {
     let tokens = &view.tokens;
     let mut last = "";
-    for (name, value) in metrics {
-        let (of, figure) = name.rsplit_once('.').unwrap_or(("", name));
+    let split = |(name, value)| {
+        let (of, figure) = str::rsplit_once(name, '.').unwrap_or(("", name));
+        (of, figure, value)
+    };
+    let pairs = metrics.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+    let mut metrics: Vec<(&str, &str, &str)> = pairs.map(split).collect();
+    metrics.sort_by_key(|m| m.0);
+    for (of, figure, value) in metrics {
         if of != last {
             last = of;
             ui.add_space(tokens.mm(1.0));
