@@ -1,21 +1,19 @@
-//! The JSON face's loop: one connection at a time, a window of results in flight.
+//! The JSON face's loop: one connection at a time. `results.rs` is the window of results in flight, `messages.rs` the rest.
+
+mod messages;
+mod results;
 
 use crate::backlog::{self, Turn};
 use crate::backoff::Backoff;
-use crate::commands::{self, Reply};
 use crate::conditions::Face;
-use crate::mqtt::{
-    Connection, Dial, Kind, Limits, Message, Notice, Qos, Received, Refusal, Signal, Trouble,
-    Version,
-};
+use crate::desk::Shared;
+use crate::mqtt::{Connection, Dial, Kind, Limits, Message, Refusal, Signal, Trouble, Version};
 use crate::payload::{StationState, Status};
+use crate::settings::{CommandHandler, Patience};
 use crate::sparkplug;
-use crate::uplink::{CommandHandler, Patience, Shared};
-use bytes::Bytes;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use sightline_model::{AlarmSeverity, Clock, UtcMicros};
+use sightline_model::{Clock, UtcMicros};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -91,8 +89,7 @@ pub(crate) async fn attend(link: &Link, shared: &Arc<Shared>) {
         if connected {
             backoff.reset();
         }
-        // A broker that does not know MQTT 5 is asked again in 3.1.1, at once; everything else begins with 5.
-        if trouble.kind == Kind::Version && version == Version::Five && !connected {
+        if version.falls_back(&trouble, connected) {
             version = Version::Three;
             continue;
         }
@@ -236,278 +233,5 @@ impl<'a> Session<'a> {
             trouble,
             connected: self.limits.is_some(),
         }
-    }
-
-    /// A broker that takes messages and never acknowledges them is as good as none; so is one that leaves out a single
-    /// one, behind which everything later would wait in the outbox.
-    fn unacknowledged_for(&mut self) -> Option<Trouble> {
-        let waited = self.progress.elapsed();
-        let late = self.results_in_flight > 0 && waited > self.link.patience.acknowledgement;
-        let id = "mqtt-no-acknowledgement";
-        let mut desk = self.shared.desk();
-        if !late {
-            return None;
-        }
-        let (n, s) = (self.results_in_flight, waited.as_secs());
-        let what = format!(
-            "expected acknowledgements, found none for the oldest of {n} results sent for {s} s; see to the broker, results wait"
-        );
-        desk.conditions
-            .raise(id.into(), AlarmSeverity::High, what.clone());
-        Some(Trouble::new(Kind::Away, what))
-    }
-
-    /// Takes this acknowledgement and those that are there already, under one lock.
-    fn acknowledged(&mut self, first: Acknowledgement) {
-        let mut refused = None;
-        let mut desk = self.shared.desk();
-        let mut next = Some(first);
-        while let Some((what, result)) = next {
-            if let What::Result(_) = what {
-                self.results_in_flight -= 1;
-            }
-            match (what, result) {
-                (What::Result(seq), Ok(())) => {
-                    let oldest_left = desk.outbox.acknowledge(seq);
-                    desk.conditions.taken(&self.result_topic);
-                    if oldest_left {
-                        desk.conditions.clear("mqtt-no-acknowledgement");
-                        self.progress = Instant::now();
-                    }
-                    self.holding.reset();
-                }
-                (What::Other(topic), Ok(())) => desk.conditions.taken(&topic),
-                // The connection's end follows; everything unacknowledged is handed back then.
-                (_, Err(Refusal::Gone | Refusal::Busy)) => {}
-                (What::Result(seq), Err(Refusal::Said { kind, reason })) => {
-                    let why = format!("result {seq}: {reason}");
-                    desk.conditions.message(&self.result_topic, kind, &why);
-                    refused = Some(why);
-                }
-                (What::Other(topic), Err(Refusal::Said { kind, reason })) => {
-                    desk.conditions.message(&topic, kind, &reason);
-                }
-            }
-            next = self.in_flight.next().now_or_never().flatten();
-        }
-        drop(desk);
-        if let Some(why) = refused {
-            self.hold(&why);
-        }
-    }
-
-    /// The broker said no to a result: everything unacknowledged is sent again, in order, after a while.
-    fn hold(&mut self, why: &str) {
-        let wait = self.holding.wait();
-        tracing::warn!(
-            why,
-            wait_ms = wait.as_millis() as u64,
-            "the broker did not take a result; it is sent again"
-        );
-        self.hold = Some(Instant::now() + wait);
-        self.in_flight.clear();
-        self.results_in_flight = 0;
-        let mut desk = self.shared.desk();
-        desk.outbox.disconnected();
-        desk.outbox.connected = true;
-    }
-
-    /// True while results are held back; asks to be looked at again when that ends.
-    fn held(&mut self) -> bool {
-        match self.hold {
-            Some(until) if Instant::now() < until => true,
-            Some(_) => {
-                self.hold = None;
-                self.progress = Instant::now();
-                false
-            }
-            None => false,
-        }
-    }
-
-    fn send_results(&mut self) {
-        self.gives_way = false;
-        let window = match self.limits {
-            Some(limits) => self.link.window.min(limits.receive_max.into()),
-            None => return,
-        };
-        if self.results_in_flight >= window || self.held() {
-            return;
-        }
-        let mut desk = self.shared.desk();
-        let behind = desk.outbox.pending() > backlog::HELPING;
-        let window = match behind {
-            true => window.min(backlog::HELPING),
-            false => window,
-        };
-        let free = window.saturating_sub(self.results_in_flight);
-        self.gives_way = behind && free > 0 && !self.turn.has_come(Instant::now().into_std());
-        if self.gives_way {
-            return;
-        }
-        let batch: Vec<_> = std::iter::from_fn(|| desk.outbox.next())
-            .take(free)
-            .collect();
-        drop(desk);
-        if self.results_in_flight == 0 {
-            self.progress = Instant::now();
-        }
-        for item in batch {
-            let message = Message::new(self.result_topic.clone(), item.json);
-            match self.publish(message) {
-                Ok(notice) => {
-                    self.results_in_flight += 1;
-                    let done = async move { (What::Result(item.seq), notice.await) };
-                    self.in_flight.push(Box::pin(done));
-                }
-                Err(Refusal::Said { kind, reason }) => {
-                    let why = format!("result {}: {reason}", item.seq);
-                    let topic = &self.result_topic;
-                    self.shared.desk().conditions.message(topic, kind, &why);
-                    return self.hold(&why);
-                }
-                Err(other) => return self.hold(&other.to_string()),
-            }
-        }
-    }
-
-    /// Hands a message over if the broker can take one of its size.
-    fn publish(&self, message: Message) -> Result<Notice, Refusal> {
-        let most = self.limits.and_then(|l| l.max_packet).unwrap_or(u32::MAX);
-        let bytes = message.wire_bytes();
-        if bytes > most as usize {
-            return Err(Refusal::Said {
-                kind: Kind::TooLarge,
-                reason: format!("{bytes} bytes, and the broker takes {most}"),
-            });
-        }
-        self.connection.publish(message)
-    }
-
-    /// Publishes something that is no result; a refusal becomes an alarm. False: it is to be tried again.
-    fn publish_other(&mut self, message: Message) -> bool {
-        let topic = message.topic.clone();
-        match self.publish(message) {
-            Ok(notice) => {
-                let done = async move { (What::Other(topic), notice.await) };
-                self.in_flight.push(Box::pin(done));
-                true
-            }
-            Err(Refusal::Said { kind, reason }) => {
-                let mut desk = self.shared.desk();
-                desk.conditions.message(&topic, kind, &reason);
-                true
-            }
-            Err(Refusal::Busy | Refusal::Gone) => false,
-        }
-    }
-
-    /// Sends retained messages that changed, and `status` if it follows from the alarms that it changed.
-    fn send_retained(&mut self) {
-        let mut desk = self.shared.desk();
-        if desk.stopping {
-            return;
-        }
-        let changed = desk
-            .retained
-            .iter_mut()
-            .filter(|(_, (_, changed))| *changed);
-        let messages: Vec<(String, Bytes)> = changed
-            .map(|(suffix, (json, changed))| {
-                *changed = false;
-                (suffix.clone(), Bytes::copy_from_slice(json))
-            })
-            .collect();
-        let worst = desk.alarms.values().max().copied();
-        // A cleared alarm has been emptied on the broker by now; it need not be remembered.
-        desk.retained
-            .retain(|suffix, (json, _)| !(suffix.starts_with("alarm/") && json.is_empty()));
-        drop(desk);
-        for (suffix, json) in messages {
-            let message = Message::new(self.link.topic(&suffix), json.clone()).retained();
-            if !self.publish_other(message) {
-                let mut desk = self.shared.desk();
-                desk.retained
-                    .entry(suffix)
-                    .or_insert((json.to_vec(), true))
-                    .1 = true;
-            }
-        }
-        let state = if worst >= Some(AlarmSeverity::High) {
-            StationState::Degraded
-        } else {
-            StationState::Online
-        };
-        if self.state != Some(state) {
-            let since = if self.state.is_some() {
-                self.link.clock.utc()
-            } else {
-                self.link.since
-            };
-            if self.publish_other(self.link.status(state, since)) {
-                self.state = Some(state);
-            }
-        }
-    }
-
-    /// Sends answers and copies of the audit trail.
-    fn send_said(&mut self) {
-        loop {
-            let Some(message) = self.shared.desk().said.pop_front() else {
-                return;
-            };
-            if !self.publish_other(message.clone()) {
-                return self.shared.desk().said.push_front(message);
-            }
-        }
-    }
-
-    fn send_kpi(&mut self) {
-        let mut desk = self.shared.desk();
-        let (true, Some(json)) = (desk.outbox.connected, desk.kpi.take()) else {
-            return;
-        };
-        drop(desk);
-        let expires = (self.link.kpi_every.as_secs_f64() * 3.0).ceil() as u32;
-        let message = Message {
-            qos: Qos::AtMostOnce,
-            expires_s: Some(expires),
-            ..Message::new(self.link.topic("kpi"), json).retained()
-        };
-        if let Err(error) = self.publish(message) {
-            tracing::debug!(%error, "key figures skipped");
-        }
-    }
-
-    fn received(&mut self, message: Received) {
-        let Some(suffix) = message.topic.strip_prefix(&format!("{}/", self.link.root)) else {
-            return;
-        };
-        if let Some(verb) = suffix.strip_prefix("cmd/").map(str::to_string) {
-            let reply = Reply::to(&message, &verb, &self.link.root, self.shared);
-            let command = commands::Command::of(message, verb, self.link.clock.now());
-            match &self.link.commands {
-                Some(handler) => handler(command, reply),
-                None => reply.send(&commands::Outcome::Refused(
-                    "this station takes no commands".into(),
-                )),
-            }
-            return;
-        }
-        let stale = message.retain && !message.payload.is_empty();
-        if stale && suffix.starts_with("alarm/") {
-            let known = self.shared.desk().retained.contains_key(suffix);
-            if !known {
-                let empty = Message::new(message.topic.clone(), Bytes::new()).retained();
-                self.publish_other(empty);
-            }
-        }
-    }
-
-    async fn say_goodbye(mut self) {
-        let now = self.link.clock.utc();
-        self.send_said();
-        self.publish_other(self.link.status(StationState::Offline, now));
-        self.connection.close(GOODBYE).await;
     }
 }

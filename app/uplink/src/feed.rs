@@ -5,8 +5,8 @@
 
 use crate::UplinkError;
 use crate::backlog::{self, Turn};
+use crate::desk::Shared;
 use crate::outbox::Outgoing;
-use crate::uplink::Shared;
 use sightline_journal::{Journal, JournalError, Reader, StoredResult};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -4,20 +4,23 @@
 //! that have none. `mqtt/v5.rs` and `mqtt/v4.rs` are the only files that name the MQTT client, `embedded.rs` the only
 //! one that names the broker. Nothing here can slow the inspection: [`Uplink::submit`] takes a short lock and returns.
 //! Delivered means the broker sent a PUBACK with a good reason code; only then does a result leave the outbox.
-//! Where to start: [`uplink`] (what the station calls), then `client.rs` (what the thread does).
+//! Where to start: [`uplink`] (what the station calls), then `thread.rs` and `client.rs` (what the thread does).
 
 mod backlog;
 mod backoff;
 mod client;
 mod commands;
 mod conditions;
+mod desk;
 pub mod embedded;
 mod error;
 mod feed;
 mod mqtt;
 mod outbox;
 pub mod payload;
+mod settings;
 mod sparkplug;
+mod thread;
 pub mod uplink;
 
 pub use commands::{Command, Outcome, Reply};
@@ -26,4 +29,5 @@ pub use embedded::EmbeddedBroker;
 pub use error::UplinkError;
 pub use mqtt::{TlsError, Validity};
 pub use outbox::Outgoing;
-pub use uplink::{CommandHandler, Counters, Patience, Uplink, UplinkSettings};
+pub use settings::{CommandHandler, Counters, Patience, UplinkSettings};
+pub use uplink::Uplink;

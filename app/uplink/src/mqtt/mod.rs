@@ -35,6 +35,13 @@ pub(crate) enum Version {
     Three,
 }
 
+impl Version {
+    /// A broker that does not know MQTT 5 is asked again in 3.1.1, at once; everything else begins with 5.
+    pub(crate) fn falls_back(self, trouble: &Trouble, connected: bool) -> bool {
+        trouble.kind == Kind::Version && self == Self::Five && !connected
+    }
+}
+
 /// Everything needed to connect.
 pub(crate) struct Dial {
     pub client_id: String,

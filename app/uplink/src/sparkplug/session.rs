@@ -5,8 +5,8 @@ use super::node::{Ask, Names, Node};
 use crate::backoff::Backoff;
 use crate::client::Link;
 use crate::conditions::Face as Which;
+use crate::desk::Shared;
 use crate::mqtt::{Connection, Dial, Kind, Message, Signal, Trouble, Version};
-use crate::uplink::Shared;
 use sightline_model::InspectionResult;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -103,7 +103,7 @@ pub(crate) async fn attend(face: &Face, link: &Link, shared: &Shared) {
                 if connected {
                     backoff.reset();
                 }
-                if trouble.kind == Kind::Version && version == Version::Five && !connected {
+                if version.falls_back(&trouble, connected) {
                     version = Version::Three;
                     continue;
                 }

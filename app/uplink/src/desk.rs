@@ -1,0 +1,81 @@
+//! What the station's threads and the uplink's own share, under one short lock.
+
+use crate::conditions::Conditions;
+use crate::mqtt::Message;
+use crate::outbox::Outbox;
+use sightline_model::{AlarmId, AlarmSeverity};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Answers and copies of the audit trail that may wait for the broker; the oldest go when there are more.
+const SAID: usize = 1_024;
+
+/// What both sides see, under one short lock.
+pub(crate) struct Desk {
+    pub(crate) outbox: Outbox,
+    /// Retained messages by topic suffix, and whether each has changed since it was sent.
+    pub(crate) retained: BTreeMap<String, (Vec<u8>, bool)>,
+    pub(crate) kpi: Option<Vec<u8>>,
+    /// Messages that are sent once: answers, copies of the audit trail.
+    pub(crate) said: VecDeque<Message>,
+    pub(crate) conditions: Conditions,
+    pub(crate) alarms: BTreeMap<AlarmId, AlarmSeverity>,
+    pub(crate) connections: u64,
+    pub(crate) stopping: bool,
+}
+
+pub(crate) struct Shared {
+    desk: Mutex<Desk>,
+    pub(crate) changed: Notify,
+}
+
+impl Shared {
+    /// Without a journal, `outbox` results may wait.
+    pub(crate) fn new(outbox: usize) -> Self {
+        let desk = Desk {
+            outbox: Outbox::new(outbox),
+            retained: BTreeMap::new(),
+            kpi: None,
+            said: VecDeque::new(),
+            conditions: Conditions::default(),
+            alarms: BTreeMap::new(),
+            connections: 0,
+            stopping: false,
+        };
+        Self {
+            desk: Mutex::new(desk),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a message beside the results; the oldest go when nobody takes them.
+    pub(crate) fn say(&self, message: Message) {
+        let mut desk = self.desk();
+        if desk.said.len() >= SAID {
+            desk.said.pop_front();
+        }
+        desk.said.push_back(message);
+        drop(desk);
+        self.changed.notify_one();
+    }
+
+    /// Waits, unless the desk says stop before. True: it does.
+    pub(crate) async fn stopped_within(&self, wait: Duration) -> bool {
+        let end = tokio::time::Instant::now() + wait;
+        loop {
+            if self.desk().stopping {
+                return true;
+            }
+            let changed = tokio::time::timeout_at(end, self.changed.notified());
+            if changed.await.is_err() {
+                return self.desk().stopping;
+            }
+        }
+    }
+}
