@@ -1,5 +1,8 @@
 """Assembles models/NAME: the exported files, manifest.toml with their digests, and the golden results.
 
+With --all the files are those of the training on everything, the limits and figures those of its twin that held validation
+out.
+
 Golden pictures lie in models/NAME/golden already (drawn by the simulated line, never out of a data set): X.png, and
 X-reference.png where the recipe takes a reference. Their expected results are what the FP32 file finds; the tolerance
 has room for the INT8 file, whose boxes differ by up to 2 pixels on them.
@@ -16,7 +19,7 @@ from .boxes import findings
 from .evaluate import FLOOR, session
 from .limits import read_limits
 from .prepare import letterbox, read_grey
-from .recipe import Job, job, parser
+from .recipe import Job, exports_parser, job
 
 FILES = {"fp32": "model.onnx", "int8": "model-int8.onnx"}
 
@@ -106,14 +109,15 @@ def decoder_table(work: Job) -> list[str]:
             "max_detections = 300"]
 
 
-def metrics_table(work: Job) -> list[str]:
-    """The [metrics] tables, from the reports evaluate.py wrote."""
+def metrics_table(work: Job, everything: bool) -> list[str]:
+    """The [metrics] tables, from the reports evaluate.py wrote; they are the twin's if what ships saw everything."""
+    whose = ", by the twin of these weights that was not trained on them" if everything else ""
     lines, step = [], "evaluate_classifier" if work.recipe["task"] == "classify" else "evaluate"
     for path in sorted(work.run.glob("report-*.json")):
         report = json.loads(path.read_text())
         for name, figures in report["parts"].items():
             lines += ["", f'[metrics.{report["role"]}-{report["precision"]}-{name}]',
-                      f'data = "{name}, {report["role"]}, {figures["pictures"]} pictures"',
+                      f'data = "{name}, {report["role"]}, {figures["pictures"]} pictures{whose}"',
                       f'command = "python -m sightline_training.{step} {work.name} --role {report["role"]} '
                       f'--precision {report["precision"]}"']
             if "limits" in report:
@@ -125,7 +129,7 @@ def metrics_table(work: Job) -> list[str]:
 
 
 def main() -> None:
-    p = parser(__doc__)
+    p = exports_parser(__doc__)
     p.add_argument("--out", type=Path, default=Path("models"))
     p.add_argument("--precision", choices=["fp32", "both"], default="both", help="which files ship")
     args = p.parse_args()
@@ -134,16 +138,17 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for precision, name in FILES.items():
         (folder / name).unlink(missing_ok=True)
-        if (work.run / name).is_file() and (precision == "fp32" or args.precision == "both"):
-            shutil.copyfile(work.run / name, folder / name)
+        made = work.exports(args.all) / name
+        if made.is_file() and (precision == "fp32" or args.precision == "both"):
+            shutil.copyfile(made, folder / name)
     r = work.recipe
-    limits = np.full(len(r["classes"]), 0.5) if r["task"] == "classify" else read_limits(work)
+    limits = np.full(len(r["classes"]), 0.5) if r["task"] == "classify" else read_limits(work.run)
     lines = ['schema = "sightline.bundle.v1"', f'name = "{work.name}"', f'version = "{r["version"]}"',
              f'task = "{r["task"]}"',
              f"license = {quoted(r['license'])}", f"source = {quoted(r['trained'])}", 'min_app = "0.1.0"']
     lines += file_tables(folder) + input_table(r)
     lines += decoder_table(work) + class_tables(r, limits) + golden_tables(work, folder, session(folder / "model.onnx", 0), limits)
-    lines += metrics_table(work)
+    lines += metrics_table(work, args.all)
     (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
     print(f"{folder}: {', '.join(sorted(f.name for f in folder.iterdir()))}")
 

@@ -42,10 +42,14 @@ def patched(rng: np.random.Generator) -> Image.Image:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("out", type=Path, help="folder of the golden pictures")
-    out = p.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    for n, draw in enumerate((strip, scratched, patched), 1):
-        draw(np.random.default_rng(n)).save(out / f"steel-{n}.png", optimize=True)
+    p.add_argument("drawings", nargs="*", default=["strip-1", "scratched-2", "patched-3"],
+                   help="kind-seed, kind one of strip, scratched, patched")
+    args = p.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    for drawing in args.drawings:
+        kind, seed = drawing.split("-")
+        draw = {"strip": strip, "scratched": scratched, "patched": patched}[kind]
+        draw(np.random.default_rng(int(seed))).save(args.out / f"steel-{seed}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import onnxruntime
 from .boxes import findings
 from .limits import choose, read_limits
 from .metrics import at_limits, detection_report
-from .prepared import load, truth_of, validation_rows
+from .prepared import of_role, truth_of
 from .recipe import Job, job, parser
 
 FLOOR = 0.01  # least score of a finding
@@ -40,18 +40,6 @@ def run(work: Job, net: onnxruntime.InferenceSession, pictures, rows, planes=Non
     return out
 
 
-def parts(work: Job, role: str):
-    """Sources with the rows that belong to the role."""
-    for source in work.recipe["source"]:
-        pictures, images = load(work, source)
-        if role == "test":
-            rows = list(range(len(images))) if source.get("role") == "test" else []
-        else:
-            rows = sorted(validation_rows(work, source, images))
-        if rows:
-            yield source, pictures, images, rows
-
-
 def part_figures(found: list, truth: list, limits: np.ndarray) -> dict:
     """Parts called wrong: clean ones with a finding, defective ones without; None where there are no such parts."""
     alarmed = np.array([bool((s >= limits[l]).any()) for _, s, l in found])
@@ -64,7 +52,7 @@ def report(work: Job, net, role: str, precision: str) -> dict:
     """All figures of a role's parts; on validation the limits are chosen first and kept."""
     codes = [c["code"] for c in work.recipe["classes"]]
     results = {}
-    for source, pictures, images, rows in parts(work, role):
+    for source, pictures, images, rows in of_role(work, role):
         began = time.perf_counter()
         found = run(work, net, pictures, rows)
         each_ms = (time.perf_counter() - began) / len(rows) * 1e3
@@ -72,7 +60,7 @@ def report(work: Job, net, role: str, precision: str) -> dict:
         results[source["name"]] = (found, [truth_of(images[i]) for i in rows], clean, each_ms)
     if role == "validation" and precision == "fp32":
         choose(work, [r[:3] for r in results.values()])
-    limits = read_limits(work)
+    limits = read_limits(work.run)
     out = {"role": role, "precision": precision, "limits": dict(zip(codes, limits.tolist())), "parts": {}}
     for name, (found, truth, clean, each_ms) in results.items():
         figures = {}

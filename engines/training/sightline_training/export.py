@@ -12,7 +12,7 @@ from torch import nn
 from . import train, train_classifier
 from .network import Conv, Detector, anchors, decode
 from .prepared import load
-from .recipe import Job, job, parser
+from .recipe import Job, exports_parser, job
 
 OPSET = 17
 
@@ -42,11 +42,11 @@ class Exported(nn.Module):
         return torch.cat([decode(raw[:, :4], self.centres, self.strides), raw[:, 4:].sigmoid()], 1)
 
 
-def trained(work: Job) -> nn.Module:
+def trained(work: Job, everything: bool) -> nn.Module:
     """The recipe's network, ready to export, with the averaged weights of the last checkpoint."""
     classify = work.recipe["task"] == "classify"
     net = train_classifier.build(work) if classify else train.build(work)
-    state = torch.load(work.run / "last.pt", map_location="cpu", weights_only=True)
+    state = torch.load(work.run / ("all.pt" if everything else "last.pt"), map_location="cpu", weights_only=True)
     net.load_state_dict(state["average"])
     print(f"checkpoint of step {state['step']}")
     size = work.recipe["input"]
@@ -92,9 +92,10 @@ def compare(model: nn.Module, path: Path, batch: np.ndarray, most: float) -> flo
 
 
 def main() -> None:
-    work = job(parser(__doc__).parse_args())
+    args = exports_parser(__doc__).parse_args()
+    work = job(args)
     size = work.recipe["input"]
-    model, path = trained(work), work.run / "model.onnx"
+    model, path = trained(work, args.all), work.exports(args.all) / "model.onnx"
     pictures, _ = load(work, work.recipe["source"][0])
     batch = np.stack([pictures[i, :, : size["height"], : size["width"]] for i in (0, len(pictures) // 2, -1)])
     batch = batch.astype(np.float32) / 255

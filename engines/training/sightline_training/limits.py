@@ -6,6 +6,8 @@ recipe's `most_overkill` are stopped.
 """
 
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 
@@ -61,9 +63,11 @@ def choose(work: Job, parts: list) -> np.ndarray:
     return limits
 
 
-def read_limits(work: Job) -> np.ndarray:
-    """The limits chosen before."""
-    path = work.run / "limits.json"
-    if not path.is_file():
-        raise SystemExit(f"{path} is not there; measure the FP32 file on validation first, which chooses the limits")
-    return np.asarray(json.loads(path.read_text()))
+def read_limits(folder: Path) -> np.ndarray:
+    """The limits chosen before, of a model that was made here (its run's folder) or that ships (its bundle)."""
+    path, manifest = folder / "limits.json", folder / "manifest.toml"
+    if path.is_file():
+        return np.asarray(json.loads(path.read_text()))
+    if manifest.is_file():
+        return np.asarray([c["default_limit"] for c in tomllib.loads(manifest.read_text())["classes"]])
+    raise SystemExit(f"{path} is not there; measure the FP32 file on validation first, which chooses the limits")

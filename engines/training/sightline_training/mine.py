@@ -36,7 +36,7 @@ def shown(board: np.ndarray, rng: np.random.Generator):
 
 
 def detector_file(eyes: Job, models: Path) -> Path:
-    """The detector's file: what its recipe made here, else what ships; INT8 before FP32."""
+    """The detector's file, with its limits beside it: what its recipe made here, else what ships; INT8 before FP32."""
     for folder in (eyes.run, models / eyes.name):
         for name in ("model-int8.onnx", "model.onnx"):
             if (folder / name).is_file():
@@ -116,7 +116,7 @@ def main() -> None:
     mined = Mined(work, None if args.again else detector_file(eyes, args.models), eyes.overlap, again)
     boards, held = [], []
     for index, source in enumerate(work.recipe["source"]):
-        if source.get("role") == "test" or (args.again and source.get("role") == "validation"):
+        if source.get("role", "train") not in (("train",) if args.again else ("train", "validation")):
             continue
         _, images = load(work, source)
         validates = validation_rows(work, source, images)

@@ -32,9 +32,9 @@ def read_grey(path: Path) -> np.ndarray:
         return np.asarray(image.convert("L"))
 
 
-def prepare_source(work: Job, source: dict) -> None:
+def prepare_source(work: Job, source: dict, training: bool) -> None:
     """Writes one source's arrays, unless they are there already."""
-    folder = work.prepared(source)
+    folder = work.prepared(source, training)
     if (folder / "truth.json").is_file():
         print(f"{folder}: already prepared")
         return
@@ -43,7 +43,7 @@ def prepare_source(work: Job, source: dict) -> None:
     coco = json.loads(coco_path.read_text())
     root = work.path(source["images"])
     images = [i for i in coco["images"] if not i.get("label_overlay")]
-    planes, *size = work.picture
+    planes, *size = work.picture(training)
     pad = work.recipe["input"].get("pad_value", 114)
     array = np.lib.format.open_memmap(folder / "pictures.npy", "w+", np.uint8, (len(images), planes, *size))
     by_image: dict[int, list] = {}
@@ -80,7 +80,8 @@ def main() -> None:
     work = job(args)
     for source in work.recipe["source"]:
         if not (args.no_test and source.get("role") == "test"):
-            prepare_source(work, source)
+            for training in (False, True)[: 2 if source.get("role", "train") == "train" else 1]:
+                prepare_source(work, source, training)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import numpy as np
 from .recipe import Job
 
 
-def load(work: Job, source: dict) -> tuple[np.ndarray, list[dict]]:
-    """Pictures u8 [N, C, H, W] (memory-mapped) and their truths."""
-    folder = work.prepared(source)
+def load(work: Job, source: dict, training: bool = False) -> tuple[np.ndarray, list[dict]]:
+    """Pictures u8 [N, C, H, W] (memory-mapped), as the network will see them or as the training does, and their truths."""
+    folder = work.prepared(source, training)
     if not (folder / "truth.json").is_file():
         raise SystemExit(f"{folder} is not prepared; run: python -m sightline_training.prepare {work.name} --data …")
     truth = json.loads((folder / "truth.json").read_text())
@@ -36,6 +36,18 @@ def validation_rows(work: Job, source: dict, images: list[dict]) -> set[int]:
         block = [(number_of(image["file_name"]) - 1) // blocks["size"] for image in images]
         held |= {i for i, b in enumerate(block) if b % blocks["every"] == last}
     return held
+
+
+def of_role(work: Job, role: str):
+    """Sources with pictures, truths and rows that belong to a role: what validates, or all of a source of another role."""
+    for source in work.recipe["source"]:
+        own = source.get("role", "train")
+        if own != role and (role != "validation" or own != "train"):
+            continue
+        pictures, images = load(work, source)
+        rows = sorted(validation_rows(work, source, images)) if role == "validation" else list(range(len(images)))
+        if rows:
+            yield source, pictures, images, rows
 
 
 def number_of(file_name: str) -> int:

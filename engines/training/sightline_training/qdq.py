@@ -103,8 +103,10 @@ def never_negative(graph: Graph, name: str) -> bool:
     return False
 
 
-def insert(model: onnx.ModelProto, ranges: dict[str, float], kept_float: set[str]) -> onnx.ModelProto:
-    """The quantised model in its s8 form. `ranges` gives the largest absolute value of each activation."""
+def insert(model: onnx.ModelProto, ranges: dict[str, float], kept_float: set[str],
+           means: dict[str, np.ndarray] | None = None) -> onnx.ModelProto:
+    """The quantised model in its s8 form. `ranges` gives the largest absolute value of each activation, `means` the mean
+    of each channel of what convolutions read: what rounding their weights adds to it is taken off the bias."""
     out = onnx.ModelProto()
     out.CopyFrom(model)
     graph = Graph(out)
@@ -126,7 +128,7 @@ def insert(model: onnx.ModelProto, ranges: dict[str, float], kept_float: set[str
         new += pair(out.graph.input[0].name)
     for node in out.graph.node:
         if id(node) in inner:
-            _integer_inputs(graph, node, scales, new, stored)
+            _integer_inputs(graph, node, scales, new, stored, means or {})
         else:
             for i, name in enumerate(node.input):
                 if name in scales:
@@ -148,7 +150,7 @@ def insert(model: onnx.ModelProto, ranges: dict[str, float], kept_float: set[str
     return out
 
 
-def _integer_inputs(graph: Graph, node, scales, new: list, stored: list) -> None:
+def _integer_inputs(graph: Graph, node, scales, new: list, stored: list, means: dict) -> None:
     for i, name in enumerate(node.input):
         if name in scales:
             source = name
@@ -168,6 +170,10 @@ def _integer_inputs(graph: Graph, node, scales, new: list, stored: list) -> None
     _constant(node, 1, values, scale, axis, new, stored)
     if len(node.input) > 2 and node.input[2]:
         bias = numpy_helper.to_array(graph.weights[node.input[2]])
+        if activation in means:
+            added = (values * scale.reshape(shape) - weight).sum((2, 3))  # [out, in], or [channels, 1] of a depthwise one
+            mean = means[activation]
+            bias = bias - (added[:, 0] * mean if added.shape[1] == 1 < len(mean) else added @ mean)
         bias_scale = (scale * np.float32(scales[activation])).astype(np.float32)
         values = np.rint(bias.astype(np.float64) / bias_scale).clip(-(2**31) + 1, 2**31 - 1).astype(np.int32)
         _constant(node, 2, values, bias_scale, 0, new, stored)

@@ -3,6 +3,11 @@
 Refuses the result if it loses more than the recipe's limit against the float file, or is not clearly faster here (see
 accept.py), and prints the table either way; then the exit code is 3 and there is no INT8 file. Writes
 RUN/model-int8-s8.onnx (symmetric s8, for TensorRT) and RUN/model-int8.onnx (u8, the same numbers, for ONNX Runtime).
+
+A recipe may ask for channels to be evened out first (`equalise`; see equalise.py), which depthwise layers need.
+
+With --all, likewise the files in RUN/all, by the calibration that was kept without: both files have seen the validation
+parts, so their figures say nothing but how near INT8 is to float.
 """
 
 import time
@@ -10,15 +15,15 @@ import time
 import numpy as np
 import onnx
 
-from . import calibrate, qdq
+from . import calibrate, equalise, qdq
 from .accept import REFUSED, show, verdict
 from .augment import Part
-from .evaluate import parts, run, session
+from .evaluate import run, session
 from .evaluate_classifier import shares
 from .metrics import detection_report
-from .prepared import truth_of
-from .recipe import Job, job, parser
-from .train import parts as training_parts
+from .prepared import of_role, truth_of
+from .recipe import Job, exports_parser, job
+from .train import parts
 from .train_classifier import batch, false_calls, held_out
 
 
@@ -26,7 +31,7 @@ def samples(work: Job, count: int) -> list[np.ndarray]:
     """Calibration pictures [1, C, H, W]: drawn evenly from the training parts with a fixed seed, or, where a recipe
     trains on crops, such crops."""
     rng = np.random.default_rng(work.recipe["seed"])
-    sources: list[Part] = training_parts(work)
+    sources: list[Part] = parts(work, training=False)
     if work.recipe.get("samples") == "crops":
         crops = batch(work, sources, false_calls(work, held=False), 0)[0][:count, None]
         return list(crops.astype(np.float32) / np.float32(255))
@@ -56,7 +61,7 @@ def figures(work: Job, path, threads: int) -> dict[str, float]:
     if work.recipe["task"] == "classify":
         return {"accuracy": shares(net, *held_out(work, "validation"))["accuracy"]}
     rows = [detection_report(run(work, net, p, rows), [truth_of(i[r]) for r in rows], len(work.recipe["classes"]))
-            for _, p, i, rows in parts(work, "validation") if any(len(i[r]["labels"]) for r in rows)]
+            for _, p, i, rows in of_role(work, "validation") if any(len(i[r]["labels"]) for r in rows)]
     return {k: float(np.mean([r[k] for r in rows])) for k in ("ap50", "ap33_pooled")}
 
 
@@ -73,36 +78,51 @@ def time_ms(paths: list, threads: int, shape, repeats: int = 40) -> list[float]:
 
 
 def main() -> None:
-    p = parser(__doc__)
-    p.add_argument("--pictures", type=int, default=64, help="calibration pictures")
+    p = exports_parser(__doc__)
+    p.add_argument("--pictures", type=int, help="calibration pictures, instead of the recipe's number")
     p.add_argument("--methods", nargs="+", choices=list(calibrate.METHODS), default=list(calibrate.METHODS))
     args = p.parse_args()
     work = job(args)
-    float_path, kept = work.run / "model.onnx", work.run / "model-int8.onnx"
+    folder, chosen = work.exports(args.all), work.run / "int8-method.txt"
+    float_path, kept = folder / "model.onnx", folder / "model-int8.onnx"
     kept.unlink(missing_ok=True)
-    model = onnx.load(str(float_path))
+    if args.all:
+        if not chosen.is_file():
+            print("no calibration was kept without --all")
+            raise SystemExit(REFUSED)
+        args.methods = [chosen.read_text().strip()]
+    else:
+        chosen.unlink(missing_ok=True)
+    model, means, recipe = onnx.load(str(float_path)), None, work.recipe["int8"]
+    pictures = samples(work, args.pictures or recipe.get("pictures", 64))
+    if recipe.get("equalise"):
+        model = equalise.equalised(model, pictures)
+        means = equalise.read_means(model, pictures)
     graph = qdq.Graph(model)
     kept_float = final_layers(graph)
     names = qdq.activations(graph, qdq.body(graph, kept_float))
-    histograms = calibrate.observe(model, names, samples(work, args.pictures))
+    histograms = calibrate.observe(model, names, pictures)
     made, paths = {}, [float_path]
     for method in args.methods:
-        made[method] = qdq.insert(model, {n: calibrate.METHODS[method](h) for n, h in histograms.items()}, kept_float)
-        paths.append(work.run / f"int8-{method}.onnx")
+        ranges = {n: calibrate.METHODS[method](h) for n, h in histograms.items()}
+        made[method] = qdq.insert(model, ranges, kept_float, means)
+        paths.append(folder / f"int8-{method}.onnx")
         onnx.save(qdq.for_onnx_runtime(made[method]), str(paths[-1]))
     size = work.recipe["input"]
     rows = [figures(work, path, args.threads) for path in paths]
     ms = time_ms(paths, args.threads, (1, len(size["channels"]), size["height"], size["width"]))
     table = show(["float", *args.methods], rows, ms)
     print(table)
-    (work.run / "int8-table.txt").write_text(table + "\n")
-    best, lost, reason = verdict(rows, ms, work.recipe["int8"]["most_lost"])
+    (folder / "int8-table.txt").write_text(table + "\n")
+    best, lost, reason = verdict(rows, ms, recipe["most_lost"])
     method = args.methods[best - 1]
     if reason:
         print(f"refused: the best INT8 file is {method}'s, but {reason}")
         raise SystemExit(REFUSED)
-    onnx.save(made[method], str(work.run / "model-int8-s8.onnx"))
+    onnx.save(made[method], str(folder / "model-int8-s8.onnx"))
     paths[best].replace(kept)
+    if not args.all:
+        chosen.write_text(method + "\n")
     print(f"kept {method}: loses {lost:.4f}, {ms[best]:.2f} ms against {ms[0]:.2f} ms in float")
 
 

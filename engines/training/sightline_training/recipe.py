@@ -24,6 +24,12 @@ class Job:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def exports(self, everything: bool) -> Path:
+        """Folder of the exported files: of the training that held validation out, or of that on everything."""
+        path = self.run / "all" if everything else self.run
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
     @property
     def overlap(self) -> float:
         """IoU above which two findings of one class are one."""
@@ -33,15 +39,16 @@ class Job:
         """A recipe's path: inside the data folder, or inside the work folder if it begins with `work:`."""
         return self.work / text[5:] if text.startswith("work:") else self.data / text
 
-    @property
-    def picture(self) -> tuple[int, int, int]:
-        """Planes, height and width of the prepared pictures; crops are cut from [board] where a recipe has one."""
+    def picture(self, training: bool = False) -> tuple[int, int, int]:
+        """Planes, height and width of the prepared pictures; crops are cut from [board] where a recipe has one. A training
+        may see them larger than the input is (`picture` in [train])."""
         size = self.recipe.get("board", self.recipe["input"])
-        return len(self.recipe["input"]["channels"]), size["height"], size["width"]
+        side = self.recipe["train"].get("picture") if training else None
+        return len(self.recipe["input"]["channels"]), side or size["height"], side or size["width"]
 
-    def prepared(self, source: dict) -> Path:
+    def prepared(self, source: dict, training: bool = False) -> Path:
         """Folder of one prepared data set (see prepare.py)."""
-        return self.work / "prepared" / "-".join([source["name"], "x".join(map(str, self.picture))])
+        return self.work / "prepared" / "-".join([source["name"], "x".join(map(str, self.picture(training)))])
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -51,6 +58,13 @@ def parser(description: str) -> argparse.ArgumentParser:
     p.add_argument("--data", type=Path, required=True, help="folder that holds the data sets' folders")
     p.add_argument("--work", type=Path, default=Path(".sightline/training"), help="checkpoints, caches and exports")
     p.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
+    return p
+
+
+def exports_parser(description: str) -> argparse.ArgumentParser:
+    """The arguments of the steps between training and bundle."""
+    p = parser(description)
+    p.add_argument("--all", action="store_true", help="of the training on what validates too (train --all)")
     return p
 
 

@@ -19,7 +19,7 @@ from .feed import Clock, feed, spare_cores
 from .loss import detection_loss
 from .metrics import detection_report
 from .network import Detector, FeatureDetector, SmallDetector
-from .prepared import load, truth_of, validation_rows
+from .prepared import load, of_role, truth_of, validation_rows
 from .recipe import Job, job, parser
 
 
@@ -40,13 +40,14 @@ def start(work: Job, net: Detector) -> None:
         net.features.load_state_dict(efficientnet.from_wheel(efficientnet.pretrained(work.work), net.features))
 
 
-def parts(work: Job, everything: bool = False) -> list[Part]:
-    """The training parts of all sources with a weight; what validates is left out, unless `everything` is wanted."""
+def parts(work: Job, everything: bool = False, training: bool = True) -> list[Part]:
+    """The training parts of all sources with a weight; what validates is left out, unless `everything` is wanted.
+    Pictures are as large as the training sees them, or as the network will."""
     out = []
     for source in work.recipe["source"]:
         if source.get("role", "train") != "train":
             continue
-        pictures, images = load(work, source)
+        pictures, images = load(work, source, training)
         held = set() if everything else validation_rows(work, source, images)
         rows = np.array([i for i in range(len(images)) if i not in held])
         out.append(Part(pictures, images, rows, source["weight"]))
@@ -108,13 +109,7 @@ def detect(work: Job, net, pictures, rows, device, floor: float = 0.01, planes=N
 def validate(work: Job, net, device) -> dict:
     """Figures on the validation boards, and the share of defect-free references with any finding over 0.3."""
     report = {}
-    for source in work.recipe["source"]:
-        if source.get("role") == "test":
-            continue
-        pictures, images = load(work, source)
-        rows = sorted(validation_rows(work, source, images))
-        if not rows:
-            continue
+    for source, pictures, images, rows in of_role(work, "validation"):
         truth = [truth_of(images[i]) for i in rows]
         if not any(len(t[1]) for t in truth):
             continue  # boards without a defect say nothing of precision; the limits are chosen with them later

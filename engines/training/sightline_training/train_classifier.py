@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from .augment import Part, camera
 from .crops import board_sample, clean_box, crop, steel_sample
 from .mobilenet import MobileNetV3Small
-from .prepared import load, validation_rows
+from .prepared import of_role
 from .recipe import Job, job
 from .train import Run, begin, parts, training_parser
 
@@ -71,12 +71,7 @@ def held_out(work: Job, role: str):
     clean crops and, in validation, the detector's wrong findings."""
     size, classes = work.recipe["input"]["width"], len(work.recipe["classes"])
     pictures, labels = [], []
-    for source in work.recipe["source"]:
-        data, images = load(work, source)
-        if role == "test":
-            rows = range(len(images)) if source.get("role") == "test" else []
-        else:
-            rows = sorted(validation_rows(work, source, images))
+    for _, data, images, rows in of_role(work, role):
         for row in rows:
             if work.recipe["samples"] == "whole":
                 pictures.append(np.asarray(data[row]))
