@@ -107,3 +107,25 @@ fn what_cannot_be_kept_is_counted_and_what_is_damaged_is_none() {
         assert!(gallery.read(&event(2)).is_empty());
     }
 }
+
+#[test]
+fn a_busy_disk_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let gallery = Gallery::open(folder.path(), 1 << 20).unwrap();
+    let busy = lock(&gallery.shelf);
+    // One is being written, some wait, the rest is left out.
+    let offered = WAITING as u64 + 12;
+    let before = Instant::now();
+    for n in 0..offered {
+        gallery.offer(event(n), vec![None, Some(picture(20, n))].into());
+    }
+    assert!(before.elapsed() < Duration::from_secs(2));
+    drop(busy);
+    let end = Instant::now() + Duration::from_secs(20);
+    while u64::from(gallery.facts().parts) + gallery.facts().left_out < offered {
+        assert!(Instant::now() < end, "{:?}", gallery.facts());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let left_out = gallery.facts().left_out;
+    assert!((11..offered).contains(&left_out), "{left_out}");
+}
