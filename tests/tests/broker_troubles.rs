@@ -6,6 +6,7 @@ use sightline_tests::scripted::{Packet, Scripted};
 use sightline_tests::uplink::{raised, result, settings};
 use sightline_tests::{PATIENCE, until};
 use sightline_uplink::{Patience, Uplink, UplinkSettings};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const QUOTA_EXCEEDED: u8 = 0x97;
@@ -228,6 +229,28 @@ fn no_more_is_in_flight_than_the_broker_takes() {
     }
     open.iter().for_each(|(id, _)| peer.puback(*id, 0));
     until("all are taken", || uplink.counters().pending == 0);
+}
+
+#[test]
+fn of_a_backlog_64_are_in_flight_and_it_all_goes_although_a_part_is_always_under_inspection() {
+    let (broker, port) = Scripted::start();
+    let settings = settings(Mqtt {
+        window: 128,
+        ..Mqtt::to(&format!("mqtt://127.0.0.1:{port}"))
+    });
+    settings.inspecting.store(1, Ordering::Relaxed);
+    let uplink = Uplink::start(settings).expect("the uplink starts");
+    submit(&uplink, 1..=300);
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    let first = peer.results(64);
+    while let Ok(packet) = peer.packet_within(Duration::from_millis(300)) {
+        let more = peer.pass(packet.expect("the client stays"));
+        assert_eq!(more, None, "more than 64 without an acknowledgement");
+    }
+    first.iter().for_each(|(id, _)| peer.puback(*id, 0));
+    let rest = peer.serve(|| uplink.counters().pending == 0);
+    assert_eq!(seqs(&rest), (65..=300).collect::<Vec<_>>());
 }
 
 #[test]
