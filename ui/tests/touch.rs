@@ -126,3 +126,87 @@ fn nobody_acts_on_what_is_old() {
     touch(&mut harness, "Stop");
     assert!(harness.query_by_label("Yes, do it").is_none());
 }
+
+#[test]
+fn a_dialog_over_what_has_become_old_waits() {
+    let mut harness = console(Language::English, Some(Still::new()));
+    touch(&mut harness, "Stop");
+    assert!(harness.query_by_label("Yes, do it").is_some());
+    let age = |harness: &mut Driven, seconds| {
+        let console = harness.state_mut().as_mut().expect("it runs");
+        console.station_mut().age = Duration::from_secs(seconds);
+        harness.run_steps(4);
+    };
+    age(&mut harness, 5);
+    assert!(harness.query_by_label("Yes, do it").is_none());
+    age(&mut harness, 0);
+    touch(&mut harness, "Yes, do it");
+    assert!(asked(&harness).contains(&Ask::StopLine));
+}
+
+#[test]
+fn what_was_done_makes_room_for_an_alarm() {
+    let mut harness = console(Language::English, Some(Still::new()));
+    touch(&mut harness, "Stop");
+    touch(&mut harness, "Yes, do it");
+    assert!(harness.query_by_label("Show alarms").is_none());
+    // A step is a quarter of a second or less.
+    harness.run_steps(600);
+    assert!(harness.query_by_label("Show alarms").is_some());
+}
+
+#[test]
+fn a_row_of_the_trail_opens_in_full() {
+    let mut harness = console(Language::English, Some(Still::new()));
+    touch(&mut harness, "Audit trail");
+    let whole = "ContinuousExecution, recipe DEMO-BOARD, generation 3";
+    assert!(harness.query_by_label(whole).is_none());
+    let row = harness.query_all_by_label_contains(whole).next();
+    row.expect("the row").click();
+    harness.run_steps(4);
+    assert!(harness.query_by_label(whole).is_some());
+    touch(&mut harness, "Close");
+    assert!(harness.query_by_label(whole).is_none());
+}
+
+#[test]
+fn an_alarm_is_put_aside_for_a_chosen_time() {
+    let mut harness = console(Language::English, Some(Still::new()));
+    touch(&mut harness, "Show alarms");
+    let first = harness.get_all_by_label("Put aside").next();
+    first.expect("an alarm").click();
+    harness.run_steps(4);
+    touch(&mut harness, "4 h");
+    touch(&mut harness, "Maintenance");
+    touch(&mut harness, "Yes, do it");
+    let shelve = Ask::Shelve {
+        alarm: "gate-unconfirmed".into(),
+        minutes: 240,
+        reason: "Maintenance".into(),
+    };
+    assert!(asked(&harness).contains(&shelve));
+}
+
+#[test]
+fn a_bundle_is_chosen_with_a_reason_and_installed() {
+    let mut harness = console(Language::English, Some(Still::new()));
+    touch(&mut harness, "Models");
+    touch(&mut harness, "Install a model");
+    let row = harness.query_all_by_label_contains("chen/SIGHTLINE").next();
+    row.expect("the bundle on the stick").click();
+    harness.run_steps(4);
+    touch(&mut harness, "Yes, do it");
+    let install = |h: &Driven| {
+        let mut asked = asked(h).into_iter();
+        asked.rfind(|a| matches!(a, Ask::InstallModel { .. }))
+    };
+    assert_eq!(install(&harness), None, "no reason yet");
+    touch(&mut harness, "Released version");
+    touch(&mut harness, "Yes, do it");
+    let expected = Ask::InstallModel {
+        stick: Some("chen/SIGHTLINE".into()),
+        file: "pcb-detector-0.3.0.tar.zst".into(),
+        reason: "Released version".into(),
+    };
+    assert_eq!(install(&harness), Some(expected));
+}
