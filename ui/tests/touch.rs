@@ -3,8 +3,9 @@
 #[path = "common/sample/mod.rs"]
 mod sample;
 
+use eframe::egui::accesskit::Role as Kind;
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use sample::Still;
 use sightline_console::app::{Console, Settings};
 use sightline_console::texts::Language;
@@ -209,4 +210,49 @@ fn a_bundle_is_chosen_with_a_reason_and_installed() {
         reason: "Released version".into(),
     };
     assert_eq!(install(&harness), Some(expected));
+}
+
+/// Looks at everything that can be touched now; says how much there is.
+fn large_enough(harness: &Driven, what: &str) -> usize {
+    let [least, least_to_act] = [15.0, 20.0].map(|mm| mm * 3.8);
+    let mut seen = 0;
+    for button in harness.query_all_by_role(Kind::Button) {
+        let size = button.rect().size();
+        let label = button.accesskit_node().label().unwrap_or_default();
+        let acts = ["Start", "Stop", "Acknowledge", "Yes, do it"].contains(&label.as_str());
+        let least = if acts { least_to_act } else { least };
+        seen += 1;
+        assert!(
+            size.x >= least && size.y >= least,
+            "{what}: {label} is {size:?}"
+        );
+    }
+    seen
+}
+
+#[test]
+fn whatever_is_touched_is_15_mm_large_and_20_where_it_acts_on_the_line() {
+    let mut station = Still::new();
+    station.session.role = Role::Administrator;
+    let mut harness = console(Language::English, Some(station));
+    let mut seen = 0;
+    for screen in Screen::ALL {
+        let console = harness.state_mut().as_mut().expect("it runs");
+        console.view.screen = screen;
+        harness.run_steps(4);
+        seen += large_enough(&harness, &screen.name());
+    }
+    assert!(seen > 200, "{seen}");
+    for (screen, opens, closes) in [
+        ("Line", "Stop", "Cancel"),
+        ("Models", "Install a model", "Cancel"),
+        ("Users, display", "New user", "Cancel"),
+        ("Rejects", "Time: all", "Cancel"),
+        ("Rejects", "It is good", "Cancel"),
+    ] {
+        touch(&mut harness, screen);
+        touch(&mut harness, opens);
+        large_enough(&harness, opens);
+        touch(&mut harness, closes);
+    }
 }

@@ -170,7 +170,11 @@ pub fn table(
             left += width;
         }
         let name = cells.join(" ");
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+        let role = match touchable && !heading {
+            true => Role::Button,
+            false => Role::Label,
+        };
+        response.widget_info(|| WidgetInfo::labeled(role, true, &name));
         if response.clicked() {
             touched = Some(i);
         }
