@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .accept import REFUSED
 from .boxes import findings, iou_matrix
 from .crops import crop
 from .evaluate import session
@@ -102,7 +103,8 @@ def main() -> None:
     if args.role == "test":
         return
     if best is None:
-        raise SystemExit("no pair stops half as many boards as the detector alone; the verifier is no gain")
+        print("no pair stops half as many boards as the detector alone; the verifier is no gain")
+        raise SystemExit(REFUSED)
     (recall, stopped, dismiss_at), factor, by_name = best
     without = min((a[2] for a in alone.values() if a[0] >= -recall), default=None)
     print(f"chosen: limits x {factor}, dismiss_at = {-dismiss_at}: recall {-recall:.4f} (by name {by_name:.4f}), "
