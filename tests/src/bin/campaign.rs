@@ -69,10 +69,10 @@ fn campaign(asked: &Asked) -> ExitCode {
     }
     rig.finish();
     let books = books::compare(&rig.journal, &rig.subscriber.heard());
-    let (delayed, swallowed) = rig.proxy.counts();
+    let [delayed, swallowed, nobody] = rig.proxy.counts();
     let report = json!({
         "kind": "campaign", "seed": asked.seed, "seconds": begin.elapsed().as_secs(),
-        "blows": counts, "acknowledgements": {"delayed": delayed, "swallowed": swallowed},
+        "blows": counts, "acknowledgements": {"delayed": delayed, "swallowed": swallowed, "of_nobody": nobody},
         "books": books,
     });
     println!("{report}");

@@ -26,6 +26,8 @@ pub enum Acknowledgements {
 
 /// Type and flags of a PUBACK, the first byte.
 const PUBACK: u8 = 0x40;
+/// A PUBACK's reason: the broker has it, and nobody has subscribed (MQTT 5.0, 3.4.2.1).
+const NOBODY: u8 = 0x10;
 
 #[derive(Default)]
 struct Wire {
@@ -38,6 +40,8 @@ struct Wire {
     delayed: AtomicU64,
     met: AtomicU64,
     swallowed: AtomicU64,
+    /// Acknowledgements of what nobody heard.
+    nobody: AtomicU64,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -129,10 +133,11 @@ impl Proxy {
             .store(what as u8, Ordering::SeqCst);
     }
 
-    /// Acknowledgements that were kept back, and those that were swallowed.
-    pub fn counts(&self) -> (u64, u64) {
-        let load = |count: &AtomicU64| count.load(Ordering::SeqCst);
-        (load(&self.wire.delayed), load(&self.wire.swallowed))
+    /// Acknowledgements that were kept back, those that were swallowed, and those of what nobody heard, at which the
+    /// connection was cut.
+    pub fn counts(&self) -> [u64; 3] {
+        let wire = &self.wire;
+        [&wire.delayed, &wire.swallowed, &wire.nobody].map(|count| count.load(Ordering::SeqCst))
     }
 }
 
@@ -169,8 +174,15 @@ fn carry_packets(wire: Arc<Wire>, from: TcpStream, mut to: TcpStream) {
         let mut bytes = Vec::new();
         while packet(&mut from, &mut bytes).is_ok() {
             wire.wait_while_stalled();
-            if bytes[0] & 0xf0 == PUBACK && !wire.lets_pass() {
-                continue;
+            if bytes[0] & 0xf0 == PUBACK {
+                // The subscriber has lost its connection: what is sent meanwhile is nobody's, and no fault of the station's.
+                if bytes.get(4) == Some(&NOBODY) {
+                    wire.nobody.fetch_add(1, Ordering::SeqCst);
+                    break;
+                }
+                if !wire.lets_pass() {
+                    continue;
+                }
             }
             if to.write_all(&bytes).is_err() {
                 break;
