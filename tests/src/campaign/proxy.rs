@@ -1,6 +1,7 @@
 //! The network between station and broker, as bad as it is asked to be. It knows of MQTT where a packet ends, and which
 //! one is a PUBACK.
 
+use std::collections::HashSet;
 use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -26,6 +27,9 @@ pub enum Acknowledgements {
 
 /// Type and flags of a PUBACK, the first byte.
 const PUBACK: u8 = 0x40;
+/// Type of a PUBLISH in the first byte's upper half, and QoS 1 in its lower one.
+const PUBLISH: u8 = 0x30;
+const QOS_1: u8 = 0x02;
 /// A PUBACK's reason: the broker has it, and nobody has subscribed (MQTT 5.0, 3.4.2.1).
 const NOBODY: u8 = 0x10;
 
@@ -40,7 +44,7 @@ struct Wire {
     delayed: AtomicU64,
     met: AtomicU64,
     swallowed: AtomicU64,
-    /// Acknowledgements of what nobody heard.
+    /// Acknowledgements of results that nobody heard.
     nobody: AtomicU64,
     connections: Mutex<Vec<TcpStream>>,
 }
@@ -133,8 +137,8 @@ impl Proxy {
             .store(what as u8, Ordering::SeqCst);
     }
 
-    /// Acknowledgements that were kept back, those that were swallowed, and those of what nobody heard, at which the
-    /// connection was cut.
+    /// Acknowledgements that were kept back, those that were swallowed, and those of results that nobody heard, at which
+    /// the connection was cut.
     pub fn counts(&self) -> [u64; 3] {
         let wire = &self.wire;
         [&wire.delayed, &wire.swallowed, &wire.nobody].map(|count| count.load(Ordering::SeqCst))
@@ -148,41 +152,77 @@ fn join(wire: &Arc<Wire>, station: TcpStream, broker: TcpStream) {
     if let (Ok(a), Ok(b)) = (station.try_clone(), broker.try_clone()) {
         wire.pairs().extend([a, b]);
     }
-    carry(wire.clone(), from_station, broker);
-    carry_packets(wire.clone(), from_broker, station);
-}
-
-fn carry(wire: Arc<Wire>, mut from: TcpStream, mut to: TcpStream) {
-    std::thread::spawn(move || {
-        let mut bytes = [0; 16 << 10];
-        while let Ok(n @ 1..) = from.read(&mut bytes) {
-            wire.wait_while_stalled();
-            if to.write_all(&bytes[..n]).is_err() {
-                break;
-            }
+    let results = Results::default();
+    let sent = results.clone();
+    carry(wire, from_station, broker, move |bytes, head| {
+        note_result(&sent, bytes, head);
+        Verdict::Passes
+    });
+    let theirs = wire.clone();
+    carry(wire, from_broker, station, move |bytes, _| {
+        if bytes[0] & 0xf0 != PUBACK {
+            return Verdict::Passes;
         }
-        let _ = to.shutdown(Shutdown::Both);
-        let _ = from.shutdown(Shutdown::Both);
+        // The subscriber has lost its connection: what is sent meanwhile is nobody's, and no fault of the station's.
+        let is_result = lock(&results).remove(&[bytes[2], bytes[3]]);
+        if is_result && bytes.get(4) == Some(&NOBODY) {
+            theirs.nobody.fetch_add(1, Ordering::SeqCst);
+            return Verdict::Cuts;
+        }
+        match theirs.lets_pass() {
+            true => Verdict::Passes,
+            false => Verdict::Swallowed,
+        }
     });
 }
 
-/// The broker's side, packet by packet.
-fn carry_packets(wire: Arc<Wire>, from: TcpStream, mut to: TcpStream) {
+/// Numbers of packets with a result that the broker has not acknowledged yet.
+type Results = Arc<Mutex<HashSet<[u8; 2]>>>;
+
+fn lock(results: &Results) -> std::sync::MutexGuard<'_, HashSet<[u8; 2]>> {
+    results.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps the number of a PUBLISH that carries a result (MQTT 5.0, 3.3.2); `head` is the length of its fixed header.
+fn note_result(results: &Results, bytes: &[u8], head: usize) {
+    if bytes[0] & 0xf0 != PUBLISH || bytes[0] & QOS_1 == 0 {
+        return;
+    }
+    let long = usize::from(u16::from_be_bytes([bytes[head], bytes[head + 1]]));
+    let (topic, rest) = bytes[head + 2..].split_at(long);
+    let number = [rest[0], rest[1]];
+    match topic == super::TOPIC.as_bytes() {
+        true => lock(results).insert(number),
+        false => lock(results).remove(&number),
+    };
+}
+
+/// What becomes of a packet.
+enum Verdict {
+    Passes,
+    Swallowed,
+    /// The connection ends with it.
+    Cuts,
+}
+
+/// One direction, packet by packet.
+fn carry(
+    wire: &Arc<Wire>,
+    from: TcpStream,
+    mut to: TcpStream,
+    judge: impl Fn(&[u8], usize) -> Verdict + Send + 'static,
+) {
+    let wire = wire.clone();
     std::thread::spawn(move || {
         let Ok(cut) = from.try_clone() else { return };
         let mut from = BufReader::new(from);
         let mut bytes = Vec::new();
-        while packet(&mut from, &mut bytes).is_ok() {
+        while let Ok(head) = packet(&mut from, &mut bytes) {
             wire.wait_while_stalled();
-            if bytes[0] & 0xf0 == PUBACK {
-                // The subscriber has lost its connection: what is sent meanwhile is nobody's, and no fault of the station's.
-                if bytes.get(4) == Some(&NOBODY) {
-                    wire.nobody.fetch_add(1, Ordering::SeqCst);
-                    break;
-                }
-                if !wire.lets_pass() {
-                    continue;
-                }
+            match judge(&bytes, head) {
+                Verdict::Passes => {}
+                Verdict::Swallowed => continue,
+                Verdict::Cuts => break,
             }
             if to.write_all(&bytes).is_err() {
                 break;
@@ -193,8 +233,8 @@ fn carry_packets(wire: Arc<Wire>, from: TcpStream, mut to: TcpStream) {
     });
 }
 
-/// Reads one packet, fixed header included (MQTT 5.0, 2.1).
-fn packet(from: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+/// Reads one packet, fixed header included (MQTT 5.0, 2.1), and says how long that is.
+fn packet(from: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
     bytes.resize(1, 0);
     from.read_exact(bytes)?;
     let (mut length, mut shift) = (0_usize, 0);
@@ -210,5 +250,6 @@ fn packet(from: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<()> {
     }
     let head = bytes.len();
     bytes.resize(head + length, 0);
-    from.read_exact(&mut bytes[head..])
+    from.read_exact(&mut bytes[head..])?;
+    Ok(head)
 }
