@@ -67,6 +67,16 @@ struct Rig<M> {
 }
 
 impl<M: Maker> Rig<M> {
+    fn new(maker: M, bundle: Bundle, max_batch: usize, runs: usize, fault: bool) -> Self {
+        Self {
+            maker,
+            bundle,
+            max_batch,
+            runs,
+            fault,
+        }
+    }
+
     fn settings(&self, precision: Precision) -> EngineSettings {
         EngineSettings {
             precision: Some(precision),
@@ -112,30 +122,12 @@ fn run(report: &mut Report) -> Fallible<()> {
     let bundle = Bundle::load(&bundle)?;
     if plain {
         let maker = Plain::new()?;
-        return all(
-            &Rig {
-                maker,
-                bundle,
-                max_batch,
-                runs,
-                fault,
-            },
-            report,
-        );
+        return all(&Rig::new(maker, bundle, max_batch, runs, fault), report);
     }
     #[cfg(feature = "tensorrt")]
     {
         let maker = makers::tensorrt()?;
-        all(
-            &Rig {
-                maker,
-                bundle,
-                max_batch,
-                runs,
-                fault,
-            },
-            report,
-        )
+        all(&Rig::new(maker, bundle, max_batch, runs, fault), report)
     }
     #[cfg(not(feature = "tensorrt"))]
     Err("expected --plain, or a build with `--features tensorrt`".into())

@@ -135,6 +135,24 @@ struct Pinned {
     bytes: usize,
 }
 
+/// Loads machine code into the current context, and finds its kernels by name.
+pub(crate) fn load<const N: usize>(
+    cubin: &[u8],
+    names: [&str; N],
+) -> Result<(sys::CUmodule, [sys::CUfunction; N]), Fault> {
+    // SAFETY: a whole image in memory, which the driver checks and copies.
+    let module = unsafe { result::module::load_data(cubin.as_ptr().cast()) }
+        .map_err(said("cuModuleLoadData"))?;
+    let mut functions = [std::ptr::null_mut(); N];
+    for (function, name) in functions.iter_mut().zip(names) {
+        let name = CString::new(name).unwrap_or_default();
+        // SAFETY: the module was just loaded.
+        *function = unsafe { result::module::get_function(module, name) }
+            .map_err(said("cuModuleGetFunction"))?;
+    }
+    Ok((module, functions))
+}
+
 /// A GPU with a network on it.
 pub struct Cuda<N> {
     // before the network's own memory and the context go
@@ -162,16 +180,7 @@ impl<N: Network> Cuda<N> {
     /// The driver does not take it.
     pub fn new(gpu: Gpu, network: N, cubin: &[u8]) -> Result<Self, Fault> {
         gpu.bind()?;
-        // SAFETY: a whole image in memory, which the driver checks and copies.
-        let module = unsafe { result::module::load_data(cubin.as_ptr().cast()) }
-            .map_err(said("cuModuleLoadData"))?;
-        let mut functions = [std::ptr::null_mut(); Kernel::ALL.len()];
-        for (function, kernel) in functions.iter_mut().zip(Kernel::ALL) {
-            let name = CString::new(kernel.name()).unwrap_or_default();
-            // SAFETY: the module was just loaded.
-            *function = unsafe { result::module::get_function(module, name) }
-                .map_err(said("cuModuleGetFunction"))?;
-        }
+        let (module, functions) = load(cubin, Kernel::ALL.map(Kernel::name))?;
         Ok(Self {
             graphs: Vec::new(),
             network,

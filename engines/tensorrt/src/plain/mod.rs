@@ -9,11 +9,11 @@ mod tests;
 use crate::Fault;
 use crate::derive::DeriveError;
 use crate::device::Address;
-use crate::device::cuda::{Gpu, Network, said};
+use crate::device::cuda::{Gpu, Network, load, said};
 use bytemuck::{Pod, Zeroable};
 use cudarc::driver::{result, sys};
 use program::{Place, Program, Step};
-use std::ffi::{CString, c_void};
+use std::ffi::c_void;
 
 /// Compiled as one file, in this order.
 pub const SOURCES: [&str; 2] = [
@@ -129,16 +129,7 @@ impl PlainNetwork {
         let refused = |e: DeriveError| Fault::new("plain network", e.to_string());
         let program = Program::of(onnx, input).map_err(refused)?;
         gpu.bind()?;
-        // SAFETY: a whole image in memory, which the driver checks and copies.
-        let module = unsafe { result::module::load_data(cubin.as_ptr().cast()) }
-            .map_err(said("cuModuleLoadData"))?;
-        let mut functions = [std::ptr::null_mut(); NAMES.len()];
-        for (function, name) in functions.iter_mut().zip(NAMES) {
-            let name = CString::new(name).unwrap_or_default();
-            // SAFETY: the module was just loaded.
-            *function = unsafe { result::module::get_function(module, name) }
-                .map_err(said("cuModuleGetFunction"))?;
-        }
+        let (module, functions) = load(cubin, NAMES)?;
         // SAFETY: the context is current; freed on drop; exactly so many bytes are copied before the call returns.
         let weights = unsafe {
             let weights =
