@@ -67,8 +67,10 @@ impl Feed {
             shared: shared.clone(),
             turn: Turn::new(inspecting),
         };
+        // The outbox is a window onto the journal before the feeder sees it.
+        let mut desk = shared.desk();
         // What lies there now is late, however soon the connection was made.
-        shared.desk().outbox.late_to = progress.committed_to;
+        desk.outbox.late_to = progress.committed_to;
         let thread = std::thread::Builder::new()
             .name("sl-outbox".into())
             .spawn(move || {
@@ -79,10 +81,11 @@ impl Feed {
                 name: "sl-outbox",
                 source,
             })?;
-        shared.desk().outbox.over(Tap {
+        desk.outbox.over(Tap {
             journal: journal.clone(),
             feeder: thread.thread().clone(),
         });
+        drop(desk);
         Ok(Self {
             journal,
             carried: progress.pending,
@@ -149,7 +152,7 @@ impl Feeder {
                 continue;
             }
             match self.read(room, committed_to) {
-                Ok(results) => self.hand_over(results),
+                Ok(next) => self.hand_over(next),
                 Err(error) => {
                     tracing::error!(%error, "results wait in the journal");
                     std::thread::park_timeout(RETRY);
@@ -158,9 +161,8 @@ impl Feeder {
         }
     }
 
-    /// What comes next, up to `committed_to`. A result that is damaged is passed over: it cannot be sent, and those
-    /// after it must not wait for it.
-    fn read(&mut self, limit: usize, committed_to: u64) -> Result<Vec<StoredResult>, JournalError> {
+    /// What comes next, up to `committed_to`.
+    fn read(&mut self, limit: usize, committed_to: u64) -> Result<Next, JournalError> {
         let progress = self.journal.progress();
         if progress.set_aside != self.set_aside {
             // The file under the reader is no longer the journal.
@@ -169,45 +171,132 @@ impl Feeder {
         }
         match self.reader.results_after(self.read_to, limit) {
             Err(JournalError::Body { .. }) => self.read_one(),
-            Ok(found) => {
-                if found.len() < limit {
-                    // Numbers without a row, up to what was committed when this was asked, never get one.
-                    self.read_to = self.read_to.max(committed_to);
-                }
-                Ok(found)
-            }
+            // Numbers without a row, up to what was committed when this was asked, never get one.
+            Ok(results) if results.len() < limit => Ok(Next {
+                results,
+                up_to: committed_to,
+            }),
+            Ok(results) => Ok(Next { results, up_to: 0 }),
             Err(error) => Err(error),
         }
     }
 
-    /// The next result alone, or none if that is the damaged one.
-    fn read_one(&mut self) -> Result<Vec<StoredResult>, JournalError> {
+    /// The next result alone. One that is damaged is passed over: it cannot be sent, and those after it must not wait.
+    fn read_one(&mut self) -> Result<Next, JournalError> {
         match self.reader.results_after(self.read_to, 1) {
             Err(error @ JournalError::Body { seq, .. }) => {
                 tracing::error!(%error, "it is not sent");
-                self.read_to = seq;
-                Ok(Vec::new())
+                let results = Vec::new();
+                Ok(Next {
+                    results,
+                    up_to: seq,
+                })
             }
-            found => found,
+            found => found.map(|results| Next { results, up_to: 0 }),
         }
     }
 
-    fn hand_over(&mut self, results: Vec<StoredResult>) {
-        let Some(last) = results.last().map(|r| r.seq) else {
-            return;
-        };
-        self.read_to = self.read_to.max(last);
+    /// Puts results into the window, as many as it takes, and reads the rest again: the broker's word for a later one
+    /// retires those before it, so none may be passed over.
+    fn hand_over(&mut self, next: Next) {
         let mut desk = self.shared.desk();
-        for StoredResult { seq, json, .. } in results {
-            // Nobody else fills the window, so there is the room that was asked for.
-            if desk.outbox.push(Outgoing { seq, json }).is_err() {
-                tracing::error!(
-                    seq,
-                    "the outbox's window is full; the result waits for a restart"
-                );
-            }
+        let room = desk.outbox.room();
+        let all = next.results.len() <= room;
+        for StoredResult { seq, json, .. } in next.results.into_iter().take(room) {
+            desk.outbox.put(Outgoing { seq, json });
+            self.read_to = seq;
         }
         drop(desk);
+        if all {
+            self.read_to = self.read_to.max(next.up_to);
+        }
         self.shared.changed.notify_one();
+    }
+}
+
+/// Results as they follow in the journal. Behind them, there are none up to `up_to`.
+struct Next {
+    results: Vec<StoredResult>,
+    up_to: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal_parts::{PATIENCE, good, open, submit};
+    use crate::outbox::WINDOW;
+    use std::ops::RangeInclusive;
+
+    /// A journal with results 1 to `n`.
+    fn journal(folder: &std::path::Path, n: u64) -> Journal {
+        let journal = open(folder);
+        (1..=n).for_each(|seq| submit(&journal, &good(seq)));
+        assert!(journal.flush(PATIENCE));
+        journal
+    }
+
+    /// A feeder of a journal with results 1 to `n`, whose window takes `room`.
+    fn feeder(folder: &std::path::Path, n: u64, room: usize) -> Feeder {
+        let journal = journal(folder, n);
+        Feeder {
+            reader: journal.reader().unwrap(),
+            journal,
+            set_aside: None,
+            read_to: 0,
+            shared: Arc::new(Shared::new(room)),
+            turn: Turn::new(Arc::default()),
+        }
+    }
+
+    /// Sends what is in the window, has it acknowledged, and says what it was.
+    fn deliver(shared: &Shared) -> Vec<u64> {
+        let mut desk = shared.desk();
+        let sent: Vec<u64> = std::iter::from_fn(|| desk.outbox.next())
+            .map(|item| item.seq)
+            .collect();
+        for seq in &sent {
+            desk.outbox.acknowledge(*seq);
+        }
+        sent
+    }
+
+    fn numbers(range: RangeInclusive<u64>) -> Vec<u64> {
+        range.collect()
+    }
+
+    #[test]
+    fn what_the_window_does_not_take_is_read_again_and_never_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut feeder = feeder(folder.path(), 10, 4);
+        // All ten are read, and there are no more, so that what lies behind them counts as well.
+        let next = feeder.read(100, 10).unwrap();
+        assert_eq!((next.results.len(), next.up_to), (10, 10));
+        feeder.hand_over(next);
+        assert_eq!(feeder.read_to, 4);
+        assert_eq!(deliver(&feeder.shared), numbers(1..=4));
+        let next = feeder.read(3, 10).unwrap();
+        feeder.hand_over(next);
+        assert_eq!(deliver(&feeder.shared), numbers(5..=7));
+        let next = feeder.read(100, 10).unwrap();
+        feeder.hand_over(next);
+        assert_eq!(deliver(&feeder.shared), numbers(8..=10));
+        assert_eq!(feeder.read_to, 10);
+    }
+    #[test]
+    fn a_run_that_begins_with_more_than_the_window_takes_sends_all_of_it() {
+        const N: u64 = 3 * WINDOW as u64;
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Arc::new(Shared::new(100 * WINDOW));
+        let journal = journal(folder.path(), N);
+        let feed = Feed::start(journal, shared.clone(), Arc::default()).unwrap();
+        let (mut sent, begin) = (Vec::new(), Instant::now());
+        while sent.last() != Some(&N) && begin.elapsed() < PATIENCE {
+            let now = deliver(&shared);
+            assert!(now.len() <= WINDOW, "{}", now.len());
+            sent.extend(now);
+        }
+        shared.desk().stopping = true;
+        drop(feed);
+        assert_eq!(sent, numbers(1..=N));
     }
 }

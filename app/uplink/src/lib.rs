@@ -15,6 +15,9 @@ mod desk;
 pub mod embedded;
 mod error;
 mod feed;
+#[cfg(test)]
+#[path = "../../journal/tests/common/mod.rs"]
+mod journal_parts;
 mod mqtt;
 mod outbox;
 pub mod payload;

@@ -12,7 +12,7 @@ const FRESH: &[u8] = b"\"replayed\":false}";
 const REPLAYED: &[u8] = b"\"replayed\":true}";
 
 /// Results in memory when a journal keeps them: enough for the disk's next answer at any rate a broker takes.
-const WINDOW: usize = 1_024;
+pub(crate) const WINDOW: usize = 1_024;
 
 /// A result on its way out.
 #[derive(Clone, Debug)]
@@ -67,12 +67,17 @@ impl Outbox {
             self.refused += 1;
             return Err(item);
         }
+        self.put(item);
+        Ok(())
+    }
+
+    /// Takes a result for which there is room.
+    pub(crate) fn put(&mut self, item: Outgoing) {
         self.entries.push_back(Entry {
             late: !self.connected || item.seq <= self.late_to,
             item,
             acknowledged: false,
         });
-        Ok(())
     }
 
     /// From now on it is a window onto the journal, and acknowledgements go there.
