@@ -1,7 +1,7 @@
 //! mosquitto and its subscriber.
 
 use crate::process::Killed;
-use crate::{PATIENCE, until};
+use crate::{PATIENCE, now_s, until};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
@@ -61,14 +61,15 @@ impl Message {
 }
 
 /// Starts `mosquitto_sub`; it comes back by itself to the next broker on that port. `version` is `mqttv5` or `mqttv311`.
-/// Each message goes to `hear` until that says false; each time the subscription stands the receiver learns it.
+/// Each message goes to `hear` until that says false; each time the subscription stands the receiver learns
+/// when, in seconds since 1970.
 pub fn mosquitto_sub(
     port: u16,
     topic: &str,
     version: &str,
     qos: u8,
     mut hear: impl FnMut(Message) -> bool + Send + 'static,
-) -> (Killed, Receiver<()>) {
+) -> (Killed, Receiver<f64>) {
     // Line by line: into a pipe it would keep what it prints to itself.
     let mut child = Command::new("stdbuf")
         .args(["-oL", "mosquitto_sub", "-h", "127.0.0.1", "-d"])
@@ -90,7 +91,7 @@ pub fn mosquitto_sub(
                 }
             } else if line.contains("received SUBACK") {
                 // Whoever does not ask need not learn it.
-                let _ = tell.try_send(());
+                let _ = tell.try_send(now_s());
             }
         }
     });

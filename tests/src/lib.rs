@@ -14,6 +14,7 @@ pub mod sparkplug_host;
 pub mod station;
 pub mod uplink;
 
+use sightline_model::{Clock, SystemClock};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,6 +26,11 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
+}
+
+/// Seconds since 1970.
+pub fn now_s() -> f64 {
+    SystemClock::default().utc().0 as f64 / 1e6
 }
 
 /// Waits until `done`, or fails naming `what`.

@@ -76,10 +76,32 @@ fn campaign(asked: &Asked) -> ExitCode {
         "books": books,
     });
     println!("{report}");
+    for (first, last) in &books.missing {
+        explain(&rig, *first, *last);
+    }
     match books.complaints.is_empty() && books.committed > 0 {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
+}
+
+/// Everything known of results that were never heard, and where their journal is.
+fn explain(rig: &Rig, first: u64, last: u64) {
+    for seq in [first.saturating_sub(1), first, last, last + 1] {
+        eprintln!("{seq}: {}", json!(rig.proxy.carried(seq)));
+    }
+    for (at_s, what) in rig.around(rig.proxy.carried(first).at_s) {
+        eprintln!("{at_s:.3} {what}");
+    }
+    let kept = std::env::temp_dir().join(format!("campaign-{}", std::process::id()));
+    std::fs::create_dir_all(&kept).expect("a folder");
+    for file in std::fs::read_dir(&rig.journal)
+        .expect("the journal")
+        .flatten()
+    {
+        std::fs::copy(file.path(), kept.join(file.file_name())).expect("a copy");
+    }
+    eprintln!("the journal is kept in {}", kept.display());
 }
 
 /// Each kind once, shuffled; then any.

@@ -4,7 +4,7 @@ use super::subscriber::Heard;
 use serde::Serialize;
 use sightline_journal::Reader;
 use sightline_model::InspectionResult;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -21,6 +21,8 @@ pub struct Books {
     pub replayed: u64,
     /// Results that were decided earlier than the one before them, by the wall clock.
     pub clock_went_back: u64,
+    /// Runs of results in the journal that were never heard, first and last.
+    pub missing: Vec<(u64, u64)>,
     /// Everything that must not be: none is good.
     pub complaints: Vec<String>,
 }
@@ -63,6 +65,13 @@ impl Books {
         self.complaints.push(text);
     }
 
+    fn miss(&mut self, seq: u64) {
+        match self.missing.last_mut().filter(|(_, last)| last + 1 == seq) {
+            Some((_, last)) => *last = seq,
+            None => self.missing.push((seq, seq)),
+        }
+    }
+
     /// Two results that follow each other: within a run, ids do not go back in time although the clock may.
     fn in_order(&mut self, before: &InspectionResult, result: &InspectionResult) {
         // RFC 3339 in UTC with as many digits each sorts as it reads.
@@ -79,7 +88,8 @@ impl Books {
 
     fn against_the_journal(&mut self, folder: &Path, order: &[(u64, InspectionResult)]) {
         let reader = Reader::open(folder).expect("the journal");
-        let mut heard = order.iter();
+        let mut heard: BTreeMap<u64, &InspectionResult> =
+            order.iter().map(|(seq, result)| (*seq, result)).collect();
         let mut last = 0;
         let mut before: Option<InspectionResult> = None;
         loop {
@@ -98,24 +108,23 @@ impl Books {
                 if let Some(before) = before.replace(kept.clone()) {
                     self.in_order(&before, &kept);
                 }
-                match heard.next() {
-                    None => self.complain(format!("{} was never heard", stored.seq)),
-                    Some((_, result)) => {
-                        let as_made = InspectionResult {
-                            replayed: false,
-                            ..result.clone()
-                        };
-                        if as_made != kept {
-                            self.complain(format!(
-                                "{} was heard where the journal has {}",
-                                result.seq, stored.seq
-                            ));
-                        }
-                    }
+                let Some(result) = heard.remove(&last) else {
+                    self.miss(last);
+                    continue;
+                };
+                let as_made = InspectionResult {
+                    replayed: false,
+                    ..result.clone()
+                };
+                if as_made != kept {
+                    self.complain(format!("{last} was heard otherwise than it is kept"));
                 }
             }
         }
-        for (seq, _) in heard {
+        for (first, last) in self.missing.clone() {
+            self.complain(format!("{first} to {last} were never heard"));
+        }
+        for seq in heard.into_keys() {
             self.complain(format!("{seq} was heard and is not in the journal"));
         }
         let verified = reader.verify(|_| {}).expect("the journal");

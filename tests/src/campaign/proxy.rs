@@ -1,11 +1,13 @@
-//! The network between station and broker, as bad as it is asked to be. It knows of MQTT where a packet ends, and which
-//! one is a PUBACK.
+//! The network between station and broker, as bad as it is asked to be. It knows of MQTT where a packet ends, which ones
+//! carry a result and which acknowledge one, and keeps a record of both.
 
-use std::collections::HashSet;
+use crate::now_s;
+use serde::Serialize;
+use std::collections::HashMap;
 use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A proxy on a port of its own.
@@ -47,13 +49,28 @@ struct Wire {
     /// Acknowledgements of results that nobody heard.
     nobody: AtomicU64,
     connections: Mutex<Vec<TcpStream>>,
+    carried: Mutex<Vec<Carried>>,
+}
+
+/// What the network has seen of one result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Carried {
+    /// Times that the station sent it.
+    pub sent: u32,
+    /// Times that the broker acknowledged it.
+    pub acknowledged: u32,
+    /// When it did so last, seconds since 1970.
+    pub at_s: f64,
 }
 
 impl Wire {
-    fn pairs(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn note(&self, seq: u64, change: impl FnOnce(&mut Carried)) {
+        let mut carried = lock(&self.carried);
+        let place = seq as usize;
+        if carried.len() <= place {
+            carried.resize(place + 1, Carried::default());
+        }
+        change(&mut carried[place]);
     }
 
     fn wait_while_stalled(&self) {
@@ -119,7 +136,7 @@ impl Proxy {
 
     /// Cuts every connection, in both directions or one (a half-closed one).
     pub fn cut(&self, how: Shutdown) {
-        for stream in self.wire.pairs().drain(..) {
+        for stream in lock(&self.wire.connections).drain(..) {
             // It may be gone already.
             let _ = stream.shutdown(how);
         }
@@ -137,6 +154,12 @@ impl Proxy {
             .store(what as u8, Ordering::SeqCst);
     }
 
+    /// What was seen of a result.
+    pub fn carried(&self, seq: u64) -> Carried {
+        let carried = lock(&self.wire.carried);
+        carried.get(seq as usize).copied().unwrap_or_default()
+    }
+
     /// Acknowledgements that were kept back, those that were swallowed, and those of results that nobody heard, at which
     /// the connection was cut.
     pub fn counts(&self) -> [u64; 3] {
@@ -150,12 +173,14 @@ fn join(wire: &Arc<Wire>, station: TcpStream, broker: TcpStream) {
         return;
     };
     if let (Ok(a), Ok(b)) = (station.try_clone(), broker.try_clone()) {
-        wire.pairs().extend([a, b]);
+        lock(&wire.connections).extend([a, b]);
     }
     let results = Results::default();
-    let sent = results.clone();
+    let (theirs, sent) = (wire.clone(), results.clone());
     carry(wire, from_station, broker, move |bytes, head| {
-        note_result(&sent, bytes, head);
+        if let Some(seq) = note_result(&sent, bytes, head) {
+            theirs.note(seq, |carried| carried.sent += 1);
+        }
         Verdict::Passes
     });
     let theirs = wire.clone();
@@ -163,11 +188,16 @@ fn join(wire: &Arc<Wire>, station: TcpStream, broker: TcpStream) {
         if bytes[0] & 0xf0 != PUBACK {
             return Verdict::Passes;
         }
-        // The subscriber has lost its connection: what is sent meanwhile is nobody's, and no fault of the station's.
-        let is_result = lock(&results).remove(&[bytes[2], bytes[3]]);
-        if is_result && bytes.get(4) == Some(&NOBODY) {
-            theirs.nobody.fetch_add(1, Ordering::SeqCst);
-            return Verdict::Cuts;
+        if let Some(seq) = lock(&results).remove(&[bytes[2], bytes[3]]) {
+            // The subscriber has lost its connection: what is sent meanwhile is nobody's, and no fault of the station's.
+            if bytes.get(4) == Some(&NOBODY) {
+                theirs.nobody.fetch_add(1, Ordering::SeqCst);
+                return Verdict::Cuts;
+            }
+            theirs.note(seq, |carried| {
+                carried.acknowledged += 1;
+                carried.at_s = now_s();
+            });
         }
         match theirs.lets_pass() {
             true => Verdict::Passes,
@@ -176,25 +206,40 @@ fn join(wire: &Arc<Wire>, station: TcpStream, broker: TcpStream) {
     });
 }
 
-/// Numbers of packets with a result that the broker has not acknowledged yet.
-type Results = Arc<Mutex<HashSet<[u8; 2]>>>;
+/// The results in packets, by the packets' numbers, that the broker has not acknowledged yet.
+type Results = Arc<Mutex<HashMap<[u8; 2], u64>>>;
 
-fn lock(results: &Results) -> std::sync::MutexGuard<'_, HashSet<[u8; 2]>> {
-    results.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps the number of a PUBLISH that carries a result (MQTT 5.0, 3.3.2); `head` is the length of its fixed header.
-fn note_result(results: &Results, bytes: &[u8], head: usize) {
+/// Keeps the number of a PUBLISH that carries a result (MQTT 5.0, 3.3.2), and says which one; `head` is the length of its
+/// fixed header.
+fn note_result(results: &Results, bytes: &[u8], head: usize) -> Option<u64> {
     if bytes[0] & 0xf0 != PUBLISH || bytes[0] & QOS_1 == 0 {
-        return;
+        return None;
     }
     let long = usize::from(u16::from_be_bytes([bytes[head], bytes[head + 1]]));
     let (topic, rest) = bytes[head + 2..].split_at(long);
     let number = [rest[0], rest[1]];
-    match topic == super::TOPIC.as_bytes() {
-        true => lock(results).insert(number),
-        false => lock(results).remove(&number),
+    let seq = (topic == super::TOPIC.as_bytes())
+        .then(|| seq_of(rest))
+        .flatten();
+    match seq {
+        Some(seq) => lock(results).insert(number, seq),
+        None => lock(results).remove(&number),
     };
+    seq
+}
+
+/// The result's number in its payload, without reading the rest.
+fn seq_of(payload: &[u8]) -> Option<u64> {
+    const NAME: &[u8] = b"\"seq\":";
+    let at = payload.windows(NAME.len()).position(|w| w == NAME)?;
+    let digits = payload[at + NAME.len()..]
+        .iter()
+        .take_while(|b| b.is_ascii_digit());
+    Some(digits.fold(0, |seq, digit| seq * 10 + u64::from(digit - b'0')))
 }
 
 /// What becomes of a packet.

@@ -6,11 +6,12 @@ use super::subscriber::Subscriber;
 use super::{local, whole_station};
 use crate::broker::mosquitto_with;
 use crate::process::Killed;
-use crate::{PATIENCE, free_port};
+use crate::{PATIENCE, free_port, now_s};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use sightline_journal::Reader;
+use std::cell::RefCell;
 use std::io::Write;
 use std::net::Shutdown;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 const BROKER: &str = "allow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n";
 /// Room for the journal of a long campaign, MB.
 const DISK_MB: usize = 256;
+/// So many seconds around a loss are told.
+const NEAR_S: f64 = 5.0;
 /// The wall clock steps by two days at most.
 const STEP_US: i64 = 2 * 86_400_000_000;
 
@@ -66,6 +69,8 @@ pub struct Rig {
     clock_off_by_us: i64,
     broker: Option<Killed>,
     station: Option<Killed>,
+    /// What was done, and when, seconds since 1970.
+    diary: RefCell<Vec<(f64, String)>>,
 }
 
 impl Rig {
@@ -105,6 +110,7 @@ impl Rig {
             clock_off_by_us: 0,
             broker: Some(broker),
             station: None,
+            diary: RefCell::default(),
         };
         rig.let_through();
         rig.begin_station();
@@ -131,6 +137,7 @@ impl Rig {
 
     /// Does it.
     pub fn strike(&mut self, blow: Blow, random: &mut ChaCha8Rng) {
+        self.note(format!("{blow:?} begins"));
         let time = Duration::from_millis(random.random_range(20..1_500));
         match blow {
             Blow::StationKilled => self.kill_station(),
@@ -157,6 +164,20 @@ impl Rig {
             Blow::DiskFull => self.fill_disk(time, random.random()),
             Blow::ClockStepped => self.step_clock(random.random_range(1..STEP_US)),
         }
+        self.note(format!("{blow:?} is over"));
+    }
+
+    fn note(&self, what: String) {
+        self.diary.borrow_mut().push((now_s(), what));
+    }
+
+    /// What was done around a moment, seconds since 1970.
+    pub fn around(&self, at_s: f64) -> Vec<(f64, String)> {
+        let diary = self.diary.borrow();
+        let near = diary
+            .iter()
+            .filter(|(then, _)| (then - at_s).abs() < NEAR_S);
+        near.cloned().collect()
     }
 
     fn begin_broker(&mut self) {
@@ -167,7 +188,10 @@ impl Rig {
     /// A new broker knows nothing. The station reaches it once the subscriber is there: what a broker acknowledges while
     /// nobody has subscribed is nobody's.
     fn let_through(&self) {
-        self.subscriber.wait();
+        let since = self.subscriber.wait();
+        self.note(format!(
+            "the subscription stands since {since:.3}; the way is open"
+        ));
         self.proxy.open();
     }
 

@@ -17,7 +17,7 @@ pub type Heard = (f64, String);
 pub struct Subscriber {
     _process: Killed,
     heard: Arc<Mutex<Vec<Heard>>>,
-    subscribed: Receiver<()>,
+    subscribed: Receiver<f64>,
 }
 
 impl Subscriber {
@@ -37,11 +37,11 @@ impl Subscriber {
         }
     }
 
-    /// Waits until the subscription stands on a broker that has just begun.
-    pub fn wait(&self) {
+    /// Waits until the subscription stands on a broker that has just begun. Returns since when, seconds since 1970.
+    pub fn wait(&self) -> f64 {
         self.subscribed
             .recv_timeout(PATIENCE)
-            .expect("the subscription stands");
+            .expect("the subscription stands")
     }
 
     /// Messages so far.

@@ -74,7 +74,9 @@ fn phase(scratch: &Path, backlog: u64, seconds: u64, phases: &mut Phases) {
     }
     let _broker = mosquitto_with(port, scratch, MORE);
     let subscriber = (backlog == 0).then(|| Subscriber::start(port));
-    subscriber.iter().for_each(Subscriber::wait);
+    if let Some(subscriber) = &subscriber {
+        subscriber.wait();
+    }
     let station = whole_station(scratch, &journal, port, &FAST_LINE);
     let waiting = || {
         let stat = Reader::open(&journal).and_then(|r| r.stat());
