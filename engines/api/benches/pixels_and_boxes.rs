@@ -157,6 +157,7 @@ fn decode(c: &mut Criterion) {
         version: 1,
         score_floor: 0.25,
         iou_threshold: 0.5,
+        merge: false,
         max_detections: 300,
         activation: None,
     };

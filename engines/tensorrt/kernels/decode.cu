@@ -3,6 +3,7 @@
 // Ties go to the earlier row: a sort key is the score's bits above the inverted row number, so no two are equal.
 
 #define SL_MAX_CANDIDATES 4096
+#define SL_SUPPRESS_THREADS 512 // as in src/kernels.rs
 
 enum { HEAD_V8, HEAD_V5, HEAD_V10, HEAD_X };
 
@@ -20,6 +21,7 @@ struct DecodeParams {
     u64 findings;    // [regions] Header and max_detections of Finding
     u32 rows, class_count, head, max_detections;
     float floor, iou_threshold; // a threshold of 1 or more keeps all
+    u32 merge, reserved;        // merge: what gives way moves what stays, by the scores
     int tensor_width, tensor_height;
 };
 
@@ -201,12 +203,37 @@ SL_DEVICE void sort(u64* keys, u32 size) {
     }
 }
 
+// A weight and how far it pulls a box.
+struct Pull {
+    float weight, x, y, w, h;
+};
+
+SL_DEVICE void add(Pull& sum, float score, Box from, Box to) {
+    sum.weight += score;
+    sum.x += score * (to.x - from.x);
+    sum.y += score * (to.y - from.y);
+    sum.w += score * (to.w - from.w);
+    sum.h += score * (to.h - from.h);
+}
+
+// Every thread's pull together, in the threads' order, so that the same findings always give the same box.
+SL_DEVICE Box merged(Box box, float score, const Pull* pulls) {
+    Pull sum = {score, 0.0f, 0.0f, 0.0f, 0.0f};
+    for (u32 i = 0; i < SL_THREADS; ++i) {
+        Pull one = pulls[i];
+        sum = {sum.weight + one.weight, sum.x + one.x, sum.y + one.y, sum.w + one.w, sum.h + one.h};
+    }
+    if (!(sum.weight > 0.0f)) return box;
+    return {box.x + sum.x / sum.weight, box.y + sum.y / sum.weight, box.w + sum.w / sum.weight, box.h + sum.h / sum.weight};
+}
+
 SL_KERNEL sl_suppress(DecodeParams p) {
     SL_SHARED u64 keys[SL_MAX_CANDIDATES];
     SL_SHARED u32 alive[SL_MAX_CANDIDATES / 32];
     SL_SHARED u32 histogram[256];
     SL_SHARED u32 scratch[2];
     SL_SHARED u32 current;
+    SL_SHARED Pull pulls[SL_SUPPRESS_THREADS];
     u32 region = SL_BLOCK_Y;
     u32* counts = (u32*) p.counts + (u64) region * 2;
     const u64* found = (const u64*) p.keys + (u64) region * p.rows;
@@ -247,19 +274,27 @@ SL_KERNEL sl_suppress(DecodeParams p) {
         u32 place = 0xffffffffu - (u32) keys[i];
         Box box = boxes[place];
         u16 class_id = classes[place];
-        Box seen = to_view(placement, box);
-        if (most(seen.w, 0.0f) * most(seen.h, 0.0f) > 0.0f) {
-            if (SL_THREAD == 0) findings[out] = {sl_from_bits((u32) (keys[i] >> 32)), class_id, seen};
-            ++out;
-        }
+        float score = sl_from_bits((u32) (keys[i] >> 32));
+        Pull mine = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
         if (p.iou_threshold < 1.0f) {
             for (u32 j = i + 1 + SL_THREAD; j < count; j += SL_THREADS) {
                 if (!(alive[j / 32] >> (j % 32) & 1u)) continue;
                 u32 other = 0xffffffffu - (u32) keys[j];
                 if (classes[other] == class_id && overlap(box, boxes[other]) > p.iou_threshold) {
                     atomicAnd(alive + j / 32, ~(1u << (j % 32)));
+                    add(mine, sl_from_bits((u32) (keys[j] >> 32)), box, boxes[other]);
                 }
             }
+        }
+        if (p.merge) {
+            pulls[SL_THREAD] = mine;
+            SL_SYNC();
+            box = merged(box, score, pulls);
+        }
+        Box seen = to_view(placement, box);
+        if (most(seen.w, 0.0f) * most(seen.h, 0.0f) > 0.0f) {
+            if (SL_THREAD == 0) findings[out] = {score, class_id, seen};
+            ++out;
         }
         from = i + 1;
         SL_SYNC();

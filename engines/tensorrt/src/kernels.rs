@@ -85,6 +85,10 @@ pub struct DecodeParams {
     pub floor: f32,
     /// 1 keeps all.
     pub iou_threshold: f32,
+    /// 1: what gives way moves what stays.
+    pub merge: u32,
+    /// Nothing.
+    pub reserved: u32,
     /// Width and height.
     pub tensor_size: [i32; 2],
 }

@@ -225,6 +225,10 @@ pub struct DecoderSpec {
     /// Overlap above which the weaker of two boxes of one class goes; 1 keeps all. Unused by `yolo-v10`.
     #[serde(default = "default_iou_threshold")]
     pub iou_threshold: f32,
+    /// The weaker boxes that go move the one that stays: it becomes their mean, weighted by the scores. Better where the
+    /// extent of a defect is a matter of opinion. Unused by `yolo-v10`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merge: bool,
     /// Findings kept per region.
     #[serde(default = "default_max_detections")]
     pub max_detections: usize,

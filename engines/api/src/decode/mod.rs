@@ -152,7 +152,7 @@ impl Decoder {
         };
         self.suppressor.run(
             found,
-            iou,
+            (iou, self.spec.merge),
             self.spec.max_detections,
             placed,
             &mut out.detections,

@@ -1,49 +1,101 @@
 //! Class-aware non-maximum suppression: of two boxes of one class that overlap by more than the threshold the
 //! weaker goes. Stops at `max_detections`, so no more than `MAX_CANDIDATES * max_detections` pairs are compared.
 
-use super::candidates::Candidates;
+use super::candidates::{Candidate, Candidates};
 use crate::preprocess::Placement;
 use sightline_model::{BoxTensor, BoxView, ClassId, Detection};
 
 /// Scratch of one decoder.
 #[derive(Debug, Default)]
 pub(super) struct Suppressor {
-    kept: Vec<(u16, BoxTensor)>,
+    gone: Vec<bool>,
 }
 
 impl Suppressor {
-    /// `found` is sorted; survivors go to `out` in view pixels, clipped to what was looked at.
+    /// `found` is sorted; survivors go to `out` in view pixels, clipped to what was looked at. With `merge` each is the
+    /// mean of itself and of what gives way to it, weighted by the scores.
     pub(super) fn run(
         &mut self,
         found: &Candidates,
-        iou_threshold: f32,
+        (iou_threshold, merge): (f32, bool),
         max_detections: usize,
         placed: &Placement,
         out: &mut Vec<Detection>,
     ) {
-        self.kept.clear();
-        for c in &found.all {
+        self.gone.clear();
+        self.gone.resize(found.all.len(), false);
+        for (i, best) in found.all.iter().enumerate() {
             if out.len() == max_detections {
                 return;
             }
-            let covered = iou_threshold < 1.0
-                && self
-                    .kept
-                    .iter()
-                    .any(|(class, kept)| *class == c.class && kept.iou(&c.bbox) > iou_threshold);
-            if covered {
+            if self.gone[i] {
                 continue;
             }
-            self.kept.push((c.class, c.bbox));
-            let bbox_view = clip(&placed.map.box_to_view(&c.bbox), &placed.bounds);
+            let mut mean = Mean::of(best);
+            if iou_threshold < 1.0 {
+                for (other, gone) in found.all.iter().zip(&mut self.gone).skip(i + 1) {
+                    let covered = !*gone
+                        && other.class == best.class
+                        && best.bbox.iou(&other.bbox) > iou_threshold;
+                    if covered {
+                        *gone = true;
+                        mean.take(other);
+                    }
+                }
+            }
+            let bbox = if merge { mean.bbox() } else { best.bbox };
+            let bbox_view = clip(&placed.map.box_to_view(&bbox), &placed.bounds);
             if bbox_view.area() > 0.0 {
                 out.push(Detection {
-                    class: ClassId(c.class),
-                    score: c.score,
+                    class: ClassId(best.class),
+                    score: best.score,
                     bbox_view,
                     verifier: None,
                 });
             }
+        }
+    }
+}
+
+/// A box and how far the others pull it, by their scores.
+struct Mean {
+    bbox: BoxTensor,
+    weight: f32,
+    pull: [f32; 4],
+}
+
+impl Mean {
+    fn of(best: &Candidate) -> Self {
+        Self {
+            bbox: best.bbox,
+            weight: best.score,
+            pull: [0.0; 4],
+        }
+    }
+
+    fn take(&mut self, other: &Candidate) {
+        let (a, b) = (&self.bbox, &other.bbox);
+        let away = [b.x - a.x, b.y - a.y, b.w - a.w, b.h - a.h];
+        self.weight += other.score;
+        for (pull, away) in self.pull.iter_mut().zip(away) {
+            *pull += other.score * away;
+        }
+    }
+
+    fn bbox(&self) -> BoxTensor {
+        // all scores may be zero where the floor is
+        let [x, y, w, h] = self.pull.map(|p| {
+            if self.weight > 0.0 {
+                p / self.weight
+            } else {
+                0.0
+            }
+        });
+        BoxTensor {
+            x: self.bbox.x + x,
+            y: self.bbox.y + y,
+            w: self.bbox.w + w,
+            h: self.bbox.h + h,
         }
     }
 }

@@ -15,6 +15,7 @@ fn decoder(kind: DecoderKind, classes: usize) -> Decoder {
         version: 1,
         score_floor: 0.25,
         iou_threshold: 0.5,
+        merge: false,
         max_detections: 300,
         activation: (kind == DecoderKind::Classifier).then_some(Activation::Softmax),
     };
@@ -103,6 +104,30 @@ fn v8_boxes_come_back_in_view_pixels_by_falling_score_and_without_doubles() {
         ]
     );
     assert_eq!((out.dropped_nonfinite, out.dropped_excess), (0, 0));
+}
+
+#[test]
+fn merged_boxes_are_the_mean_by_scores_of_what_would_have_gone() {
+    let rows = [
+        vec![20.0, 30.0, 10.0, 10.0, 0.3, 0.0],
+        vec![21.0, 30.0, 10.0, 12.0, 0.9, 0.0],
+        // overlaps the one that goes, not the one that stays
+        vec![17.0, 30.0, 10.0, 10.0, 0.28, 0.0],
+        // another class moves nobody
+        vec![23.0, 30.0, 10.0, 10.0, 0.0, 0.8],
+    ];
+    let mut decoder = decoder(DecoderKind::YoloV8, 2);
+    decoder.spec.merge = true;
+    let out = decode(&mut decoder, &columns(&rows), &[6, 4]);
+    // (0.9 * 21 + 0.3 * 20) / 1.2 = 20.75, (0.9 * 12 + 0.3 * 10) / 1.2 = 11.5; half size, 16 rows above
+    assert_eq!(
+        summary(&out),
+        [
+            (0, 0.9, [31.5, 16.5, 20.0, 23.0]),
+            (1, 0.8, [36.0, 18.0, 20.0, 20.0]),
+            (0, 0.28, [24.0, 18.0, 20.0, 20.0]),
+        ]
+    );
 }
 
 #[test]

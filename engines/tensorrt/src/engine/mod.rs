@@ -128,6 +128,7 @@ impl Head {
                 max_detections: spec.max_detections as u32,
                 floor: spec.score_floor,
                 iou_threshold,
+                merge: spec.merge.into(),
                 tensor_size: [manifest.input.width as i32, manifest.input.height as i32],
                 ..DecodeParams::default()
             }),
