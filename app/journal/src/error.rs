@@ -15,6 +15,14 @@ pub enum JournalError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The disk is full, so that no run can begin: its results would have no place.
+    #[error(
+        "the journal: expected room on the disk of {path}, found none; make some (old journals `journal.damaged-*`, recordings) and start again", path = path.display()
+    )]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Another process writes it.
     #[error(
         "the journal {path} is written by another process; end the other station, or give this one a folder of its own", path = path.display()
@@ -101,6 +109,20 @@ pub enum JournalError {
 impl JournalError {
     pub(crate) fn sqlite(doing: &'static str) -> impl Fn(rusqlite::Error) -> Self {
         move |source| Self::Sqlite { doing, source }
+    }
+
+    /// The disk takes no more.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => {
+                // The index of the log finds no room: an input error to SQLite.
+                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+                    || source.sqlite_error().map(|e| e.extended_code)
+                        == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+            }
+            Self::Folder { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
+        }
     }
 
     /// The file's content is wrong, so that trying again cannot help.

@@ -25,6 +25,15 @@ pub(crate) struct Files {
 
 /// Opens, checks, and notes the start of a run.
 pub(crate) fn open(settings: &JournalSettings) -> Result<Files, JournalError> {
+    open_files(settings).map_err(|error| match error.is_full() {
+        true => JournalError::NoRoom {
+            path: settings.folder.clone(),
+        },
+        false => error,
+    })
+}
+
+fn open_files(settings: &JournalSettings) -> Result<Files, JournalError> {
     let folder = &settings.folder;
     let failed = |source| JournalError::Folder {
         path: folder.clone(),

@@ -61,6 +61,30 @@ fn on_a_full_disk_results_wait_and_are_written_when_there_is_room() {
 }
 
 #[test]
+fn on_a_full_disk_no_run_begins_and_what_was_stored_is_untouched() {
+    let Some(disk) = SmallDisk::mount(4) else {
+        return;
+    };
+    let folder = disk.path().join("journal");
+    for stored in 0..3 {
+        disk.fill();
+        let error = Journal::open(settings(&folder)).expect_err("no room");
+        assert!(
+            matches!(error, JournalError::NoRoom { .. }),
+            "run {stored}: {error}"
+        );
+        disk.clear();
+        let journal = Journal::open(settings(&folder)).expect("there is room");
+        let progress = journal.progress();
+        assert_eq!((progress.pending, progress.set_aside), (stored, None));
+        submit(&journal, &good(journal.first_seq()));
+        assert!(journal.flush(PATIENCE));
+    }
+    let report = Reader::open(&folder).unwrap().verify(|_| {}).unwrap();
+    assert!(report.is_sound(), "{report:?}");
+}
+
+#[test]
 fn a_damaged_file_is_set_aside_and_the_numbers_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
