@@ -9,6 +9,7 @@ use sightline_uplink::{Patience, Uplink, UplinkSettings};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+const NOBODY: u8 = 0x10;
 const QUOTA_EXCEEDED: u8 = 0x97;
 const NOT_AUTHORISED: u8 = 0x87;
 
@@ -74,6 +75,26 @@ fn acknowledgements_out_of_order_and_twice_lose_nothing() {
         "every number, first time in order"
     );
     assert_eq!(uplink.counters().pending, 0);
+}
+
+#[test]
+fn results_for_which_nobody_has_subscribed_are_an_alarm_until_somebody_has() {
+    let (broker, port) = Scripted::start();
+    let uplink = uplink(port);
+    submit(&uplink, 1..=1);
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    let nobody = || raised(&uplink, "mqtt-nobody");
+    let id = peer.results(1)[0].0;
+    peer.puback(id, NOBODY);
+    until("a person is told", || nobody().is_some());
+    assert_eq!(uplink.counters().pending, 0, "it was taken all the same");
+    let alarm = nobody().expect("told");
+    assert!(alarm.contains("/s1/result"), "{alarm}");
+    submit(&uplink, 2..=2);
+    let id = peer.results(1)[0].0;
+    peer.puback(id, 0);
+    until("it is over", || nobody().is_none());
 }
 
 #[test]

@@ -7,7 +7,9 @@ use crate::backlog::{self, Turn};
 use crate::backoff::Backoff;
 use crate::conditions::Face;
 use crate::desk::Shared;
-use crate::mqtt::{Connection, Dial, Kind, Limits, Message, Refusal, Signal, Trouble, Version};
+use crate::mqtt::{
+    Connection, Dial, Kind, Limits, Message, Refusal, Signal, Taken, Trouble, Version,
+};
 use crate::payload::{StationState, Status};
 use crate::settings::{CommandHandler, Patience};
 use crate::sparkplug;
@@ -120,7 +122,7 @@ enum What {
     Other(String),
 }
 
-type Acknowledgement = (What, Result<(), Refusal>);
+type Acknowledgement = (What, Result<Taken, Refusal>);
 
 struct Session<'a> {
     link: &'a Link,

@@ -1,6 +1,6 @@
 //! What a person must know of the way to the broker, by alarm id: raised and cleared here, made alarms by the station.
 
-use crate::mqtt::{Kind, TlsFiles, Trouble, Validity};
+use crate::mqtt::{Kind, Taken, TlsFiles, Trouble, Validity};
 use sightline_model::{AlarmSeverity, UtcMicros};
 use std::collections::BTreeMap;
 
@@ -21,6 +21,8 @@ const EXPIRY: [(i64, AlarmSeverity); 3] = [
     (14, AlarmSeverity::High),
     (30, AlarmSeverity::Low),
 ];
+/// The id of the alarm that results reach nobody.
+const NOBODY: &str = "mqtt-nobody";
 const DAY_US: i64 = 86_400_000_000;
 
 /// Which face of the uplink a condition belongs to.
@@ -128,6 +130,22 @@ impl Conditions {
     pub(crate) fn taken(&mut self, topic: &str) {
         if !self.raised.is_empty() {
             self.clear(&not_taken(topic));
+        }
+    }
+
+    /// Whether anybody has subscribed to results.
+    pub(crate) fn heard(&mut self, topic: &str, taken: Taken) {
+        let stands = self.raised.get(NOBODY).is_some_and(|c| c.raised.is_some());
+        match taken {
+            Taken::ForSomebody if stands => self.clear(NOBODY),
+            Taken::ForNobody if !stands => self.raise(
+                NOBODY.into(),
+                AlarmSeverity::Low,
+                format!(
+                    "expected somebody to subscribe to {topic}, found nobody: the broker takes results and throws them away; see to the MES and its session (docs/mes.md); they can be had from here with `sightline journal export`"
+                ),
+            ),
+            _ => {}
         }
     }
 

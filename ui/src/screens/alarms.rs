@@ -241,7 +241,7 @@ mod tests {
     use crate::texts::{Language, Texts};
 
     /// Every alarm that the station raises.
-    const ALL: [&str; 34] = [
+    const ALL: [&str; 35] = [
         "camera.cam1.down",
         "conservation-gap",
         "engine.3.fault",
@@ -269,6 +269,7 @@ mod tests {
         "mqtt-certificate.ca_file.3-days",
         "mqtt-certificate.cert_file.14-days",
         "mqtt-no-acknowledgement",
+        "mqtt-nobody",
         "mqtt-not-taken.result",
         "mqtt-refused",
         "mqtt-tls",

@@ -38,16 +38,17 @@ impl Session<'_> {
                 self.results_in_flight -= 1;
             }
             match (what, result) {
-                (What::Result(seq), Ok(())) => {
+                (What::Result(seq), Ok(taken)) => {
                     let oldest_left = desk.outbox.acknowledge(seq);
                     desk.conditions.taken(&self.result_topic);
+                    desk.conditions.heard(&self.result_topic, taken);
                     if oldest_left {
                         desk.conditions.clear("mqtt-no-acknowledgement");
                         self.progress = Instant::now();
                     }
                     self.holding.reset();
                 }
-                (What::Other(topic), Ok(())) => desk.conditions.taken(&topic),
+                (What::Other(topic), Ok(_)) => desk.conditions.taken(&topic),
                 // The connection's end follows; everything unacknowledged is handed back then.
                 (_, Err(Refusal::Gone | Refusal::Busy)) => {}
                 (What::Result(seq), Err(Refusal::Said { kind, reason })) => {

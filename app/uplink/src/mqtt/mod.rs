@@ -147,8 +147,17 @@ pub(crate) enum Signal {
     Ended(Trouble),
 }
 
+/// What the broker did with a message that it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It keeps it or passes it on, or does not say (MQTT 3.1.1).
+    ForSomebody,
+    /// Nobody has subscribed: it threw it away.
+    ForNobody,
+}
+
 /// Resolves when the broker has the message, or has said why not.
-pub(crate) type Notice = BoxFuture<'static, Result<(), Refusal>>;
+pub(crate) type Notice = BoxFuture<'static, Result<Taken, Refusal>>;
 
 enum Sender {
     Five(v5::Sender),

@@ -2,7 +2,7 @@
 
 use super::trouble::{Kind, Refusal, Trouble};
 use super::{
-    Dial, KEEP_ALIVE_S, Limits, MAX_INCOMING, Message, Notice, Qos, Received, Signal, tls,
+    Dial, KEEP_ALIVE_S, Limits, MAX_INCOMING, Message, Notice, Qos, Received, Signal, Taken, tls,
     undelayed,
 };
 use rumqttc_v4::mqttbytes::QoS;
@@ -128,6 +128,7 @@ impl Sender {
             notice
                 .wait_completion_async()
                 .await
+                .map(|()| Taken::ForSomebody)
                 .map_err(|_| Refusal::Gone)
         }))
     }

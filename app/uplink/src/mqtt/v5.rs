@@ -3,7 +3,7 @@
 use super::trouble::{Kind, Refusal, Trouble};
 use super::{
     CONNECT_WITHIN, Dial, KEEP_ALIVE_S, Limits, MAX_INCOMING, Message, Notice, Qos, Received,
-    Signal, tls, undelayed,
+    Signal, Taken, tls, undelayed,
 };
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v5::{
@@ -12,7 +12,7 @@ use rumqttc::mqttbytes::v5::{
 };
 use rumqttc::{
     AsyncClient, ClientError, ConnectionError, Event, EventLoop, MqttOptions, PublishNoticeError,
-    PublishOptions, StateError, TlsConfiguration, Transport,
+    PublishOptions, PublishResult, StateError, TlsConfiguration, Transport,
 };
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -174,7 +174,15 @@ impl Sender {
             .try_publish_tracked(message.topic, message.payload, options)
             .map_err(|error| refused(&error))?;
         Ok(Box::pin(async move {
-            notice.wait_completion_async().await.map_err(not_taken)
+            match notice.wait_async().await {
+                Ok(PublishResult::Qos1(ack)) => match ack.reason {
+                    PubAckReason::Success => Ok(Taken::ForSomebody),
+                    PubAckReason::NoMatchingSubscribers => Ok(Taken::ForNobody),
+                    reason => Err(not_taken(PublishNoticeError::V5PubAck(reason))),
+                },
+                Ok(_) => Ok(Taken::ForSomebody),
+                Err(error) => Err(not_taken(error)),
+            }
         }))
     }
 
