@@ -201,8 +201,12 @@ impl Golden {
             match hit {
                 Some(i) => matched[i] = true,
                 None => wrong.push(format!(
-                    "expected {} at {:.3} in {:?}, found none within {:?}",
-                    want.class, want.score, want.bbox_px, self.tolerance
+                    "expected {} of score {:.3} at {}, found none within {} of the score and {} px of each edge",
+                    want.class,
+                    want.score,
+                    place(&want.bbox_px),
+                    self.tolerance.score,
+                    self.tolerance.box_px
                 )),
             }
         }
@@ -210,13 +214,19 @@ impl Golden {
             if d.score >= limit(d) + slack {
                 let code = classes.get(d.class.index()).map_or("?", |c| &c.code);
                 wrong.push(format!(
-                    "found {code} at {:.3} in {:?}, expected nothing there",
-                    d.score, d.bbox_view
+                    "found {code} of score {:.3} at {}, expected nothing there",
+                    d.score,
+                    place(&d.bbox_view)
                 ));
             }
         }
         wrong
     }
+}
+
+/// Left, top, width and height, for people.
+fn place(b: &BoxView) -> String {
+    format!("({:.1}, {:.1}) {:.1} x {:.1} px", b.x, b.y, b.w, b.h)
 }
 
 /// Largest distance between corresponding edges, pixels.
