@@ -12,11 +12,11 @@ def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return inter / np.maximum(area_a[:, None] + area_b[None] - inter, 1e-9)
 
 
-def findings(output: np.ndarray, floor: float, iou: float, most: int = 300):
+def findings(output: np.ndarray, floor: float, iou: float, merge: bool = False, most: int = 300):
     """Decodes one picture's output [4 + C, A] into boxes [K, 4], scores [K], labels [K], best first.
 
     An anchor speaks for its best class alone, and boxes of one class that overlap by more than `iou` give way to
-    the better one.
+    the better one; with `merge` it becomes their mean, weighted by the scores.
     """
     labels = output[4:].argmax(0)
     scores = output[4:].max(0)
@@ -26,15 +26,17 @@ def findings(output: np.ndarray, floor: float, iou: float, most: int = 300):
     boxes = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], 1)
     labels, scores = labels[keep], scores[keep]
     left = np.ones(len(keep), bool)
-    chosen = []
+    chosen, means = [], []
     for i in range(len(keep)):
         if not left[i]:
             continue
-        chosen.append(i)
-        if len(chosen) == most:
-            break
         same = np.flatnonzero(left & (labels == labels[i]))
         same = same[same > i]
-        if len(same):
-            left[same[iou_matrix(boxes[i : i + 1], boxes[same])[0] > iou]] = False
-    return boxes[chosen], scores[chosen], labels[chosen]
+        covered = same[iou_matrix(boxes[i : i + 1], boxes[same])[0] > iou]
+        left[covered] = False
+        chosen.append(i)
+        one = np.append(covered, i)
+        means.append(np.average(boxes[one], 0, scores[one]) if merge else boxes[i])
+        if len(chosen) == most:
+            break
+    return np.array(means).reshape(-1, 4), scores[chosen], labels[chosen]

@@ -63,7 +63,7 @@ def expected_detections(work: Job, output, placed, limits: np.ndarray) -> dict:
     """What a detector's output says of a picture, in that picture's own pixels; findings at or above the limits."""
     _, scale, left, top = placed
     found = []
-    for box, score, label in zip(*findings(output, FLOOR, work.overlap)):
+    for box, score, label in zip(*findings(output, FLOOR, **work.suppression)):
         if score >= limits[label]:
             x0, y0, x1, y1 = ((box - [left, top, left, top]) / scale).round(2).tolist()
             found.append({"class": work.recipe["classes"][label]["code"], "score": round(float(score), 4),
@@ -105,8 +105,9 @@ def decoder_table(work: Job) -> list[str]:
     """The [decoder] table of the recipe's task."""
     if work.recipe["task"] == "classify":
         return ["", "[decoder]", 'kind = "classifier"', "version = 1", 'activation = "softmax"']
-    return ["", "[decoder]", 'kind = "yolo-v8"', "version = 1", f"score_floor = {FLOOR}", f"iou_threshold = {work.overlap}",
-            "max_detections = 300"]
+    how = work.suppression
+    return ["", "[decoder]", 'kind = "yolo-v8"', "version = 1", f"score_floor = {FLOOR}", f"iou_threshold = {how['iou']}",
+            *(["merge = true"] if how["merge"] else []), "max_detections = 300"]
 
 
 def metrics_table(work: Job, everything: bool) -> list[str]:

@@ -27,14 +27,14 @@ FACTORS = (0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 DISMISS_AT = (0.5, 0.7, 0.8, 0.9, 0.93, 0.95)  # from even odds on; it is hardly ever surer than the last
 
 
-def seen(work: Job, overlap: float, detector, verifier, pictures, rows) -> list:
+def seen(work: Job, suppression: dict, detector, verifier, pictures, rows) -> list:
     """Each board's findings (boxes, scores, labels) and the verifier's word on each [K, classes + 1]; findings of one
-    class overlap by at most `overlap`."""
+    class overlap by at most `suppression` says."""
     out, size = [], work.recipe["input"]["width"]
     for n, row in enumerate(rows):
         planes = np.asarray(pictures[row])
         x = planes[None].astype(np.float32) / np.float32(255)
-        boxes, scores, labels = findings(detector.run(None, {"images": x})[0][0], FLOOR, overlap)
+        boxes, scores, labels = findings(detector.run(None, {"images": x})[0][0], FLOOR, **suppression)
         said = np.zeros((0, len(work.recipe["classes"])))
         if len(boxes):
             crops = np.stack([crop(planes, box, size) for box in boxes]).astype(np.float32) / np.float32(255)
@@ -84,7 +84,7 @@ def main() -> None:
     boards, truth = [], []
     for role in ("test",) if args.role == "test" else ("validation", "cascade"):
         for _, pictures, images, rows in of_role(work, role):
-            boards += seen(work, eyes.overlap, detector, verifier, pictures, rows)
+            boards += seen(work, eyes.suppression, detector, verifier, pictures, rows)
             truth += [truth_of(images[row]) for row in rows]
     limits, clean = read_limits(path.parent), sum(len(t[1]) == 0 for t in truth)
     alone = {factor: figures(boards, truth, limits * factor, None) for factor in FACTORS}

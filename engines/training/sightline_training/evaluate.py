@@ -33,7 +33,7 @@ def run(work: Job, net: onnxruntime.InferenceSession, pictures, rows, planes=Non
         x = np.asarray(pictures[row])
         x = x if planes is None else x[planes]
         output = net.run(None, {"images": x[None].astype(np.float32) / np.float32(255)})[0]
-        out.append(findings(output[0], FLOOR, work.overlap))
+        out.append(findings(output[0], FLOOR, **work.suppression))
         if n % 20 == 0 or n + 1 == len(rows):
             print(f"\r{n + 1}/{len(rows)} pictures", end="", flush=True)
     print()

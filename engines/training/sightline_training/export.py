@@ -42,20 +42,52 @@ class Exported(nn.Module):
         self.register_buffer("centres", centres)
         self.register_buffer("strides", strides)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def seen(self, images: torch.Tensor) -> torch.Tensor:
+        """What the network says of pictures, decoded."""
         raw = self.net.raw(images)
         return torch.cat([decode(raw[:, :4], self.centres, self.strides), raw[:, 4:].sigmoid()], 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.seen(images)
+
+
+class Turned(Exported):
+    """Looks at each picture a second time, turned by half, and gives the mean of what it says: surer, for twice the time.
+
+    Turned by half, a level's cells come in the opposite order, so cell by cell the two speak of the same place.
+    """
+
+    def __init__(self, net: Detector, height: int, width: int):
+        super().__init__(net, height, width)
+        counts = [(height // s) * (width // s) for s in net.strides]
+        ends = [sum(counts[: n + 1]) for n in range(len(counts))]
+        back = [cell for end, count in zip(ends, counts) for cell in range(end - 1, end - count - 1, -1)]
+        self.register_buffer("back", torch.tensor(back))
+        self.register_buffer("rows", torch.arange(height - 1, -1, -1))
+        self.register_buffer("columns", torch.arange(width - 1, -1, -1))
+        self.register_buffer("size", torch.tensor([float(width), float(height)]).reshape(1, 2, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        turned = images.index_select(2, self.rows).index_select(3, self.columns)
+        both = self.seen(torch.cat([images, turned]))
+        both = both.reshape(2, -1, *both.shape[1:])
+        one, other = both[0], both[1].index_select(2, self.back)
+        other = torch.cat([self.size - other[:, :2], other[:, 2:]], 1)
+        return (one + other) * 0.5
 
 
 def trained(work: Job, everything: bool) -> nn.Module:
     """The recipe's network, ready to export, with the averaged weights of the last checkpoint."""
     classify = work.recipe["task"] == "classify"
     net = train_classifier.build(work) if classify else train.build(work)
-    state = torch.load(work.run / ("all.pt" if everything else "last.pt"), map_location="cpu", weights_only=True)
+    state = torch.load(work.checkpoint("again" in work.recipe, everything), map_location="cpu", weights_only=True)
     net.load_state_dict(state["average"])
     print(f"checkpoint of step {state['step']}")
     size = work.recipe["input"]
-    return net.eval() if classify else Exported(net.eval(), size["height"], size["width"]).eval()
+    if classify:
+        return net.eval()
+    exported = Turned if work.recipe.get("turned") else Exported
+    return exported(net.eval(), size["height"], size["width"]).eval()
 
 
 def without_identities(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -44,10 +44,10 @@ def detector_file(eyes: Job, models: Path) -> Path:
     raise SystemExit(f"no file of {eyes.name} in {eyes.run} nor in {models / eyes.name}; make {eyes.name} first")
 
 
-def wrong(net, planes: np.ndarray, truth: np.ndarray, overlap: float) -> list[np.ndarray]:
+def wrong(net, planes: np.ndarray, truth: np.ndarray, suppression: dict) -> list[np.ndarray]:
     """Boxes of findings that touch none of the truth boxes [T, 4]."""
     output = net.run(None, {"images": planes[None].astype(np.float32) / np.float32(255)})[0][0]
-    boxes, _, _ = findings(output, FLOOR, overlap)
+    boxes, _, _ = findings(output, FLOOR, **suppression)
     out = []
     for box in boxes:
         touches = (box[0] < truth[:, 2]) & (truth[:, 0] < box[2]) & (box[1] < truth[:, 3]) & (truth[:, 1] < box[3])
@@ -65,8 +65,8 @@ def opened(work: "Mined", index: int):
 class Mined:
     """What the processes share: the recipe, and the detector's file or else the spots that are cut again."""
 
-    def __init__(self, work: Job, path: Path | None, overlap: float, again: np.ndarray | None):
-        self.job, self.path, self.overlap, self.again, self.net = work, path, overlap, again, None
+    def __init__(self, work: Job, path: Path | None, suppression: dict, again: np.ndarray | None):
+        self.job, self.path, self.suppression, self.again, self.net = work, path, suppression, again, None
 
     def __call__(self, at: tuple[int, int]) -> tuple[list, list]:
         """Crops and spots (source, row, showing, box) of one board."""
@@ -84,7 +84,7 @@ class Mined:
                 boxes = again[again[:, 2] == number, 3:]
             else:
                 truth = truth_of(images[row])[0] if has_defects else np.zeros((0, 4))
-                boxes = wrong(self.net, planes, truth, self.overlap)
+                boxes = wrong(self.net, planes, truth, self.suppression)
             for box in boxes:
                 crops.append(crop(planes, box, size, ROOM))
                 spots.append([index, row, number, *box])
@@ -113,7 +113,7 @@ def main() -> None:
     work = job(args)
     eyes = named(args.detector, work.data, work.work)
     again = np.load(args.again)["spots"] if args.again else None
-    mined = Mined(work, None if args.again else detector_file(eyes, args.models), eyes.overlap, again)
+    mined = Mined(work, None if args.again else detector_file(eyes, args.models), eyes.suppression, again)
     boards, held = [], []
     for index, source in enumerate(work.recipe["source"]):
         if source.get("role", "train") not in (("train",) if args.again else ("train", "validation")):

@@ -98,7 +98,7 @@ def never_negative(graph: Graph, name: str) -> bool:
         return name == graph.graph.input[0].name
     if maker.op_type in {"Relu", "HardSigmoid", "Sigmoid"}:
         return True
-    if maker.op_type in {"MaxPool", "Resize", "Concat", "Add", "Mul", "GlobalAveragePool", "Flatten"}:
+    if maker.op_type in {"MaxPool", "Resize", "Concat", "Gather", "Add", "Mul", "GlobalAveragePool", "Flatten"}:
         return all(never_negative(graph, i) for i in maker.input if i and not graph.is_weight(i))
     return False
 

@@ -24,6 +24,11 @@ class Job:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def checkpoint(self, again: bool, everything: bool) -> Path:
+        """Where a training's weights are kept: the second one's, those that saw everything."""
+        return self.run / {(False, False): "last.pt", (False, True): "all.pt",
+                           (True, False): "again.pt", (True, True): "again-all.pt"}[again, everything]
+
     def exports(self, everything: bool) -> Path:
         """Folder of the exported files: of the training that held validation out, or of that on everything."""
         path = self.run / "all" if everything else self.run
@@ -31,9 +36,10 @@ class Job:
         return path
 
     @property
-    def overlap(self) -> float:
-        """IoU above which two findings of one class are one."""
-        return self.recipe.get("decoder", {}).get("iou_threshold", 0.5)
+    def suppression(self) -> dict:
+        """How `findings` makes one of several boxes of a class: the IoU above which they are one, and whether they merge."""
+        decoder = self.recipe.get("decoder", {})
+        return {"iou": decoder.get("iou_threshold", 0.5), "merge": decoder.get("merge", False)}
 
     def path(self, text: str) -> Path:
         """A recipe's path: inside the data folder, or inside the work folder if it begins with `work:`."""

@@ -2,6 +2,9 @@
 
 With --all the pictures that validate are trained on too: for the weights that ship, when a training without them has
 chosen everything. That checkpoint is RUN/all.pt.
+
+Where a recipe has [again], a second, shorter training follows (a warm restart: Loshchilov and Hutter, arXiv 1608.03983):
+--again goes on from the averaged weights of the first, to RUN/again.pt, or with --all to RUN/again-all.pt.
 """
 
 import math
@@ -102,7 +105,7 @@ def detect(work: Job, net, pictures, rows, device, floor: float = 0.01, planes=N
         if planes is not None:
             x = x[:, planes]
         tensor = torch.from_numpy(x).to(device).float().div_(255).contiguous(memory_format=torch.channels_last)
-        out += [findings(o, floor, work.overlap) for o in net(tensor).cpu().numpy()]
+        out += [findings(o, floor, **work.suppression) for o in net(tensor).cpu().numpy()]
     return out
 
 
@@ -155,21 +158,23 @@ class Run:
     args: object
     net: torch.nn.Module
 
-    @property
-    def last(self) -> Path:
-        """The checkpoint."""
-        return self.work.run / ("all.pt" if self.args.all else "last.pt")
+    def begin(self) -> None:
+        """A second training goes on from the first one's averaged weights."""
+        if self.args.again:
+            first = torch.load(self.work.checkpoint(False, False), map_location=self.args.device, weights_only=True)
+            self.net.load_state_dict(first["average"])
 
     def loop(self, batches, clock: Clock, losses) -> None:
         """Trains until the clock has run out. `losses` gives a batch's loss, then what is printed beside it."""
         train, args, device = self.work.recipe["train"], self.args, torch.device(self.args.device)
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
-        net = self.net.to(device, memory_format=torch.channels_last)
+        net, last = self.net.to(device, memory_format=torch.channels_last), self.work.checkpoint(args.again, args.all)
+        self.begin()
         optimiser = torch.optim.AdamW(groups(net, train), lr=train["learning_rate"], fused=device.type == "cuda")
         average, done = Average(net, train["ema"]), 0
-        if self.last.is_file():
-            state = torch.load(self.last, map_location=device, weights_only=True)
+        if last.is_file():
+            state = torch.load(last, map_location=device, weights_only=True)
             net.load_state_dict(state["net"])
             optimiser.load_state_dict(state["optimiser"])
             average.state, done = state["average"], state["step"]
@@ -204,19 +209,23 @@ class Run:
 
     def keep(self, net, optimiser, average: Average, done: int) -> None:
         """Writes the checkpoint, and the averaged weights alone where they are wanted."""
-        save(self.last, net=net.state_dict(), optimiser=optimiser.state_dict(), average=average.state, step=done)
+        path = self.work.checkpoint(self.args.again, self.args.all)
+        save(path, net=net.state_dict(), optimiser=optimiser.state_dict(), average=average.state, step=done)
         if self.args.average_to:
             save(self.args.average_to, average=average.state, step=done)
 
 
 def begin(work: Job, args, make) -> tuple:
-    """The clock and the batches of a run; before anything touches a GPU."""
-    if args.steps:
-        work.recipe["train"]["steps"] = args.steps
-    if args.batch:
-        work.recipe["train"]["batch"] = args.batch
-    clock, first = Clock(work.recipe["train"]["steps"], args.minutes), 0
-    last = work.run / ("all.pt" if args.all else "last.pt")
+    """The clock and the batches of a run; before anything touches a GPU. The recipe is as `args` want it from here on."""
+    train = work.recipe["train"]
+    if args.again:
+        if "again" not in work.recipe:
+            raise SystemExit(f"expected [again] in the recipe of {work.name}, found none: it is trained once")
+        train |= work.recipe["again"]
+        work.recipe["seed"] += 1  # other batches than the first training's
+    for name in ("steps", "batch"):
+        train[name] = getattr(args, name) or train[name]
+    clock, first, last = Clock(train["steps"], args.minutes), 0, work.checkpoint(args.again, args.all)
     if last.is_file():
         first = torch.load(last, map_location="cpu", weights_only=True)["step"]
     return clock, feed(make, clock, first, args.workers or spare_cores())
@@ -230,6 +239,7 @@ def training_parser(description: str):
     p.add_argument("--minutes", type=float, help="train for so long instead of the recipe's steps; the schedule fits itself")
     p.add_argument("--steps", type=int, help="instead of the recipe's number, to try the way through in a minute")
     p.add_argument("--batch", type=int, help="instead of the recipe's size, likewise")
+    p.add_argument("--again", action="store_true", help="the second training of a recipe that has [again]")
     p.add_argument("--all", action="store_true", help="train on what validates too")
     p.add_argument("--save-seconds", type=float, default=60, help="between checkpoints")
     p.add_argument("--average-to", type=Path, help="a file that gets the averaged weights alone with every checkpoint")
@@ -249,7 +259,9 @@ def main() -> None:
     def losses(net: Detector, batch: list[torch.Tensor]):
         pictures, *truth = batch
         x = pictures.to(memory_format=torch.channels_last).float().div_(255)
-        with torch.autocast(device.type, torch.bfloat16):
+        # Depthwise convolutions are slower in bfloat16 on a CPU.
+        half = device.type == "cuda" or not isinstance(net, FeatureDetector)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             raw = net.raw(x)
         return detection_loss(raw, x.shape[2:], net.strides, *truth)
 
