@@ -1,5 +1,5 @@
 //! The real TensorRT-RTX and NVRTC that `scripts/tensorrt` fetches, as far as they go without a GPU: plans of the shipped
-//! model in every precision, kernels for every capability, clean errors. With the feature `tensorrt` only.
+//! detectors in every precision, kernels for every capability, clean errors. With the feature `tensorrt` only.
 
 use sightline_engine::{Bundle, EngineError, EngineSettings, Precision};
 use sightline_tensorrt::derive::{Derivation, derive};
@@ -11,9 +11,9 @@ use sightline_tensorrt::trt::{Build, TensorRt};
 use sightline_tensorrt::{Fault, TensorRtFactory, kernels};
 use std::path::Path;
 
-fn bundle() -> Bundle {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pcb-detector");
-    Bundle::load(&folder).expect("the shipped bundle")
+fn bundle(name: &str) -> Bundle {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    Bundle::load(&models.join(name)).expect("a shipped bundle")
 }
 
 fn onnx(bundle: &Bundle, precision: Precision) -> Vec<u8> {
@@ -50,19 +50,22 @@ fn build(library: &TensorRt, onnx: &[u8]) -> Result<usize, Fault> {
 }
 
 #[test]
-fn the_shipped_model_becomes_a_plan_in_every_precision() {
-    let (library, bundle) = (library(), bundle());
-    let fp32 = onnx(&bundle, Precision::Fp32);
-    let full = build(&library, &fp32).expect("FP32");
-    let half = derive(&fp32, Derivation::Half { half_input: true }).expect("FP16");
-    let half = build(&library, &half).expect("FP16");
-    assert!(
-        half < full * 7 / 10,
-        "{half} bytes of FP16 beside {full} of FP32"
-    );
-    let int8 = onnx(&bundle, Precision::Int8);
-    let signed = derive(&int8, Derivation::Signed).expect("s8");
-    build(&library, &signed).expect("INT8");
+fn the_shipped_detectors_become_plans_in_every_precision() {
+    let library = library();
+    for name in ["pcb-detector", "pcb-detector-single", "steel-detector"] {
+        let bundle = bundle(name);
+        let fp32 = onnx(&bundle, Precision::Fp32);
+        let full = build(&library, &fp32).expect(name);
+        let half = derive(&fp32, Derivation::Half { half_input: true }).expect(name);
+        let half = build(&library, &half).expect(name);
+        assert!(
+            half < full * 7 / 10,
+            "{name}: {half} bytes of FP16 beside {full} of FP32"
+        );
+        let int8 = onnx(&bundle, Precision::Int8);
+        let signed = derive(&int8, Derivation::Signed).expect(name);
+        build(&library, &signed).expect(name);
+    }
 }
 
 #[test]
@@ -71,8 +74,8 @@ fn what_it_refuses_it_refuses_with_its_own_words() {
     let rubbish = build(&library, b"rubbish").expect_err("not ONNX");
     assert!(rubbish.reason.contains("ONNX parser"), "{rubbish}");
     // u8 activations and biases of s32 are ONNX Runtime's, not TensorRT's: why they are derived from
-    let theirs =
-        build(&library, &onnx(&bundle(), Precision::Int8)).expect_err("ONNX Runtime's INT8");
+    let theirs = build(&library, &onnx(&bundle("pcb-detector"), Precision::Int8))
+        .expect_err("ONNX Runtime's INT8");
     assert!(
         theirs.reason.contains("DequantizeLinear") || theirs.reason.contains("dequantize"),
         "{theirs}"
@@ -82,7 +85,7 @@ fn what_it_refuses_it_refuses_with_its_own_words() {
             fp16: true,
             ..wanted(&library)
         };
-        let fp32 = onnx(&bundle(), Precision::Fp32);
+        let fp32 = onnx(&bundle("pcb-detector"), Precision::Fp32);
         let flagged = library.build(&fp32, &flagged, &mut |_, _, _| true);
         let words = flagged.err().expect("there are no such flags").reason;
         assert!(words.contains("precision from the ONNX file"), "{words}");
@@ -141,10 +144,13 @@ fn without_a_gpu_an_engine_is_an_error_that_says_so() {
         ..EngineSettings::default()
     };
     let info = factory
-        .info(&bundle(), &settings)
+        .info(&bundle("pcb-detector"), &settings)
         .expect("what it would be");
     assert_eq!(info.name, "tensorrt/fp16");
-    let error = factory.engine(&bundle(), &settings).err().expect("no GPU");
+    let error = factory
+        .engine(&bundle("pcb-detector"), &settings)
+        .err()
+        .expect("no GPU");
     assert!(
         matches!(&error, EngineError::LibraryUnusable { reason, .. } if reason.contains(&fault.reason)),
         "{error}"
@@ -154,7 +160,7 @@ fn without_a_gpu_an_engine_is_an_error_that_says_so() {
     if library.version().rtx {
         let plan = library
             .build(
-                &onnx(&bundle(), Precision::Fp32),
+                &onnx(&bundle("pcb-detector"), Precision::Fp32),
                 &wanted(library),
                 &mut |_, _, _| true,
             )
