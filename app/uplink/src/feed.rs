@@ -282,6 +282,7 @@ mod tests {
         assert_eq!(deliver(&feeder.shared), numbers(8..=10));
         assert_eq!(feeder.read_to, 10);
     }
+
     #[test]
     fn a_run_that_begins_with_more_than_the_window_takes_sends_all_of_it() {
         const N: u64 = 3 * WINDOW as u64;
