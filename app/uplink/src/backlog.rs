@@ -48,6 +48,32 @@ impl Turn {
     }
 }
 
+/// The same for a backlog that nothing acknowledges, message by message.
+#[derive(Debug)]
+pub(crate) struct Helpings {
+    turn: Turn,
+    left: usize,
+}
+
+impl Helpings {
+    pub(crate) fn new(inspecting: Arc<AtomicUsize>) -> Self {
+        Self {
+            turn: Turn::new(inspecting),
+            left: 0,
+        }
+    }
+
+    /// True: the next message may go now. False: to be asked again after [`LOOK`].
+    pub(crate) fn lets_pass(&mut self, now: Instant) -> bool {
+        if self.left == 0 && self.turn.has_come(now) {
+            self.left = HELPING;
+        }
+        let passes = self.left > 0;
+        self.left -= usize::from(passes);
+        passes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +107,23 @@ mod tests {
     fn a_line_that_is_never_idle_lets_a_helping_go_every_100_ms() {
         let went = helpings(1_000, |_| 3);
         assert_eq!(went, [100, 200, 300, 400, 500, 600, 700, 800, 900]);
+    }
+
+    #[test]
+    fn messages_that_nothing_acknowledges_go_in_helpings_while_a_part_is_under_inspection() {
+        let gauge = Arc::new(AtomicUsize::new(3));
+        let mut helpings = Helpings::new(gauge.clone());
+        let begin = Instant::now();
+        let mut passed = |ms| {
+            let now = begin + Duration::from_millis(ms);
+            (0..1_000).filter(|_| helpings.lets_pass(now)).count()
+        };
+        let went: Vec<usize> = (0..300).map(&mut passed).collect();
+        let full = |ms: &usize| went[*ms] == HELPING;
+        assert_eq!((0..300).filter(full).collect::<Vec<_>>(), [100, 200]);
+        assert_eq!(went.iter().sum::<usize>(), 2 * HELPING);
+        gauge.store(0, Ordering::Relaxed);
+        assert_eq!(passed(301), 1_000, "nothing holds them");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::metrics::{Counts, Part};
 use super::node::{Ask, Names, Node};
+use crate::backlog::{self, Helpings};
 use crate::backoff::Backoff;
 use crate::client::Link;
 use crate::conditions::Face as Which;
@@ -10,7 +11,7 @@ use crate::mqtt::{Connection, Dial, Kind, Message, Signal, Trouble, Version};
 use sightline_model::InspectionResult;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
@@ -152,6 +153,9 @@ struct Session<'a> {
     connection: Connection,
     connected: bool,
     outgoing: VecDeque<Message>,
+    /// History goes between parts.
+    helpings: Helpings,
+    gives_way: bool,
 }
 
 async fn serve(face: &Face, link: &Link, shared: &Shared, connection: Connection) -> End {
@@ -162,6 +166,8 @@ async fn serve(face: &Face, link: &Link, shared: &Shared, connection: Connection
         connection,
         connected: false,
         outgoing: VecDeque::new(),
+        helpings: Helpings::new(link.inspecting.clone()),
+        gives_way: false,
     };
     session.run().await
 }
@@ -197,6 +203,7 @@ impl Session<'_> {
                 },
                 () = self.face.changed.notified() => {}
                 _ = again.tick(), if !self.outgoing.is_empty() => {}
+                () = tokio::time::sleep(backlog::LOOK), if self.gives_way => {}
             }
         }
     }
@@ -223,16 +230,12 @@ impl Session<'_> {
 
     /// Writes what waits, in the order of `seq`.
     fn send(&mut self) {
+        self.gives_way = false;
         loop {
             if self.outgoing.is_empty() {
-                let mut node = self.face.node();
-                let part = node
-                    .is_born()
-                    .then(|| self.face.waiting().parts.pop_front());
-                let Some((part, late)) = part.flatten() else {
+                let Some(message) = self.next_part() else {
                     return;
                 };
-                let message = node.data(now_ms(self.link), part, late);
                 self.outgoing.push_back(message);
             }
             while let Some(message) = self.outgoing.front() {
@@ -242,6 +245,23 @@ impl Session<'_> {
                 self.outgoing.pop_front();
             }
         }
+    }
+
+    /// The next part's data, if there is one and nothing holds it.
+    fn next_part(&mut self) -> Option<Message> {
+        let mut node = self.face.node();
+        if !node.is_born() {
+            return None;
+        }
+        let mut waiting = self.face.waiting();
+        let (_, late) = waiting.parts.front()?;
+        if *late && !self.helpings.lets_pass(Instant::now()) {
+            self.gives_way = true;
+            return None;
+        }
+        let (part, late) = waiting.parts.pop_front()?;
+        drop(waiting);
+        Some(node.data(now_ms(self.link), part, late))
     }
 
     /// Leaves on purpose: NDEATH, then goodbye.
