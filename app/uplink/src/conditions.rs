@@ -142,7 +142,7 @@ impl Conditions {
                 NOBODY.into(),
                 AlarmSeverity::Low,
                 format!(
-                    "expected somebody to subscribe to {topic}, found nobody: the broker takes results and throws them away; see to the MES and its session (docs/mes.md); they can be had from here with `sightline journal export`"
+                    "expected somebody to subscribe to {topic}, found nobody: the broker takes results and throws them away; see to the MES and its session (docs/mes.md); where there is a journal, `sightline journal export` has them"
                 ),
             ),
             _ => {}
