@@ -84,6 +84,16 @@ impl Peer {
         }
     }
 
+    /// Passes a command without a body on to the client (MQTT 5, QoS 0): `expires_s` are left of its time, the answer is
+    /// wanted at `answer`.
+    pub fn command(&mut self, topic: &str, expires_s: u32, answer: &str) {
+        let text = |t: &str| [&(t.len() as u16).to_be_bytes(), t.as_bytes()].concat();
+        let expiry = [&[0x02], &expires_s.to_be_bytes()[..]].concat();
+        let properties = [&expiry[..], &[0x08], &text(answer)].concat();
+        let body = [&text(topic)[..], &[properties.len() as u8], &properties].concat();
+        self.write(0x30, &body);
+    }
+
     fn write(&mut self, first: u8, body: &[u8]) {
         let packet = [&[first, body.len() as u8][..], body].concat();
         // The client may have left; what follows tells.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sightline_tests::broker::{Messages, mosquitto, subscribe};
 use sightline_tests::process::Killed;
 use sightline_tests::requester::{Manner, ROOT, ask};
+use sightline_tests::scripted::{Packet, Scripted};
 use sightline_tests::station::{Station, sightline};
 use sightline_tests::{PATIENCE, free_port, project, until};
 use std::cell::RefCell;
@@ -264,6 +265,31 @@ fn the_same_correlation_acts_once_and_bad_commands_are_answered() {
         "{}",
         plant.station.log()
     );
+}
+
+#[test]
+fn a_command_whose_time_is_over_when_it_comes_is_refused() {
+    let (folder, answer) = (tempfile::tempdir().expect("scratch"), "mes/answers");
+    let (broker, port) = Scripted::start();
+    let _station = Station::run(&prepare(folder.path(), port));
+    let (mut peer, _) = broker.accept();
+    peer.connack(0, &[]);
+    // The station goes on by itself; a `stop` in time is done, one that is over changes nothing.
+    for (left_s, expected) in [(0, "too late"), (60, "\"done\":true")] {
+        peer.command(&format!("{ROOT}/cmd/stop"), left_s, answer);
+        let said = loop {
+            match peer.packet().expect("the station stays") {
+                Packet::Publish(topic, _, said) if topic == answer => break said,
+                other => {
+                    if let Some((id, _)) = peer.pass(other) {
+                        peer.puback(id, 0);
+                    }
+                }
+            }
+        };
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains(expected), "{left_s} s left: {said}");
+    }
 }
 
 #[test]
