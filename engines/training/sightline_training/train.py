@@ -158,19 +158,15 @@ class Run:
     args: object
     net: torch.nn.Module
 
-    def begin(self) -> None:
-        """A second training goes on from the first one's averaged weights."""
-        if self.args.again:
-            first = torch.load(self.work.checkpoint(False, False), map_location=self.args.device, weights_only=True)
-            self.net.load_state_dict(first["average"])
-
     def loop(self, batches, clock: Clock, losses) -> None:
         """Trains until the clock has run out. `losses` gives a batch's loss, then what is printed beside it."""
         train, args, device = self.work.recipe["train"], self.args, torch.device(self.args.device)
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
         net, last = self.net.to(device, memory_format=torch.channels_last), self.work.checkpoint(args.again, args.all)
-        self.begin()
+        if args.again:
+            first = torch.load(self.work.checkpoint(False, False), map_location=device, weights_only=True)
+            net.load_state_dict(first["average"])
         optimiser = torch.optim.AdamW(groups(net, train), lr=train["learning_rate"], fused=device.type == "cuda")
         average, done = Average(net, train["ema"]), 0
         if last.is_file():
