@@ -1,13 +1,21 @@
 //! What the types cannot say: rules between fields and between the two files. Pure; nothing is opened.
 
 use crate::read::Source;
-use crate::recipe::{Combine, Recipe, Reference};
+use crate::recipe::{Combine, Recipe, Reference, Verifier};
 use crate::station::{
     Arrangement, Camera, Engine, FaultKind, Gate, GateAt, GateKind, Simulation,
     Source as CameraSource, Sparkplug, Station, Trigger,
 };
 use crate::{Problem, nearest};
+use sightline_model::BoxView;
 use std::collections::HashSet;
+
+/// Largest frame a slot may hold, bytes.
+const LARGEST_FRAME: usize = 1 << 30;
+/// Largest memory of all slots together, bytes.
+const ALL_FRAMES: usize = 64 << 30;
+const HOUR_MS: u64 = 3_600_000;
+const YEAR_S: f64 = 366.0 * 86_400.0;
 
 /// Collects problems of one file.
 pub(crate) struct Report<'a> {
@@ -55,34 +63,11 @@ impl Report<'_> {
     fn unique<'k>(&mut self, list: &str, what: &str, names: impl Iterator<Item = &'k str>) {
         let mut seen = HashSet::new();
         for (i, name) in names.enumerate() {
-            self.require(!name.is_empty(), format!("{list}[{i}].name"), || {
-                format!("a {what} needs a name")
-            });
+            self.name(format!("{list}[{i}].name"), name);
             self.require(seen.insert(name), format!("{list}[{i}].name"), || {
                 format!("two {what}s are called `{name}`; give each its own name")
             });
         }
-    }
-
-    pub(crate) fn finite_above(
-        &mut self,
-        field: impl Into<String>,
-        value: f64,
-        floor: f64,
-        including: bool,
-    ) {
-        let good = value.is_finite() && (value > floor || including && value == floor);
-        let than = if including { "at least" } else { "more than" };
-        self.require(good, field, || {
-            format!("expected a number of {than} {floor}, found {value}")
-        });
-    }
-
-    fn share(&mut self, field: impl Into<String>, value: f64) {
-        let good = (0.0..=1.0).contains(&value);
-        self.require(good, field, || {
-            format!("expected a share from 0 to 1, found {value}")
-        });
     }
 }
 
@@ -108,6 +93,10 @@ pub fn check_station(station: &Station, source: &Source) -> Vec<Problem> {
             camera,
             station.simulation.is_some(),
         );
+    }
+    check_memory(&mut r, station);
+    if let Some(core) = station.threads.stage_core {
+        r.core("threads.stage_core", core);
     }
     check_trigger(&mut r, station);
     check_engine(&mut r, &station.engine);
@@ -141,42 +130,42 @@ fn check_identity(r: &mut Report<'_>, station: &Station) {
         ("name", &id.name),
     ];
     for (field, level) in levels {
-        if let Some(why) = wrong_level(level) {
-            r.add(format!("station.{field}"), why);
-        }
+        r.name(format!("station.{field}"), level);
     }
 }
 
-/// What is wrong with a topic level.
-fn wrong_level(level: &str) -> Option<String> {
-    let bad = |c: char| "+#$/".contains(c) || c.is_whitespace() || c.is_control();
-    (level.is_empty() || level.contains(bad)).then(|| {
-        format!("expected a topic level without spaces, `/`, `+`, `#` or `$`, found `{level}`")
-    })
-}
-
 fn check_camera(r: &mut Report<'_>, at: &str, camera: &Camera, has_simulation: bool) {
-    r.require(camera.slots >= 2, format!("{at}.slots"), || {
-        format!(
-            "expected at least 2 (one filling while one is looked at), found {}",
-            camera.slots
-        )
-    });
+    // One slot fills while another is looked at.
+    r.within(format!("{at}.slots"), camera.slots, 2..=256, "slots");
+    r.within_if(
+        format!("{at}.slot_bytes"),
+        camera.slot_bytes,
+        1..=LARGEST_FRAME,
+        "bytes",
+    );
+    if let Some(core) = camera.core {
+        r.core(format!("{at}.core"), core);
+    }
     r.require(
         camera.width.is_some() == camera.height.is_some(),
         format!("{at}.width"),
         || "expected both width and height, or neither; write the missing one".into(),
     );
     for (field, size) in [("width", camera.width), ("height", camera.height)] {
-        r.require(
-            size.is_none_or(|s| (1..=16_384).contains(&s)),
-            format!("{at}.{field}"),
-            || format!("expected 1 to 16384 pixels, found {}", size.unwrap_or(0)),
-        );
+        r.within_if(format!("{at}.{field}"), size, 1..=16_384, "pixels");
     }
-    r.require(camera.stall_ms > 0, format!("{at}.stall_ms"), || {
-        "expected more than 0 ms".into()
-    });
+    r.within(format!("{at}.stall_ms"), camera.stall_ms, 1..=HOUR_MS, "ms");
+    let retry = &camera.retry;
+    for (field, ms) in [("first_ms", retry.first_ms), ("max_ms", retry.max_ms)] {
+        r.within(format!("{at}.retry.{field}"), ms, 1..=HOUR_MS, "ms");
+    }
+    let give_up = camera.retry.give_up_after;
+    r.within_if(
+        format!("{at}.retry.give_up_after"),
+        give_up,
+        1..=1_000_000,
+        "attempts",
+    );
     r.require(
         camera.retry.first_ms <= camera.retry.max_ms,
         format!("{at}.retry.first_ms"),
@@ -189,6 +178,28 @@ fn check_camera(r: &mut Report<'_>, at: &str, camera: &Camera, has_simulation: b
     );
     r.share(format!("{at}.retry.jitter"), camera.retry.jitter);
     let h = &camera.health;
+    for (field, level) in [
+        ("dark_below", h.dark_below),
+        ("bright_above", h.bright_above),
+    ] {
+        r.within(
+            format!("{at}.health.{field}"),
+            level,
+            0.0..=255.0,
+            "(a grey level)",
+        );
+    }
+    for (field, pictures) in [
+        ("frozen_after", h.frozen_after),
+        ("focus_learn", h.focus_learn),
+    ] {
+        r.within(
+            format!("{at}.health.{field}"),
+            pictures,
+            0..=1_000_000,
+            "pictures",
+        );
+    }
     r.require(
         h.dark_below < h.bright_above,
         format!("{at}.health.dark_below"),
@@ -200,28 +211,62 @@ fn check_camera(r: &mut Report<'_>, at: &str, camera: &Camera, has_simulation: b
         },
     );
     r.share(format!("{at}.health.focus_share"), f64::from(h.focus_share));
-    match &camera.source {
-        CameraSource::Simulated { .. } => r.require(has_simulation, format!("{at}.source"), || {
-            "a simulated camera needs the simulated line; write a [simulation] section".into()
-        }),
-        CameraSource::Images {
-            rate_hz: Some(hz), ..
-        } => {
-            r.finite_above(format!("{at}.source.rate_hz"), *hz, 0.0, false);
+    check_source(r, &format!("{at}.source"), &camera.source, has_simulation);
+}
+
+/// All frame memory is allocated at start.
+fn check_memory(r: &mut Report<'_>, station: &Station) {
+    let of = |c: &Camera| {
+        let size = |side: Option<u32>| side.unwrap_or(0) as usize;
+        let largest = (size(c.width).saturating_mul(size(c.height))).saturating_mul(4);
+        c.slot_bytes.unwrap_or(largest).saturating_mul(c.slots)
+    };
+    let bytes = station.cameras.iter().map(of);
+    let bytes = bytes.fold(0usize, usize::saturating_add);
+    r.require(bytes <= ALL_FRAMES, "cameras", || {
+        format!(
+            "expected slots of all cameras within {} GiB together, found {} GiB; give fewer slots or smaller frames",
+            ALL_FRAMES >> 30,
+            bytes >> 30
+        )
+    });
+}
+
+fn check_source(r: &mut Report<'_>, at: &str, source: &CameraSource, has_simulation: bool) {
+    match source {
+        CameraSource::Simulated { face } => {
+            r.require(has_simulation, at, || {
+                "a simulated camera needs the simulated line; write a [simulation] section".into()
+            });
+            r.within_if(format!("{at}.face"), *face, 0..=1_023, "");
         }
-        CameraSource::Rtsp { url, .. } => {
-            r.require(
-                url.starts_with("rtsp://") || url.starts_with("rtsps://"),
-                format!("{at}.source.url"),
-                || format!("expected rtsp://host[:port]/path, found `{url}`"),
+        CameraSource::Images { rate_hz, .. } => {
+            r.within_if(
+                format!("{at}.rate_hz"),
+                *rate_hz,
+                0.001..=10_000.0,
+                "pictures a second",
             );
         }
+        CameraSource::Rtsp {
+            url, latency_ms, ..
+        } => {
+            r.require(
+                url.starts_with("rtsp://") || url.starts_with("rtsps://"),
+                format!("{at}.url"),
+                || format!("expected rtsp://host[:port]/path, found `{url}`"),
+            );
+            r.within(format!("{at}.latency_ms"), *latency_ms, 0..=60_000, "ms");
+        }
+        CameraSource::V4l2 { fps, .. } => {
+            r.within_if(format!("{at}.fps"), *fps, 1..=1_000, "frames a second");
+        }
         CameraSource::Pipeline { description } => {
-            r.require(!description.trim().is_empty(), format!("{at}.source.description"), || {
+            r.require(!description.trim().is_empty(), format!("{at}.description"), || {
                 "expected a GStreamer description such as `videotestsrc is-live=true`, found nothing".into()
             });
         }
-        _ => {}
+        CameraSource::Video { .. } => {}
     }
 }
 
@@ -238,14 +283,28 @@ fn check_trigger(r: &mut Report<'_>, station: &Station) {
                 station.cameras.iter().map(|c| c.name.as_str()),
             );
         }
-        Trigger::Rate { hz } => r.finite_above("trigger.hz", *hz, 0.0, false),
+        Trigger::Rate { hz } => r.within("trigger.hz", *hz, 0.001..=1_000.0, "parts a second"),
         Trigger::Command {} => {}
     }
 }
 
 fn check_engine(r: &mut Report<'_>, engine: &Engine) {
-    r.finite_above("engine.batch_wait_ms", engine.batch_wait_ms, 0.0, true);
-    r.finite_above("engine.keep_warm_ms", engine.keep_warm_ms, 0.0, true);
+    r.within(
+        "engine.batch_wait_ms",
+        engine.batch_wait_ms,
+        0.0..=10_000.0,
+        "ms",
+    );
+    r.within(
+        "engine.keep_warm_ms",
+        engine.keep_warm_ms,
+        0.0..=3_600_000.0,
+        "ms",
+    );
+    for (i, core) in engine.cores.iter().enumerate() {
+        r.core(format!("engine.cores[{i}]"), *core);
+    }
+    r.within_if("engine.max_batch", engine.max_batch, 1..=256, "views");
     let another = engine.fallback.as_ref() != Some(&engine.name);
     r.require(another, "engine.fallback", || {
         format!(
@@ -253,24 +312,28 @@ fn check_engine(r: &mut Report<'_>, engine: &Engine) {
             engine.name
         )
     });
-    r.require(engine.max_batch != Some(0), "engine.max_batch", || {
-        "expected at least 1, found 0".into()
-    });
     if let Arrangement::Fixed { instances, threads } = engine.arrangement {
-        r.require(instances > 0 && threads > 0, "engine.arrangement", || {
-            format!("expected at least one instance with one thread, found {instances} x {threads}")
-        });
+        r.within("engine.arrangement", instances, 1..=64, "engine threads");
+        r.within(
+            "engine.arrangement",
+            threads,
+            1..=256,
+            "threads inside each",
+        );
     }
 }
 
 fn check_gate(r: &mut Report<'_>, station: &Station, gate: &Gate) {
-    r.finite_above("gate.lead_ms", gate.lead_ms, 0.0, true);
+    r.within("gate.lead_ms", gate.lead_ms, 0.0..=60_000.0, "ms");
     match gate.at {
-        GateAt::DelayMs(ms) => r.finite_above("gate.at.delay_ms", ms, 0.0, false),
+        GateAt::DelayMs(ms) => r.within("gate.at.delay_ms", ms, 0.001..=3_600_000.0, "ms"),
         GateAt::EncoderCounts(counts) => {
-            r.require(counts > 0, "gate.at.encoder_counts", || {
-                format!("expected more than 0, found {counts}")
-            });
+            r.within(
+                "gate.at.encoder_counts",
+                counts,
+                1..=1_000_000_000,
+                "counts",
+            );
             r.require(
                 matches!(station.trigger, Trigger::Simulated {}),
                 "gate.at.encoder_counts",
@@ -278,9 +341,8 @@ fn check_gate(r: &mut Report<'_>, station: &Station, gate: &Gate) {
             );
         }
     }
-    if let Some(ms) = gate.confirm_within_ms {
-        r.finite_above("gate.confirm_within_ms", ms, 0.0, false);
-    }
+    let confirm = gate.confirm_within_ms;
+    r.within_if("gate.confirm_within_ms", confirm, 0.001..=600_000.0, "ms");
     if gate.kind == GateKind::Simulated {
         r.require(matches!(station.trigger, Trigger::Simulated {}), "gate.kind", || {
             "the simulated gate stands on the simulated belt; write trigger.kind = \"simulated\", or gate.kind = \"none\"".into()
@@ -298,19 +360,37 @@ fn check_sparkplug(r: &mut Report<'_>, station: &Station, sparkplug: &Sparkplug)
         ("sparkplug.primary_host", sparkplug.primary_host.as_ref()),
     ];
     for (field, level) in levels {
-        if let Some(why) = level.and_then(|l| wrong_level(l)) {
-            r.add(field, why);
+        if let Some(level) = level {
+            r.name(field, level);
         }
     }
-    r.require(sparkplug.buffer > 0, "sparkplug.buffer", || {
-        "expected at least 1, found 0".into()
-    });
+    r.within(
+        "sparkplug.buffer",
+        sparkplug.buffer,
+        1..=1_000_000,
+        "results",
+    );
 }
 
 fn check_simulation(r: &mut Report<'_>, station: &Station, s: &Simulation) {
-    r.finite_above("simulation.speed_mm_s", s.speed_mm_s, 0.0, false);
-    r.finite_above("simulation.counts_per_mm", s.counts_per_mm, 0.0, false);
-    r.finite_above("simulation.spacing_min_mm", s.spacing_min_mm, 0.0, false);
+    r.within(
+        "simulation.speed_mm_s",
+        s.speed_mm_s,
+        0.1..=20_000.0,
+        "mm/s",
+    );
+    r.within(
+        "simulation.counts_per_mm",
+        s.counts_per_mm,
+        0.001..=10_000.0,
+        "counts/mm",
+    );
+    for (field, mm) in [
+        ("spacing_min_mm", s.spacing_min_mm),
+        ("spacing_max_mm", s.spacing_max_mm),
+    ] {
+        r.within(format!("simulation.{field}"), mm, 1.0..=1_000_000.0, "mm");
+    }
     r.require(
         s.spacing_max_mm >= s.spacing_min_mm,
         "simulation.spacing_max_mm",
@@ -322,18 +402,17 @@ fn check_simulation(r: &mut Report<'_>, station: &Station, s: &Simulation) {
         },
     );
     r.share("simulation.defective_share", s.defective_share);
-    r.require(s.max_defects > 0, "simulation.max_defects", || {
-        "expected at least 1, found 0".into()
-    });
-    r.require(
-        (128..=4096).contains(&s.board_px),
-        "simulation.board_px",
-        || format!("expected 128 to 4096 pixels, found {}", s.board_px),
+    r.within(
+        "simulation.max_defects",
+        s.max_defects,
+        1..=1_000,
+        "defects",
     );
+    r.within("simulation.board_px", s.board_px, 128..=4_096, "pixels");
     for (i, fault) in s.faults.iter().enumerate() {
         let at = format!("simulation.faults[{i}]");
-        r.finite_above(format!("{at}.at_s"), fault.at_s, 0.0, true);
-        r.finite_above(format!("{at}.for_s"), fault.for_s, 0.0, false);
+        r.within(format!("{at}.at_s"), fault.at_s, 0.0..=YEAR_S, "s");
+        r.within(format!("{at}.for_s"), fault.for_s, 0.001..=YEAR_S, "s");
         let of_a_camera = !matches!(fault.kind, FaultKind::Burst | FaultKind::GateStuck);
         match &fault.camera {
             Some(name) if of_a_camera => {
@@ -360,7 +439,7 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
     r.require(recipe.schema == "sightline.recipe.v1", "schema", || {
         format!("expected `sightline.recipe.v1`, found `{}`", recipe.schema)
     });
-    r.finite_above("deadline_ms", recipe.deadline_ms, 0.0, false);
+    r.within("deadline_ms", recipe.deadline_ms, 0.1..=3_600_000.0, "ms");
     r.require(!recipe.models.is_empty(), "models", || {
         "expected at least one [[models]], found none".into()
     });
@@ -387,8 +466,23 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
             &view.model,
             recipe.models.iter().map(|m| m.name.as_str()),
         );
-        r.finite_above(format!("{at}.offset_ms"), view.offset_ms, 0.0, true);
-        r.finite_above(format!("{at}.window_ms"), view.window_ms, 0.0, false);
+        r.within(
+            format!("{at}.offset_ms"),
+            view.offset_ms,
+            0.0..=3_600_000.0,
+            "ms",
+        );
+        r.within(
+            format!("{at}.window_ms"),
+            view.window_ms,
+            0.001..=3_600_000.0,
+            "ms",
+        );
+        for (field, regions) in [("include", &view.include), ("exclude", &view.exclude)] {
+            for (n, region) in regions.iter().enumerate() {
+                check_region(&mut r, &format!("{at}.{field}[{n}]"), region);
+            }
+        }
         r.require(
             view.offset_ms + view.window_ms < recipe.deadline_ms,
             format!("{at}.window_ms"),
@@ -408,12 +502,24 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
         if let Some(score) = limit.score {
             r.share(format!("limits.{code}.score"), f64::from(score));
         }
-        r.finite_above(
+        let (area, count) = (limit.min_area_px, limit.count);
+        r.within(
             format!("limits.{code}.min_area_px"),
-            f64::from(limit.min_area_px),
-            0.0,
-            true,
+            area,
+            0.0..=1e9,
+            "square pixels",
         );
+        r.within(
+            format!("limits.{code}.count"),
+            count,
+            0..=1_000_000,
+            "findings",
+        );
+    }
+    for (i, model) in recipe.models.iter().enumerate() {
+        if let Some(verifier) = &model.verifier {
+            check_verifier(&mut r, &format!("models[{i}].verifier"), verifier);
+        }
     }
     if let Combine::AtLeast { views } = recipe.combine {
         let owed = recipe.views.len();
@@ -426,22 +532,50 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
 }
 
 fn check_reference(r: &mut Report<'_>, at: &str, reference: &Reference) {
-    r.finite_above(
+    let (shift, rotation) = (reference.max_shift_px, reference.max_rotation_deg);
+    r.within(
         format!("{at}.reference.max_shift_px"),
-        f64::from(reference.max_shift_px),
-        0.0,
-        true,
+        shift,
+        0.0..=16_384.0,
+        "pixels",
     );
-    r.finite_above(
+    r.within(
         format!("{at}.reference.max_rotation_deg"),
-        f64::from(reference.max_rotation_deg),
-        0.0,
-        true,
+        rotation,
+        0.0..=180.0,
+        "degrees",
     );
     r.share(
         format!("{at}.reference.min_correlation"),
         f64::from(reference.min_correlation),
     );
+}
+
+fn check_verifier(r: &mut Report<'_>, at: &str, verifier: &Verifier) {
+    r.within(
+        format!("{at}.context"),
+        verifier.context,
+        0.1..=100.0,
+        "times the box",
+    );
+    r.within(
+        format!("{at}.min_crop_px"),
+        verifier.min_crop_px,
+        1.0..=16_384.0,
+        "pixels",
+    );
+    r.share(format!("{at}.dismiss_at"), f64::from(verifier.dismiss_at));
+}
+
+fn check_region(r: &mut Report<'_>, at: &str, region: &BoxView) {
+    for (field, px) in [
+        ("x", region.x),
+        ("y", region.y),
+        ("w", region.w),
+        ("h", region.h),
+    ] {
+        r.within(format!("{at}.{field}"), px, -65_536.0..=65_536.0, "pixels");
+    }
 }
 
 /// A verdict that comes after the part has reached the gate is no use.

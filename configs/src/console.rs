@@ -75,22 +75,26 @@ pub(crate) fn check(r: &mut Report<'_>, console: &Console) {
     r.require(parse_mode(mode).is_some(), "console.socket_mode", || {
         format!("expected three octal digits such as \"660\", found \"{mode}\"")
     });
-    let rate = console.previews_per_s;
-    r.require(
-        (1.0..=30.0).contains(&rate),
+    r.within(
         "console.previews_per_s",
-        || format!("expected 1 to 30, found {rate}"),
+        console.previews_per_s,
+        1.0..=30.0,
+        "previews a second",
     );
-    let px = console.preview_px;
-    r.require((64..=1_280).contains(&px), "console.preview_px", || {
-        format!("expected 64 to 1280, found {px}")
-    });
-    let mb = console.pictures_mb;
-    r.require((1..=1 << 20).contains(&mb), "console.pictures_mb", || {
-        format!("expected 1 to 1048576, found {mb}")
-    });
-    let consoles = console.consoles;
-    r.require((1..=16).contains(&consoles), "console.consoles", || {
-        format!("expected 1 to 16, found {consoles}")
-    });
+    r.within(
+        "console.preview_px",
+        console.preview_px,
+        64..=1_280,
+        "pixels",
+    );
+    r.within(
+        "console.pictures_mb",
+        console.pictures_mb,
+        1..=1 << 20,
+        "MB",
+    );
+    let memory = console.reject_pictures_mb;
+    r.within("console.reject_pictures_mb", memory, 0..=65_536, "MB");
+    r.within("console.idle_s", console.idle_s, 1..=86_400, "s");
+    r.within("console.consoles", console.consoles, 1..=16, "consoles");
 }

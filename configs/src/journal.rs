@@ -71,21 +71,20 @@ pub(crate) fn check(r: &mut Report<'_>, journal: &Journal) {
         "journal.folder",
         || "expected a folder, found nothing; write one, e.g. /var/lib/sightline/journal".into(),
     );
-    r.finite_above(
+    r.within(
         "journal.commit_every_ms",
         journal.commit_every_ms,
-        0.0,
-        true,
+        0.0..=60_000.0,
+        "ms",
     );
-    r.finite_above("journal.keep_days", journal.keep_days, 0.0, false);
-    r.finite_above("journal.check_s", journal.check_s, 0.0, true);
-    r.require(journal.queue > 0, "journal.queue", || {
-        "expected 1 or more, found 0; write 10000".into()
-    });
-    r.require(journal.queue_mb > 0, "journal.queue_mb", || {
-        "expected 1 or more, found 0; write 64".into()
-    });
-    r.require(journal.max_mb >= 16, "journal.max_mb", || {
-        format!("expected 16 or more, found {}; write 8192", journal.max_mb)
-    });
+    r.within(
+        "journal.keep_days",
+        journal.keep_days,
+        0.001..=36_500.0,
+        "days",
+    );
+    r.within("journal.check_s", journal.check_s, 0.0..=3_600.0, "s");
+    r.within("journal.queue", journal.queue, 1..=1_000_000, "results");
+    r.within("journal.queue_mb", journal.queue_mb, 1..=65_536, "MB");
+    r.within("journal.max_mb", journal.max_mb, 16..=16_777_216, "MB");
 }

@@ -11,6 +11,7 @@ pub mod journal;
 mod load;
 mod mqtt;
 mod problem;
+mod range;
 mod read;
 pub mod recipe;
 pub mod station;

@@ -227,13 +227,9 @@ pub(crate) fn check(r: &mut Report<'_>, mqtt: &Mqtt) {
     } else if let Err(why) = mqtt.address() {
         r.add("mqtt.broker", why);
     }
-    r.require(mqtt.window > 0, "mqtt.window", || {
-        "expected at least 1, found 0".into()
-    });
-    r.require(mqtt.outbox > 0, "mqtt.outbox", || {
-        "expected at least 1, found 0".into()
-    });
-    r.finite_above("mqtt.kpi_s", mqtt.kpi_s, 0.0, false);
+    r.within("mqtt.window", mqtt.window, 1..=10_000, "publishes");
+    r.within("mqtt.outbox", mqtt.outbox, 1..=10_000_000, "results");
+    r.within("mqtt.kpi_s", mqtt.kpi_s, 0.1..=86_400.0, "s");
     r.require(
         mqtt.password_file.is_none() || mqtt.username.is_some(),
         "mqtt.password_file",
