@@ -34,7 +34,10 @@ pub fn settings(mqtt: Mqtt) -> UplinkSettings {
 /// What a person is told under this alarm's id, while it stands.
 pub fn raised(uplink: &Uplink, id: &str) -> Option<String> {
     let conditions = uplink.conditions();
-    conditions.into_iter().find(|c| c.id == id)?.raised
+    conditions
+        .into_iter()
+        .find(|c| c.id.to_string() == id)?
+        .raised
 }
 
 /// The shortest result that an outbox knows how to mark as replayed.

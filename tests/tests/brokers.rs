@@ -1,7 +1,7 @@
 //! The uplink against real brokers: mosquitto, killed and restarted, and the embedded one.
 
 use sightline_configs::station::Mqtt;
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, AlarmState, UtcMicros};
+use sightline_model::{Alarm, AlarmKind, AlarmState, UtcMicros};
 use sightline_tests::broker::{Messages, mosquitto, subscribe};
 use sightline_tests::uplink::result;
 use sightline_tests::{PATIENCE, free_port, until};
@@ -94,17 +94,16 @@ fn status_alarm_and_last_will_are_retained() {
         }
     };
     assert!(next("/status").contains("\"state\":\"online\""));
-    let id = AlarmId("camera.cam1.stalled".into());
+    let id = AlarmKind::CameraDown.of("cam1");
     let message = "expected frames from cam1".to_string();
     let mut alarm = Alarm {
         id,
         active: true,
-        severity: AlarmSeverity::High,
         since: UtcMicros(0),
         message,
     };
     uplink.alarm(&alarm, AlarmState::ActiveUnacknowledged);
-    let told = next("/alarm/camera.cam1.stalled");
+    let told = next("/alarm/camera.cam1.down");
     assert!(told.contains("expected frames from cam1"), "{told}");
     assert!(
         told.contains("\"state\":\"active_unacknowledged\""),
@@ -113,11 +112,11 @@ fn status_alarm_and_last_will_are_retained() {
     assert!(next("/status").contains("\"state\":\"degraded\""));
     alarm.active = false;
     uplink.alarm(&alarm, AlarmState::ReturnedUnacknowledged);
-    let told = next("/alarm/camera.cam1.stalled");
+    let told = next("/alarm/camera.cam1.down");
     assert!(told.contains("\"active\":false"), "{told}");
     assert!(next("/status").contains("\"state\":\"online\""));
     uplink.alarm(&alarm, AlarmState::Normal);
-    assert_eq!(next("/alarm/camera.cam1.stalled"), "");
+    assert_eq!(next("/alarm/camera.cam1.down"), "");
     uplink.kpi(b"{\"parts\":1}".to_vec());
     assert_eq!(next("/kpi"), "{\"parts\":1}");
     uplink.stop(Duration::ZERO);

@@ -1,7 +1,7 @@
 //! The Sparkplug face against an independent host implementation, over mosquitto.
 
 use sightline_configs::station::{Mqtt, Sparkplug};
-use sightline_model::InspectionResult;
+use sightline_model::{AlarmKind, InspectionResult};
 use sightline_tests::broker::{mosquitto, subscribe};
 use sightline_tests::sparkplug_host::{Host, Learnt};
 use sightline_tests::uplink::settings;
@@ -99,7 +99,9 @@ fn a_full_buffer_drops_the_oldest_counts_them_and_tells() {
     let uplink = uplink(port, false, 2);
     (1..=5).for_each(|seq| uplink.observe(&result(seq)));
     let conditions = uplink.conditions();
-    let told = conditions.iter().find(|c| c.id == "sparkplug-buffer-full");
+    let told = conditions
+        .iter()
+        .find(|c| c.id == AlarmKind::SparkplugBufferFull.into());
     let told = told
         .and_then(|c| c.raised.clone())
         .expect("a person is told");

@@ -238,9 +238,9 @@ fn the_end_of_a_certificate_is_told_30_14_and_3_days_before() {
         let clock = Arc::new(MockClock::new(MonoTime(0), utc));
         let uplink = Uplink::start(settings(1, folder.path(), clock)).expect("it starts");
         let mut own: Vec<_> = uplink.conditions();
-        own.retain(|c| c.raised.is_some() && c.id.starts_with("mqtt-certificate.cert_file"));
+        own.retain(|c| c.raised.is_some() && c.id.subject() == Some("cert_file"));
         own.into_iter()
-            .map(|c| (c.id, c.severity))
+            .map(|c| (c.id.to_string(), c.id.kind().severity()))
             .collect::<Vec<_>>()
     };
     let expected =

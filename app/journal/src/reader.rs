@@ -3,7 +3,7 @@
 use crate::audit::{self, ChainReport};
 use crate::body::Unpacker;
 use crate::codes::{Code, Kind};
-use crate::records::{AlarmRecord, AuditEntry, Query, Review, Stat, StoredResult};
+use crate::records::{AlarmChange, AlarmRecord, AuditEntry, Query, Review, Stat, StoredResult};
 use crate::{JournalError, retention, schema};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params, params_from_iter};
 use sightline_model::{Disposition, UtcMicros};
@@ -175,16 +175,34 @@ impl Reader {
     pub fn alarms(&self, limit: usize) -> Result<Vec<AlarmRecord>, JournalError> {
         let text =
             "SELECT at, alarm, change, severity, by, message FROM alarms ORDER BY id DESC LIMIT ?1";
-        self.list("reading alarms", text, params![limit as i64], |row| {
-            Ok(AlarmRecord {
-                at: UtcMicros(row.get(0)?),
-                alarm: row.get(1)?,
-                change: Code::from_code(row.get(2)?)?,
-                severity: Code::from_code(row.get(3)?)?,
-                by: row.get(4)?,
-                message: row.get(5)?,
-            })
-        })
+        self.list("reading alarms", text, params![limit as i64], alarm)
+    }
+
+    /// Of every alarm that nobody has acknowledged or put aside since it was last raised: that raising, oldest first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn unacknowledged_alarms(&self) -> Result<Vec<AlarmRecord>, JournalError> {
+        // What comes off the shelf while it stands is as unseen as before.
+        let text = "WITH last AS (SELECT
+                coalesce(max(id) FILTER (WHERE change = ?1), 0) AS raised,
+                coalesce(max(id) FILTER (WHERE change = ?2), 0) AS cleared,
+                coalesce(max(id) FILTER (WHERE change IN (?3, ?4)), 0) AS seen,
+                coalesce(max(id) FILTER (WHERE change = ?5), 0) AS unshelved
+            FROM alarms GROUP BY alarm)
+            SELECT at, alarm, change, severity, by, message FROM alarms JOIN last ON id = raised
+            WHERE seen < CASE WHEN unshelved > raised AND NOT cleared BETWEEN raised AND unshelved
+                THEN unshelved ELSE raised END
+            ORDER BY id";
+        let changes = [
+            AlarmChange::Raised,
+            AlarmChange::Cleared,
+            AlarmChange::Acknowledged,
+            AlarmChange::Shelved,
+            AlarmChange::Unshelved,
+        ];
+        let codes = changes.map(Code::code);
+        self.list("reading alarms", text, params_from_iter(codes), alarm)
     }
 
     /// Re-judgements after the review `id`, oldest first.
@@ -297,6 +315,17 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<(StoredResult, Option<i64>, Vec<u8>
         json: bytes::Bytes::new(),
     };
     Ok((result, row.get(8)?, row.get(9)?))
+}
+
+fn alarm(row: &Row<'_>) -> rusqlite::Result<AlarmRecord> {
+    Ok(AlarmRecord {
+        at: UtcMicros(row.get(0)?),
+        alarm: row.get(1)?,
+        change: Code::from_code(row.get(2)?)?,
+        severity: Code::from_code(row.get(3)?)?,
+        by: row.get(4)?,
+        message: row.get(5)?,
+    })
 }
 
 fn review(row: &Row<'_>) -> rusqlite::Result<Review> {

@@ -213,7 +213,7 @@ fn tell(running: &Running, since: Duration) {
         .all()
         .iter()
         .filter(|a| a.active)
-        .map(|a| a.id.0.clone())
+        .map(|a| a.id.to_string())
         .collect::<Vec<_>>();
     let alarms = if alarms.is_empty() {
         String::new()
@@ -241,7 +241,7 @@ fn conclude(args: &DemoArgs, ended: &Ended, truth: &TruthCounts) -> Outcome {
         .events
         .all()
         .iter()
-        .map(|a| json!({"id": a.id, "active": a.active, "severity": a.severity, "message": a.message}))
+        .map(|a| json!({"id": a.id, "active": a.active, "severity": a.id.kind().severity(), "effect": a.id.kind().effect(), "message": a.message}))
         .collect();
     let summary = json!({
         "kind": "summary",

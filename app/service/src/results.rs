@@ -5,7 +5,7 @@ use crate::events::Events;
 use sightline_flow::ResultSink;
 use sightline_ingest::SimulatedLine;
 use sightline_journal::Journal;
-use sightline_model::{AlarmSeverity, Health, InspectionResult, TrackId};
+use sightline_model::{AlarmKind, Health, InspectionResult, TrackId};
 use sightline_uplink::Uplink;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,11 +60,8 @@ impl ResultSink for Results {
             }
         } else if let Some(uplink) = &self.uplink {
             let refused = uplink.submit(result.seq, json.clone()).err();
-            self.events.set(
-                "outbox-full".into(),
-                AlarmSeverity::Urgent,
-                refused.map(|e| e.to_string()),
-            );
+            let full = refused.map(|e| e.to_string());
+            self.events.set(AlarmKind::OutboxFull, full);
         }
         if let Some(line) = &self.line {
             let healthy = result

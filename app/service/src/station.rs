@@ -6,7 +6,7 @@ use crate::control::{Control, Event, GatedTap, GatedTrigger};
 use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
 use crate::gate::{self, LineHold, SimulatedGate};
-use crate::keeping;
+use crate::keeping::{self, Keeping};
 use crate::recording;
 use crate::results::{Mailbox, OnResult, Results};
 use crate::threads;
@@ -64,6 +64,7 @@ pub struct Running {
     pub events: Arc<Events>,
     pub models: Arc<Models>,
     pub losses: watch::Losses,
+    pub keeping: Keeping,
     pub control: Arc<Control>,
     recorder: Option<Arc<recording::Tap>>,
     rate: Option<RateTrigger>,
@@ -203,6 +204,7 @@ pub fn start(
         events,
         models,
         losses: watch::Losses::default(),
+        keeping: Keeping::default(),
         control,
         recorder,
         rate: None,
@@ -391,7 +393,7 @@ impl Running {
         self.flow.stop();
         let flow = self.flow.counters();
         if let Some(journal) = &self.journal {
-            keeping::settle(journal, &self.events);
+            self.keeping.settle(journal, &self.events);
         }
         let uplink = self.uplink.as_ref().map(|uplink| {
             uplink.settle(LAST_ACKNOWLEDGEMENTS);

@@ -1,18 +1,15 @@
 //! What changes slowly and is looked at a few times a second: cameras, conservation, key figures.
 
 use crate::events::Events;
-use crate::keeping;
 use crate::station::Running;
 use sightline_flow::FlowCounters;
 use sightline_ingest::CameraState;
-use sightline_model::{AlarmSeverity, UtcMicros};
+use sightline_model::{AlarmKind, UtcMicros};
 use sightline_uplink::payload::{ActiveModels, ActiveRecipe, Kpi, KpiTimes, to_json};
 use sightline_uplink::{Counters, Uplink};
 use sightline_verdict::{InFlight, InspectionPlan};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
-
-/// The alarm of an engine that took over from the configured one.
-const STAND_IN: &str = "engine.stand-in";
 
 /// Looks once, and gives back the counters it saw.
 pub fn look(running: &Running) -> FlowCounters {
@@ -27,28 +24,23 @@ pub fn look(running: &Running) -> FlowCounters {
             )),
             _ => None,
         };
-        running.events.set(
-            format!("camera.{}.down", camera.name()),
-            AlarmSeverity::High,
-            down,
-        );
+        let id = AlarmKind::CameraDown.of(camera.name());
+        running.events.set(id, down);
     }
     let counters = running.flow.counters();
     if counters.workers == 0 {
         stand_in(running);
+    } else {
+        running.events.set(AlarmKind::EngineNoStandIn, None);
     }
     let lost = running.losses.look(&counters);
-    running
-        .events
-        .set("conservation-gap".into(), AlarmSeverity::Urgent, lost);
+    running.events.set(AlarmKind::ConservationGap, lost);
     if let Some(journal) = &running.journal {
-        keeping::look(journal, &running.events);
+        running.keeping.look(journal, &running.events);
     }
     if let Some(uplink) = &running.uplink {
         for condition in uplink.conditions() {
-            running
-                .events
-                .set(condition.id, condition.severity, condition.raised);
+            running.events.set(condition.id, condition.raised);
         }
         uplink.kpi(kpi(&counters, &uplink.counters(), running.clock.utc()));
     }
@@ -57,15 +49,15 @@ pub fn look(running: &Running) -> FlowCounters {
 
 /// No engine is left: another takes over where one is configured. If it does not start either, that is not tried again.
 fn stand_in(running: &Running) {
-    if running.events.state_of(STAND_IN).is_some() {
+    if running.losses.stand_in_tried.swap(true, Relaxed) {
         return;
     }
     let lost = &running.models.engine_name;
-    let (severity, words) = match running.changeover.to_stand_in() {
+    let (kind, words) = match running.changeover.to_stand_in() {
         Ok(Some(name)) => {
             tracing::error!(lost, name, "no engine is left; another took over");
             (
-                AlarmSeverity::High,
+                AlarmKind::EngineStandIn,
                 format!(
                     "engine `{lost}` failed and could not be made anew: `{name}` inspects instead, with other times; restart the station to have `{lost}` back"
                 ),
@@ -73,18 +65,30 @@ fn stand_in(running: &Running) {
         }
         Ok(None) => return,
         Err(error) => (
-            AlarmSeverity::Urgent,
+            AlarmKind::EngineNoStandIn,
             format!(
                 "engine `{lost}` failed, and its stand-in does not start: {error:#}; every part is rejected"
             ),
         ),
     };
-    running.events.set(STAND_IN.into(), severity, Some(words));
+    running.events.set(kind, Some(words));
 }
 
 /// Looks for parts that have neither a result nor are on their way.
 #[derive(Default)]
-pub struct Losses(Mutex<(i64, u32)>);
+pub struct Losses {
+    seen: Mutex<Gap>,
+    stand_in_tried: AtomicBool,
+}
+
+#[derive(Default)]
+struct Gap {
+    parts: i64,
+    /// Looks that found the same.
+    looks: u32,
+    /// Parts that a person has seen to.
+    settled: i64,
+}
 
 /// Counters are read while the line runs, so a difference is a gap only if it stays for so many looks.
 const LOOKS: u32 = 10;
@@ -95,18 +99,24 @@ impl Losses {
         let line = &counters.line;
         let taken = line.triggers - line.duplicate_triggers;
         let gap = taken as i64 - line.results as i64 - counters.open_parts as i64;
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = if seen.0 == gap {
-            (gap, seen.1.saturating_add(1))
-        } else {
-            (gap, 0)
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.looks = match seen.parts == gap {
+            true => seen.looks.saturating_add(1),
+            false => 0,
         };
-        (gap != 0 && seen.1 >= LOOKS).then(|| {
+        seen.parts = gap;
+        (gap != seen.settled && seen.looks >= LOOKS).then(|| {
             format!(
                 "expected {taken} triggers to be results or open parts, found {} results and {} open parts; stop the line and sort the parts out by hand",
                 line.results, counters.open_parts
             )
         })
+    }
+
+    /// A person has sorted out by hand what is missing now.
+    pub fn settle(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.settled = seen.parts;
     }
 }
 
@@ -123,11 +133,8 @@ pub fn check_conservation(events: &Events, flow: &FlowCounters, uplink: Option<&
         None => all.acknowledged = all.published,
     }
     let gap = all.check(&InFlight::default()).err();
-    events.set(
-        "conservation-gap".into(),
-        AlarmSeverity::Urgent,
-        gap.as_ref().map(ToString::to_string),
-    );
+    let words = gap.as_ref().map(ToString::to_string);
+    events.set(AlarmKind::ConservationGap, words);
     gap.is_none()
 }
 

@@ -1,28 +1,24 @@
 //! What a person must know of the way to the broker, by alarm id: raised and cleared here, made alarms by the station.
 
 use crate::mqtt::{Kind, Taken, TlsFiles, Trouble, Validity};
-use sightline_model::{AlarmSeverity, UtcMicros};
+use sightline_model::{AlarmId, AlarmKind, UtcMicros};
 use std::collections::BTreeMap;
 
 /// One alarm condition of the uplink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// The alarm's id.
-    pub id: String,
-    /// How much it matters.
-    pub severity: AlarmSeverity,
+    /// Which alarm.
+    pub id: AlarmId,
     /// What was expected, what was found, what to do; `None` when it is over.
     pub raised: Option<String>,
 }
 
-/// Certificates are to be renewed so many days before they end, and how much that matters then.
-const EXPIRY: [(i64, AlarmSeverity); 3] = [
-    (3, AlarmSeverity::Urgent),
-    (14, AlarmSeverity::High),
-    (30, AlarmSeverity::Low),
+/// Certificates are to be renewed so many days before they end.
+const EXPIRY: [(i64, AlarmKind); 3] = [
+    (3, AlarmKind::CertificateLast),
+    (14, AlarmKind::CertificateSoon),
+    (30, AlarmKind::CertificateAhead),
 ];
-/// The id of the alarm that results reach nobody.
-const NOBODY: &str = "mqtt-nobody";
 const DAY_US: i64 = 86_400_000_000;
 
 /// Which face of the uplink a condition belongs to.
@@ -33,10 +29,17 @@ pub(crate) enum Face {
 }
 
 impl Face {
-    fn name(self) -> &'static str {
+    fn tls(self) -> AlarmKind {
         match self {
-            Self::Mqtt => "mqtt",
-            Self::Sparkplug => "sparkplug",
+            Self::Mqtt => AlarmKind::MqttTls,
+            Self::Sparkplug => AlarmKind::SparkplugTls,
+        }
+    }
+
+    fn refused(self) -> AlarmKind {
+        match self {
+            Self::Mqtt => AlarmKind::MqttRefused,
+            Self::Sparkplug => AlarmKind::SparkplugRefused,
         }
     }
 }
@@ -44,26 +47,23 @@ impl Face {
 /// Every condition that was ever raised.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
-    raised: BTreeMap<String, Condition>,
+    raised: BTreeMap<AlarmId, Condition>,
     /// The certificates as they were read last.
     certificates: Vec<Validity>,
 }
 
 impl Conditions {
-    pub(crate) fn raise(&mut self, id: String, severity: AlarmSeverity, message: String) {
-        let raised = Some(message);
-        self.raised.insert(
-            id.clone(),
-            Condition {
-                id,
-                severity,
-                raised,
-            },
-        );
+    pub(crate) fn raise(&mut self, id: impl Into<AlarmId>, message: String) {
+        let (id, raised) = (id.into(), Some(message));
+        let condition = Condition {
+            id: id.clone(),
+            raised,
+        };
+        self.raised.insert(id, condition);
     }
 
-    pub(crate) fn clear(&mut self, id: &str) {
-        if let Some(condition) = self.raised.get_mut(id) {
+    pub(crate) fn clear(&mut self, id: impl Into<AlarmId>) {
+        if let Some(condition) = self.raised.get_mut(&id.into()) {
             condition.raised = None;
         }
     }
@@ -78,35 +78,34 @@ impl Conditions {
 
     /// The connection could not be made, or was ended by the broker.
     pub(crate) fn connection(&mut self, face: Face, trouble: &Trouble) {
-        let (face, what) = (face.name(), &trouble.what);
-        let (suffix, message) = match trouble.kind {
+        let what = &trouble.what;
+        let (kind, message) = match trouble.kind {
             // An absent broker is no alarm by itself: results wait for it, and `connected` says so.
             Kind::Away | Kind::Version => return,
             Kind::Tls => (
-                "tls",
+                face.tls(),
                 format!("expected a connection with certificates both sides accept: {what}"),
             ),
             Kind::NotAuthorised => (
-                "refused",
+                face.refused(),
                 format!(
                     "expected the broker to let this station in: {what}; correct user name, password file or client id, or the broker's list"
                 ),
             ),
             Kind::Quota | Kind::TooLarge | Kind::Refused => (
-                "refused",
+                face.refused(),
                 format!(
                     "expected the broker to keep the connection: {what}; see the broker's limits and log"
                 ),
             ),
         };
-        self.raise(format!("{face}-{suffix}"), AlarmSeverity::High, message);
+        self.raise(kind, message);
     }
 
     /// The connection stands.
     pub(crate) fn connected(&mut self, face: Face) {
-        for suffix in ["tls", "refused"] {
-            self.clear(&format!("{}-{suffix}", face.name()));
-        }
+        self.clear(face.tls());
+        self.clear(face.refused());
     }
 
     /// The broker did not take a message.
@@ -119,7 +118,6 @@ impl Conditions {
         };
         self.raise(
             not_taken(topic),
-            AlarmSeverity::High,
             format!(
                 "expected the broker to take {topic}: {reason}; {todo}; results wait until then"
             ),
@@ -129,18 +127,19 @@ impl Conditions {
     /// The broker took a message.
     pub(crate) fn taken(&mut self, topic: &str) {
         if !self.raised.is_empty() {
-            self.clear(&not_taken(topic));
+            self.clear(not_taken(topic));
         }
     }
 
     /// Whether anybody has subscribed to results.
     pub(crate) fn heard(&mut self, topic: &str, taken: Taken) {
-        let stands = self.raised.get(NOBODY).is_some_and(|c| c.raised.is_some());
+        let nobody = AlarmKind::MqttNobody;
+        let stands = self.raised.get(&nobody.into());
+        let stands = stands.is_some_and(|c| c.raised.is_some());
         match taken {
-            Taken::ForSomebody if stands => self.clear(NOBODY),
+            Taken::ForSomebody if stands => self.clear(nobody),
             Taken::ForNobody if !stands => self.raise(
-                NOBODY.into(),
-                AlarmSeverity::Low,
+                nobody,
                 format!(
                     "expected somebody to subscribe to {topic}, found nobody: the broker takes results and throws them away; see to the MES and its session (docs/mes.md); where there is a journal, `sightline journal export` has them"
                 ),
@@ -156,9 +155,9 @@ impl Conditions {
         for validity in self.certificates.clone() {
             let days = (validity.not_after.0 - now.0).div_euclid(DAY_US);
             let due = EXPIRY.iter().find(|(limit, _)| days < *limit);
-            for (limit, severity) in EXPIRY {
-                let id = format!("mqtt-certificate.{}.{limit}-days", validity.field);
-                if due == Some(&(limit, severity)) {
+            for (limit, kind) in EXPIRY {
+                let id = kind.of(validity.field);
+                if due == Some(&(limit, kind)) {
                     let (end, path) = (validity.not_after.to_rfc3339(), validity.path.display());
                     let left = if days < 0 {
                         "it has expired".into()
@@ -167,21 +166,20 @@ impl Conditions {
                     };
                     self.raise(
                         id,
-                        severity,
                         format!(
                             "{path} holds until {end}: {left}; put a renewed one in its place, it is taken without a restart"
                         ),
                     );
                 } else {
-                    self.clear(&id);
+                    self.clear(id);
                 }
             }
         }
     }
 }
 
-fn not_taken(topic: &str) -> String {
+fn not_taken(topic: &str) -> AlarmId {
     let last = topic.rsplit('/').next().unwrap_or_default();
     let of_alarm = topic.contains("/alarm/");
-    format!("mqtt-not-taken.{}", if of_alarm { "alarm" } else { last })
+    AlarmKind::MqttNotTaken.of(if of_alarm { "alarm" } else { last })
 }

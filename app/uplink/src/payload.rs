@@ -5,7 +5,7 @@ use crate::Outcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sightline_model::result::ModelRef;
-use sightline_model::{Alarm, AlarmSeverity, AlarmState, Evaluation, UtcMicros};
+use sightline_model::{Alarm, AlarmEffect, AlarmSeverity, AlarmState, Evaluation, UtcMicros};
 
 /// The station's state as its `status` topic says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -108,6 +108,11 @@ pub struct AlarmMessage {
     pub active: bool,
     /// How much it matters.
     pub severity: AlarmSeverity,
+    /// What it does to the line while it stands.
+    pub effect: AlarmEffect,
+    /// What it is about, where there can be several of its kind: a camera, an engine, a topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// When the condition came or went.
     #[schemars(extend("format" = "date-time"))]
     pub since: String,
@@ -122,10 +127,12 @@ impl AlarmMessage {
         }
         to_json(&Self {
             schema: "sightline.alarm.v1".into(),
-            id: alarm.id.0.to_string(),
+            id: alarm.id.to_string(),
             state,
             active: alarm.active,
-            severity: alarm.severity,
+            severity: alarm.id.kind().severity(),
+            effect: alarm.id.kind().effect(),
+            subject: alarm.id.subject().map(str::to_owned),
             since: alarm.since.to_rfc3339(),
             message: alarm.message.clone(),
         })

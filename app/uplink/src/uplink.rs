@@ -8,7 +8,7 @@ use crate::outbox::Outgoing;
 use crate::settings::{Counters, UplinkSettings};
 use crate::{EmbeddedBroker, UplinkError, sparkplug, thread};
 use sightline_journal::Journal;
-use sightline_model::{Alarm, AlarmSeverity, AlarmState, Clock, InspectionResult};
+use sightline_model::{Alarm, AlarmKind, AlarmState, Clock, InspectionResult};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -101,12 +101,13 @@ impl Uplink {
     pub fn alarm(&self, alarm: &Alarm, state: AlarmState) {
         let mut desk = self.shared.desk();
         if alarm.active {
-            desk.alarms.insert(alarm.id.clone(), alarm.severity);
+            desk.alarms
+                .insert(alarm.id.clone(), alarm.id.kind().severity());
         } else {
             desk.alarms.remove(&alarm.id);
         }
         desk.retained.insert(
-            format!("alarm/{}", alarm.id.0),
+            format!("alarm/{}", alarm.id),
             (crate::payload::AlarmMessage::json(alarm, state), true),
         );
         drop(desk);
@@ -133,11 +134,8 @@ impl Uplink {
             let message = format!(
                 "expected room for results while the Sparkplug host is away, found none: {lost} are lost to it; they are in the JSON results"
             );
-            let id = "sparkplug-buffer-full".into();
-            self.shared
-                .desk()
-                .conditions
-                .raise(id, AlarmSeverity::Low, message);
+            let full = AlarmKind::SparkplugBufferFull;
+            self.shared.desk().conditions.raise(full, message);
         }
     }
 

@@ -4,7 +4,7 @@ use crate::counters::{Tally, bump};
 use crate::judging::Decided;
 use crate::stages::Stages;
 use crate::{FlowEvents, ResultSink};
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock};
+use sightline_model::{Alarm, AlarmKind, Clock};
 use sightline_verdict::{Dossier, ResultMaker, Undecided, ViewState, ViewVerdict};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,9 +63,8 @@ impl ResultCore {
             Err(e) => {
                 bump(&self.tally.line.unwritten);
                 self.events.alarm(Alarm {
-                    id: AlarmId("flow.result-unwritten".into()),
+                    id: AlarmKind::ResultUnwritten.into(),
                     active: true,
-                    severity: AlarmSeverity::Urgent,
                     since: self.clock.utc(),
                     message: e.to_string(),
                 });

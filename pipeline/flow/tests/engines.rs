@@ -105,7 +105,7 @@ fn workers_whose_engines_died_leave_the_work_to_others_until_none_is_left() {
         assert!(result.times.margin_ms > 1_000.0);
     }
     let alarms = rig.heard.alarms.lock().unwrap().clone();
-    let urgent = |a: &&Alarm| a.severity == AlarmSeverity::Urgent;
+    let urgent = |a: &&Alarm| a.id.kind() == AlarmKind::EngineNone;
     assert!(
         alarms
             .iter()

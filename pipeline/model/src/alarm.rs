@@ -1,15 +1,7 @@
 //! Alarms: conditions a person must know of, raised and cleared by id.
 
-use crate::UtcMicros;
+use crate::{AlarmId, UtcMicros};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
-
-/// A stable id, a topic level on MQTT: lower-case words joined with `-` or `.`, e.g. `camera.cam1.stalled`.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(transparent)]
-pub struct AlarmId(pub Cow<'static, str>);
 
 /// How much it matters.
 #[derive(
@@ -36,16 +28,13 @@ pub enum AlarmSeverity {
 }
 
 /// A change of an alarm's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alarm {
     /// Which alarm.
     pub id: AlarmId,
     /// Raised (true) or cleared (false).
     pub active: bool,
-    /// How much it matters.
-    pub severity: AlarmSeverity,
     /// When it changed, microseconds since 1970 UTC.
-    #[schemars(with = "i64")]
     pub since: UtcMicros,
     /// What was expected, what was found, what to do.
     pub message: String,

@@ -6,6 +6,7 @@
 //! as captured, `_tensor` in pixels of a network's input, `_ns`, `_us`, `_ms` say the unit of a duration.
 
 pub mod alarm;
+pub mod alarm_kind;
 pub mod detection;
 pub mod frame;
 pub mod geometry;
@@ -14,7 +15,8 @@ pub mod part;
 pub mod result;
 pub mod time;
 
-pub use alarm::{Alarm, AlarmEvent, AlarmId, AlarmSeverity, AlarmState};
+pub use alarm::{Alarm, AlarmEvent, AlarmSeverity, AlarmState};
+pub use alarm_kind::{AlarmEffect, AlarmId, AlarmKind, AlarmRule};
 pub use detection::{Detection, Severity, Suppressed, VerifierOutcome};
 pub use frame::{FrameMeta, Health, MissReason, PictureRef, PixelFormat, PlaneLayout};
 pub use geometry::{BoxTensor, BoxView, ViewToTensor};

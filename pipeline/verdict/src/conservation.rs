@@ -1,7 +1,5 @@
 //! triggers = parts = verdicts = dispositions = published = acknowledged + pending. Any gap is an alarm.
 
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, UtcMicros};
-
 /// How many of each there were since the station started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Conservation {
@@ -100,19 +98,6 @@ impl Conservation {
     }
 }
 
-impl Gap {
-    /// The alarm a gap is; it stays until a person clears it.
-    pub fn to_alarm(&self, since: UtcMicros) -> Alarm {
-        Alarm {
-            id: AlarmId("conservation-gap".into()),
-            active: true,
-            severity: AlarmSeverity::Urgent,
-            since,
-            message: self.to_string(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +157,6 @@ mod tests {
             break_it(&mut c);
             let gap = c.check(&InFlight::default()).unwrap_err();
             assert!(gap.to_string().starts_with(expected), "{gap}");
-            assert!(gap.to_alarm(UtcMicros(0)).active);
         }
     }
 }

@@ -4,40 +4,29 @@ use crate::dialogs::{self, Dialog};
 use crate::pieces::{self, choice, fitting};
 use crate::view::View;
 use eframe::egui::{Align2, Rect, RichText, ScrollArea, Sense, Stroke, Ui, vec2};
+use sightline_model::AlarmId;
 use sightline_wire::Ask;
 use sightline_wire::snapshot::{AlarmCard, AlarmState};
 
 /// For so long an alarm is put aside, if nothing else is chosen.
 const SHELF_MINUTES: u32 = 30;
 
-/// An alarm's id without the names and numbers in it, and what it is about: `camera.NAME.down`,
-/// `mqtt-certificate.FIELD.14-days`, `mqtt-not-taken.TOPIC`, `gate-full`.
-fn parse(id: &str) -> (String, Option<&str>) {
-    let parts = id.split('.').collect::<Vec<_>>();
-    let (kind, name) = match parts[..] {
-        [first, name, last] if last.ends_with("-days") => (first.to_owned(), Some(name)),
-        [first, name, last] => (format!("{first}_{last}"), Some(name)),
-        ["mqtt-not-taken", name] => ("mqtt-not-taken".into(), Some(name)),
-        _ => (parts.join("_"), None),
-    };
-    (kind.replace('-', "_"), name)
-}
-
-/// What an alarm is called, in the console's language; its id where no text is known.
+/// What an alarm is called, in the console's language; its id where this console does not know its kind.
 pub fn title(view: &View, id: &str) -> String {
-    let (kind, name) = parse(id);
-    let key = format!("alarm.{kind}");
-    match name {
-        _ if !view.texts.has(&key) => id.to_owned(),
-        Some(name) => format!("{} ({name})", view.texts.t(&key)),
-        None => view.t(&key),
+    let Ok(alarm) = id.parse::<AlarmId>() else {
+        return id.to_owned();
+    };
+    let called = view.t(&format!("alarm.{}", alarm.kind().texts()));
+    match alarm.subject() {
+        Some(subject) => format!("{called} ({subject})"),
+        None => called,
     }
 }
 
-/// What an alarm `means` or what to `do` about it, where a text says so.
+/// What an alarm `means` or what to `do` about it, where this console knows its kind.
 pub fn about(view: &View, id: &str, what: &str) -> Option<String> {
-    let key = format!("alarm.{}_{what}", parse(id).0);
-    view.texts.has(&key).then(|| view.t(&key))
+    let alarm = id.parse::<AlarmId>().ok()?;
+    Some(view.t(&format!("alarm.{}_{what}", alarm.kind().texts())))
 }
 
 /// Draws it.
@@ -237,75 +226,18 @@ fn history(ui: &mut Ui, view: &View) {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
     use crate::texts::{Language, Texts};
-
-    /// Every alarm that the station raises.
-    const ALL: [&str; 35] = [
-        "camera.cam1.down",
-        "conservation-gap",
-        "engine.3.fault",
-        "engine.3.hung",
-        "engine.3.stopped",
-        "engine.stand-in",
-        "flow.recording",
-        "flow.result-unwritten",
-        "flow.sl-judge.died",
-        "flow.sl-judge.not-raised",
-        "flow.sl-judge.stuck",
-        "flow.sl-judge.unpinned",
-        "gate-behind",
-        "gate-encoder-lost",
-        "gate-full",
-        "gate-refused",
-        "gate-unconfirmed",
-        "gate-unexpected",
-        "gate-unregistered",
-        "journal-behind",
-        "journal-full",
-        "journal-lost",
-        "journal-set-aside",
-        "journal-stuck",
-        "mqtt-certificate.ca_file.3-days",
-        "mqtt-certificate.cert_file.14-days",
-        "mqtt-no-acknowledgement",
-        "mqtt-nobody",
-        "mqtt-not-taken.result",
-        "mqtt-refused",
-        "mqtt-tls",
-        "outbox-full",
-        "sparkplug-buffer-full",
-        "sparkplug-refused",
-        "sparkplug-tls",
-    ];
+    use sightline_model::AlarmKind;
 
     #[test]
     fn every_alarm_says_what_it_is_what_it_means_and_what_to_do() {
         for texts in Language::ALL.map(Texts::new) {
-            for id in ALL {
-                let (kind, _) = parse(id);
+            for kind in AlarmKind::ALL {
                 for end in ["", "_means", "_do"] {
-                    assert!(texts.has(&format!("alarm.{kind}{end}")), "{id}{end}");
+                    let key = format!("alarm.{}{end}", kind.texts());
+                    assert!(texts.has(&key), "{key}");
                 }
             }
         }
-    }
-
-    #[test]
-    fn names_and_numbers_are_no_kind() {
-        let told = |id| parse(id);
-        assert_eq!(
-            told("camera.cam1.down"),
-            ("camera_down".into(), Some("cam1"))
-        );
-        assert_eq!(told("gate-unconfirmed"), ("gate_unconfirmed".into(), None));
-        assert_eq!(
-            told("mqtt-certificate.ca_file.30-days"),
-            ("mqtt_certificate".into(), Some("ca_file"))
-        );
-        assert_eq!(
-            told("mqtt-not-taken.kpi"),
-            ("mqtt_not_taken".into(), Some("kpi"))
-        );
     }
 }

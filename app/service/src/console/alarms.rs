@@ -23,8 +23,8 @@ fn card(s: Standing) -> AlarmCard {
         Of::ActiveUnacknowledged | Of::Normal => AlarmState::Unacknowledged,
     };
     AlarmCard {
-        id: s.alarm.id.0.to_string(),
-        severity: s.alarm.severity,
+        id: s.alarm.id.to_string(),
+        severity: s.alarm.id.kind().severity(),
         state,
         active: s.alarm.active,
         since: s.alarm.since,
@@ -65,7 +65,7 @@ pub fn row(record: AlarmRecord) -> AlarmRow {
 mod tests {
     use super::*;
     use crate::events::Events;
-    use sightline_model::{AlarmSeverity, MockClock, MonoTime};
+    use sightline_model::{AlarmKind, MockClock, MonoTime};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -73,12 +73,14 @@ mod tests {
     fn what_nobody_has_seen_stands_first() {
         let clock = Arc::new(MockClock::new(MonoTime(0), UtcMicros(0)));
         let events = Events::new(None, clock);
-        for id in ["a", "b", "c"] {
-            events.set(id.into(), AlarmSeverity::High, Some("x".into()));
+        for engine in 0..3 {
+            events.set(AlarmKind::EngineFault.of(engine), Some("x".into()));
         }
-        events.acknowledge("a", None, "op").unwrap();
+        events.acknowledge("engine.0.fault", None, "op").unwrap();
         let minute = Duration::from_secs(60);
-        events.acknowledge("b", Some(minute), "boss").unwrap();
+        events
+            .acknowledge("engine.1.fault", Some(minute), "boss")
+            .unwrap();
         let told = cards(events.standing());
         let told: Vec<_> = told
             .into_iter()
@@ -86,9 +88,9 @@ mod tests {
             .collect();
         let until = UtcMicros(60_000_000);
         let expected = [
-            ("c", AlarmState::Unacknowledged, ""),
-            ("a", AlarmState::Acknowledged, "op"),
-            ("b", AlarmState::Shelved { until }, "boss"),
+            ("engine.2.fault", AlarmState::Unacknowledged, ""),
+            ("engine.0.fault", AlarmState::Acknowledged, "op"),
+            ("engine.1.fault", AlarmState::Shelved { until }, "boss"),
         ];
         assert_eq!(
             told,

@@ -9,7 +9,9 @@ use crate::stop::Stop;
 use crate::store::Store;
 use anyhow::{Context, anyhow, bail};
 use sightline_configs::{Loaded, Station};
+use sightline_model::{AlarmEffect, AlarmKind, AlarmRule};
 use sightline_uplink::Outcome;
+use sightline_verdict::GateAlarmKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -42,9 +44,9 @@ impl Control {
         false
     }
 
-    /// Follows what happens by itself: urgent alarms, the end of a single execution, of an installation, of a shelf.
+    /// Follows what happens by itself: alarms that hold the line, the end of a single execution, of an installation, of a shelf.
     fn follow(&self, running: &Running) {
-        let fault = running.events.is_urgent();
+        let fault = running.events.effect(|_| true) == AlarmEffect::Hold;
         let was = self.state() == State::Error;
         if fault != was {
             let event = if fault {
@@ -167,12 +169,9 @@ impl Control {
                 ))
             }
             Request::AckAlarm { id, shelve } => {
-                let said = running.events.acknowledge(id, *shelve, by)?;
-                if id.starts_with("gate") && shelve.is_none() {
-                    if let Some(hold) = &running.hold {
-                        hold.gate_was_seen_to();
-                    }
-                    running.flow.acknowledge_gate();
+                let (kind, said) = running.events.acknowledge(id, *shelve, by)?;
+                if kind.rule() == AlarmRule::SeenTo && shelve.is_none() {
+                    seen_to(running, kind);
                 }
                 Ok(said)
             }
@@ -295,6 +294,21 @@ impl Control {
             Request::InstallFile { path } => Ok((store, path.clone(), None)),
             other => bail!("expected an installation, found {other:?}"),
         }
+    }
+}
+
+/// A person has seen to what raised the alarm: whoever raised it goes on from there.
+fn seen_to(running: &Running, kind: AlarmKind) {
+    let of_gate = |kind| GateAlarmKind::ALL.iter().any(|k| k.alarm() == kind);
+    if kind == AlarmKind::ConservationGap {
+        running.losses.settle();
+    }
+    // The gate clears everything at once: not while something else that holds the line has been seen by nobody.
+    if of_gate(kind) && running.events.effect(of_gate) < AlarmEffect::Hold {
+        if let Some(hold) = &running.hold {
+            hold.gate_was_seen_to();
+        }
+        running.flow.acknowledge_gate();
     }
 }
 

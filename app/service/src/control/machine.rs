@@ -10,7 +10,7 @@ pub enum State {
     Preoperational,
     /// Ended on purpose.
     Halted,
-    /// An urgent alarm stands. Parts go on being inspected or rejected; nothing new is begun.
+    /// An alarm that holds the line stands. Parts go on being inspected or rejected; nothing new is begun.
     Error,
     /// Cameras and engines are there, no recipe yet.
     Initialized,
@@ -36,9 +36,9 @@ pub enum Event {
     Stop,
     /// The one part of a single execution has its result.
     PartDone,
-    /// An urgent alarm.
+    /// An alarm that holds the line.
     Fault,
-    /// No urgent alarm any more.
+    /// No such alarm any more.
     Recovered,
     /// The station ends.
     Halt,
@@ -65,7 +65,9 @@ fn advice(state: State, event: Event) -> &'static str {
             "send stop, then prepare_recipe, then start"
         }
         (ContinuousExecution | SingleExecution, _) => "send stop first",
-        (Error, _) => "see to the urgent alarm; the station recovers when it is over",
+        (Error, _) => {
+            "see to the alarm that holds the line (its `effect` is `hold`); the station recovers when it is over"
+        }
         (Preoperational, _) => "wait until the station is Ready",
         (Halted, _) => "start the program again",
         _ => "send prepare_recipe or start first",
@@ -93,7 +95,7 @@ impl Machine {
         self.state
     }
 
-    /// True while parts are taken, also when an urgent alarm came meanwhile: a part is never left alone.
+    /// True while parts are taken, also when such an alarm came meanwhile: a part is never left alone.
     pub fn takes_parts(&self) -> Option<State> {
         let state = match self.state {
             State::Error => self.before_error,
@@ -132,6 +134,12 @@ impl Machine {
                 },
                 None => *self,
             }),
+            // A model that works may be what ends it.
+            (S::Error, E::ModelChanged)
+                if !matches!(self.before_error, S::Preoperational | S::Initialized) =>
+            {
+                Ok(*self)
+            }
             (S::Preoperational, E::Configured) => to(S::Initialized),
             (S::Initialized | S::Ready, E::RecipePrepared) => to(S::Ready),
             (S::Ready, E::StartSingle) => to(S::SingleExecution),
@@ -205,10 +213,12 @@ mod tests {
             let stopped = error.after(E::Stop).unwrap();
             assert_eq!((stopped.state(), stopped.takes_parts()), (S::Error, None));
             assert_eq!(stopped.after(E::Recovered).unwrap().state(), S::Ready);
-            for event in [E::RecipePrepared, E::StartContinuous, E::ModelChanged] {
+            for event in [E::RecipePrepared, E::StartContinuous] {
                 let refused = error.after(event).unwrap_err();
-                assert!(refused.to_string().contains("urgent alarm"), "{refused}");
+                assert!(refused.to_string().contains("`hold`"), "{refused}");
             }
+            let changed = error.after(E::ModelChanged).unwrap();
+            assert_eq!(changed.after(E::Recovered).unwrap().state(), before);
         }
     }
 

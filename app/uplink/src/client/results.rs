@@ -5,7 +5,7 @@ use crate::backlog;
 use crate::mqtt::{Kind, Message, Refusal, Trouble};
 use futures_util::FutureExt;
 use futures_util::stream::StreamExt;
-use sightline_model::AlarmSeverity;
+use sightline_model::AlarmKind;
 use tokio::time::Instant;
 
 impl Session<'_> {
@@ -14,7 +14,6 @@ impl Session<'_> {
     pub(super) fn unacknowledged_for(&mut self) -> Option<Trouble> {
         let waited = self.progress.elapsed();
         let late = self.results_in_flight > 0 && waited > self.link.patience.acknowledgement;
-        let id = "mqtt-no-acknowledgement";
         let mut desk = self.shared.desk();
         if !late {
             return None;
@@ -24,7 +23,7 @@ impl Session<'_> {
             "expected acknowledgements, found none for the oldest of {n} results sent for {s} s; see to the broker, results wait"
         );
         desk.conditions
-            .raise(id.into(), AlarmSeverity::High, what.clone());
+            .raise(AlarmKind::MqttUnacknowledged, what.clone());
         Some(Trouble::new(Kind::Away, what))
     }
 
@@ -43,7 +42,7 @@ impl Session<'_> {
                     desk.conditions.taken(&self.result_topic);
                     desk.conditions.heard(&self.result_topic, taken);
                     if oldest_left {
-                        desk.conditions.clear("mqtt-no-acknowledgement");
+                        desk.conditions.clear(AlarmKind::MqttUnacknowledged);
                         self.progress = Instant::now();
                     }
                     self.holding.reset();

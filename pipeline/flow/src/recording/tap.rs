@@ -3,7 +3,7 @@
 use super::{Recorder, RecordingError};
 use crate::{FlowEvents, FlowTap, FlowTrigger};
 use sightline_frames::{TapSink, Tapped, TriggerSink};
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, CameraId, Clock, Trigger};
+use sightline_model::{Alarm, AlarmKind, CameraId, Clock, Trigger};
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -67,9 +67,8 @@ impl<W: Write + Send> RecordingTap<W> {
         };
         *recorder = None;
         self.events.alarm(Alarm {
-            id: AlarmId("flow.recording".into()),
+            id: AlarmKind::FlowRecording.into(),
             active: true,
-            severity: AlarmSeverity::Low,
             since: self.clock.utc(),
             message: error.to_string(),
         });

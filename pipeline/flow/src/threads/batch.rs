@@ -8,7 +8,7 @@ use crate::counters::Tally;
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::JudgeInput;
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock, MonoTime};
+use sightline_model::{Alarm, AlarmKind, Clock, MonoTime};
 use sightline_queue::{Receiver, Sender};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -137,9 +137,8 @@ impl BatchThread {
             let hangs = since != 0 && now.since(MonoTime(since)) > self.hang_after;
             if hangs != std::mem::replace(hung, hangs) {
                 self.events.alarm(Alarm {
-                    id: AlarmId(format!("engine.{n}.hung").into()),
+                    id: AlarmKind::EngineHung.of(n),
                     active: hangs,
-                    severity: AlarmSeverity::Urgent,
                     since: self.clock.utc(),
                     message: format!(
                         "engine worker {n} was to answer a batch within {:?} and has not; its parts \

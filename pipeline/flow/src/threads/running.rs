@@ -1,7 +1,7 @@
 //! Threads by name: started, pinned, waited for.
 
 use crate::{FlowError, FlowEvents};
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock};
+use sightline_model::{Alarm, AlarmId, AlarmKind, Clock};
 use sightline_queue::{Receiver, Sender, bounded};
 use sightline_threads::{Place, Refused, Urgency};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.events.alarm(alarm(
-                format!("flow.{}.died", self.name),
+                AlarmKind::FlowDied.of(&self.name),
                 format!(
                     "thread {} was to run until the station stops and has panicked; what it did is not done \
                      any more, parts are rejected; restart the station",
@@ -42,11 +42,10 @@ impl Drop for Ending {
     }
 }
 
-fn alarm(id: String, message: String, clock: &dyn Clock) -> Alarm {
+fn alarm(id: AlarmId, message: String, clock: &dyn Clock) -> Alarm {
     Alarm {
-        id: AlarmId(id.into()),
+        id,
         active: true,
-        severity: AlarmSeverity::Urgent,
         since: clock.utc(),
         message,
     }
@@ -85,11 +84,11 @@ impl Threads {
             let ending = ending;
             if let Err(refused) = place.take() {
                 let what = match refused {
-                    Refused::Core { .. } => "unpinned",
-                    Refused::Urgency { .. } => "not-raised",
+                    Refused::Core { .. } => AlarmKind::FlowUnpinned,
+                    Refused::Urgency { .. } => AlarmKind::FlowNotRaised,
                 };
                 ending.events.alarm(alarm(
-                    format!("flow.{}.{what}", ending.name),
+                    what.of(&ending.name),
                     format!("thread {} {refused}", ending.name),
                     &*ending.clock,
                 ));
@@ -117,7 +116,7 @@ impl Threads {
         while !self.running.is_empty() && self.next_end(until) {}
         for (name, _) in self.running.drain(..) {
             self.events.alarm(alarm(
-                format!("flow.{name}.stuck"),
+                AlarmKind::FlowStuck.of(&name),
                 format!("thread {name} was to end and has not; it is left to itself until the process ends"),
                 &*self.clock,
             ));

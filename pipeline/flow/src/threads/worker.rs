@@ -8,7 +8,7 @@ use crate::live::{Live, ModelEngines, WorkerEngines};
 use crate::worker::EngineCore;
 use crate::{FlowError, FlowEvents};
 use crossbeam_channel::select;
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock, Generation};
+use sightline_model::{Alarm, AlarmId, AlarmKind, Clock, Generation};
 use sightline_queue::{Queued, Receiver, SendError, Sender};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -153,7 +153,9 @@ impl WorkerThread {
                 let revived = lame && added.is_ok();
                 if revived {
                     self.crew.alive.fetch_add(1, Ordering::SeqCst);
-                    self.tell(false, "it works again, with a new generation".to_owned());
+                    let what = "it works again, with a new generation";
+                    self.tell(AlarmKind::EngineStopped.of(self.index), false, what);
+                    self.tell(AlarmKind::EngineNone.into(), false, what);
                 }
                 let _ = answer.try_send(added);
                 revived
@@ -176,26 +178,19 @@ impl WorkerThread {
             self.hand_on(job);
         }
         let left = self.crew.alive.fetch_sub(1, Ordering::SeqCst) - 1;
-        let others = match left {
-            0 => "no engine is left: every part is rejected".to_owned(),
-            n => format!("{n} go on without it"),
-        };
-        self.tell(
-            true,
-            format!("its engine failed and could not be made anew; {others}"),
-        );
+        let what = "its engine failed and could not be made anew";
+        self.tell(AlarmKind::EngineStopped.of(self.index), true, what);
+        if left == 0 {
+            let what = "no engine is left: every part is rejected";
+            self.tell(AlarmKind::EngineNone.into(), true, what);
+        }
         let _ = self.input.try_send(FlowInput::Freed);
     }
 
-    fn tell(&self, active: bool, what: String) {
-        let alone = self.crew.alive.load(Ordering::SeqCst) == 0;
+    fn tell(&self, id: AlarmId, active: bool, what: &str) {
         self.events.alarm(Alarm {
-            id: AlarmId(format!("engine.{}.stopped", self.index).into()),
+            id,
             active,
-            severity: match alone {
-                true => AlarmSeverity::Urgent,
-                false => AlarmSeverity::High,
-            },
             since: self.clock.utc(),
             message: format!(
                 "engine worker {}: {what}; activate a model that works, or restart the station",

@@ -11,7 +11,7 @@ use crate::{FlowError, FlowEvents};
 use guard::{Guard, Guarded, Trouble};
 use references::References;
 use sightline_engine::EngineError;
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, Clock, Generation, MissReason, MonoTime};
+use sightline_model::{Alarm, AlarmKind, Clock, Generation, MissReason, MonoTime};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -103,7 +103,16 @@ impl EngineCore {
             .position(|l| l.live.generation() == generation);
         let loaded = at.map(|at| self.loaded.remove(at));
         let models = loaded.into_iter().flat_map(|l| l.models);
-        models.map(|m| m.engines).collect()
+        let mut alarmed = false;
+        let given = models.map(|m| {
+            alarmed |= m.alarmed;
+            m.engines
+        });
+        let given = given.collect();
+        if alarmed {
+            self.tell_over("what failed has been replaced");
+        }
+        given
     }
 
     /// Lets the newest generation's engines stay warm; nothing is in flight.
@@ -349,7 +358,15 @@ impl EngineCore {
         state.faults = 0;
         if state.alarmed {
             state.alarmed = false;
-            self.tell(false, AlarmSeverity::High, "it answers again".to_owned());
+            self.tell_over("it answers again");
+        }
+    }
+
+    /// The alarm is the worker's: it stands while any of its engines has failed.
+    fn tell_over(&self, why: &str) {
+        let mut models = self.loaded.iter().flat_map(|l| &l.models);
+        if !models.any(|m| m.alarmed) {
+            self.tell(false, why.to_owned());
         }
     }
 
@@ -360,7 +377,7 @@ impl EngineCore {
         let message = format!("model `{name}` on engine worker {}: {trouble}", self.index);
         // one alarm until it works again, not one a batch
         if !std::mem::replace(&mut loaded.models[model].alarmed, true) {
-            self.tell(true, AlarmSeverity::High, message);
+            self.tell(true, message);
         }
     }
 
@@ -404,17 +421,16 @@ impl EngineCore {
                 state.condition = Condition::Dead;
                 let message =
                     format!("engine worker {index} could not make its engine anew: {error}");
-                self.tell(true, AlarmSeverity::High, message);
+                self.tell(true, message);
             }
             Err(_) => state.condition = Condition::Dead,
         }
     }
 
-    fn tell(&self, active: bool, severity: AlarmSeverity, message: String) {
+    fn tell(&self, active: bool, message: String) {
         self.events.alarm(Alarm {
-            id: AlarmId(format!("engine.{}.fault", self.index).into()),
+            id: AlarmKind::EngineFault.of(self.index),
             active,
-            severity,
             since: self.clock.utc(),
             message,
         });

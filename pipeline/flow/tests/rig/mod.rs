@@ -213,7 +213,9 @@ impl Heard {
     /// Whether an alarm with this id, raised or cleared, was told.
     pub fn told(&self, id: &str, active: bool) -> bool {
         let alarms = self.alarms.lock().unwrap();
-        alarms.iter().any(|a| a.id.0 == id && a.active == active)
+        alarms
+            .iter()
+            .any(|a| a.id.to_string() == id && a.active == active)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a person must know of the gate. One state a kind, latest wins: a burst of trouble needs no queue.
 
-use sightline_model::{Alarm, AlarmId, AlarmSeverity, MonoTime, TrackId, UtcMicros};
+use sightline_model::{Alarm, AlarmKind, MonoTime, TrackId, UtcMicros};
 
 /// What is wrong at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,33 +21,33 @@ pub enum GateAlarmKind {
     Unregistered,
 }
 
-/// Every kind, in the order of [`GateAlarmKind`].
-pub(super) const KINDS: [GateAlarmKind; 7] = [
-    GateAlarmKind::Unconfirmed,
-    GateAlarmKind::Unexpected,
-    GateAlarmKind::Full,
-    GateAlarmKind::Behind,
-    GateAlarmKind::EncoderLost,
-    GateAlarmKind::Refused,
-    GateAlarmKind::Unregistered,
-];
-
 impl GateAlarmKind {
+    /// Every kind, in this order.
+    pub const ALL: [Self; 7] = [
+        Self::Unconfirmed,
+        Self::Unexpected,
+        Self::Full,
+        Self::Behind,
+        Self::EncoderLost,
+        Self::Refused,
+        Self::Unregistered,
+    ];
+
     /// Whether the line is asked to stop while the alarm is active.
     pub fn holds(self) -> bool {
         matches!(self, Self::Unconfirmed | Self::EncoderLost | Self::Refused)
     }
 
-    /// The alarm's id, e.g. `gate-unconfirmed`.
-    pub fn id(self) -> &'static str {
+    /// The alarm people see.
+    pub fn alarm(self) -> AlarmKind {
         match self {
-            Self::Unconfirmed => "gate-unconfirmed",
-            Self::Unexpected => "gate-unexpected",
-            Self::Full => "gate-full",
-            Self::Behind => "gate-behind",
-            Self::EncoderLost => "gate-encoder-lost",
-            Self::Refused => "gate-refused",
-            Self::Unregistered => "gate-unregistered",
+            Self::Unconfirmed => AlarmKind::GateUnconfirmed,
+            Self::Unexpected => AlarmKind::GateUnexpected,
+            Self::Full => AlarmKind::GateFull,
+            Self::Behind => AlarmKind::GateBehind,
+            Self::EncoderLost => AlarmKind::GateEncoderLost,
+            Self::Refused => AlarmKind::GateRefused,
+            Self::Unregistered => AlarmKind::GateUnregistered,
         }
     }
 
@@ -103,12 +103,8 @@ impl GateAlarm {
             None => format!("{what} ({} so far)", self.times),
         };
         Alarm {
-            id: AlarmId(self.kind.id().into()),
+            id: self.kind.alarm().into(),
             active: self.active,
-            severity: match self.kind {
-                GateAlarmKind::Full | GateAlarmKind::Unexpected => AlarmSeverity::High,
-                _ => AlarmSeverity::Urgent,
-            },
             since,
             message,
         }
@@ -118,21 +114,21 @@ impl GateAlarm {
 /// The state of every kind, and which of them changed since they were last told.
 #[derive(Debug)]
 pub(super) struct Alarms {
-    states: [GateAlarm; KINDS.len()],
-    changed: [bool; KINDS.len()],
+    states: [GateAlarm; GateAlarmKind::ALL.len()],
+    changed: [bool; GateAlarmKind::ALL.len()],
 }
 
 impl Alarms {
     pub(super) fn new() -> Self {
         Self {
-            states: KINDS.map(|kind| GateAlarm {
+            states: GateAlarmKind::ALL.map(|kind| GateAlarm {
                 kind,
                 active: false,
                 track: None,
                 times: 0,
                 since: MonoTime(0),
             }),
-            changed: [false; KINDS.len()],
+            changed: [false; GateAlarmKind::ALL.len()],
         }
     }
 
@@ -169,5 +165,18 @@ impl Alarms {
         let at = self.changed.iter().position(|c| *c)?;
         self.changed[at] = false;
         Some(self.states[at])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GateAlarmKind;
+    use sightline_model::AlarmEffect;
+
+    #[test]
+    fn what_stops_the_belt_holds_the_station() {
+        for kind in GateAlarmKind::ALL.into_iter().filter(|k| k.holds()) {
+            assert_eq!(kind.alarm().effect(), AlarmEffect::Hold, "{kind:?}");
+        }
     }
 }

@@ -245,7 +245,7 @@ impl GateSchedule {
     /// A person has seen to it: clears every alarm that does not clear itself, and lets the line run.
     pub fn acknowledge(&mut self, now: MonoTime) {
         self.awaiting.forget_overdue();
-        for kind in super::alarms::KINDS {
+        for kind in GateAlarmKind::ALL {
             if kind != GateAlarmKind::EncoderLost {
                 self.alarms.clear(kind, now);
             }

@@ -189,7 +189,10 @@ fn a_full_schedule_rejects_at_once_and_says_so() {
     assert_eq!(g.decide(TrackId(1), Outcome::PASS, ms(301), None), Ok(LATE));
     register(&mut g, 5, ms(302));
     let alarm = g.next_alarm_change().unwrap().to_alarm(UtcMicros(9));
-    assert_eq!((alarm.id.0.as_ref(), alarm.active), ("gate-full", true));
+    assert_eq!(
+        (alarm.id.to_string().as_str(), alarm.active),
+        ("gate-full", true)
+    );
     assert!(
         alarm.message.starts_with("part 4: there is no room"),
         "{}",
