@@ -30,6 +30,7 @@ const RANKS: &[(&str, u8)] = &[
     ("engines/tensorrt", 4),
     ("pipeline/flow", 4),
     ("app/service", 5),
+    ("fuzz/targets", 5),
     ("tests", 6),
 ];
 
