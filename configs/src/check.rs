@@ -1,10 +1,10 @@
 //! What the types cannot say: rules between fields and between the two files. Pure; nothing is opened.
 
 use crate::read::Source;
-use crate::recipe::{Combine, Recipe, Reference, Verifier};
+use crate::recipe::{Combine, Presence, Recipe, Reference, Verifier};
 use crate::station::{
-    Arrangement, Camera, Engine, FaultKind, Gate, GateAt, GateKind, Simulation,
-    Source as CameraSource, Sparkplug, Station, Trigger,
+    Arrangement, Camera, Engine, Gate, GateAt, GateKind, Simulation, Source as CameraSource,
+    Sparkplug, Station, Trigger,
 };
 use crate::{Problem, nearest};
 use sightline_model::BoxView;
@@ -343,6 +343,21 @@ fn check_gate(r: &mut Report<'_>, station: &Station, gate: &Gate) {
     }
     let confirm = gate.confirm_within_ms;
     r.within_if("gate.confirm_within_ms", confirm, 0.001..=600_000.0, "ms");
+    let most = gate.max_counts_per_s;
+    r.within_if(
+        "gate.max_counts_per_s",
+        most,
+        0.001..=1e9,
+        "counts a second",
+    );
+    if let Some(ms) = gate.actuation_ms {
+        r.within(
+            "gate.actuation_ms",
+            ms,
+            0.0..=gate.lead_ms.max(0.0),
+            "ms, at most lead_ms",
+        );
+    }
     if gate.kind == GateKind::Simulated {
         r.require(matches!(station.trigger, Trigger::Simulated {}), "gate.kind", || {
             "the simulated gate stands on the simulated belt; write trigger.kind = \"simulated\", or gate.kind = \"none\"".into()
@@ -413,7 +428,7 @@ fn check_simulation(r: &mut Report<'_>, station: &Station, s: &Simulation) {
         let at = format!("simulation.faults[{i}]");
         r.within(format!("{at}.at_s"), fault.at_s, 0.0..=YEAR_S, "s");
         r.within(format!("{at}.for_s"), fault.for_s, 0.001..=YEAR_S, "s");
-        let of_a_camera = !matches!(fault.kind, FaultKind::Burst | FaultKind::GateStuck);
+        let of_a_camera = fault.kind.is_of_a_camera();
         match &fault.camera {
             Some(name) if of_a_camera => {
                 let known = station.cameras.iter().map(|c| c.name.as_str());
@@ -494,6 +509,13 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
                 )
             },
         );
+        if let Some(Presence::Like(like)) = &view.presence {
+            let at = format!("{at}.presence.like");
+            r.require(!like.pictures.is_empty(), format!("{at}.pictures"), || {
+                "expected at least one picture of a good part, found none".into()
+            });
+            r.share(format!("{at}.at_least"), f64::from(like.at_least));
+        }
         if let Some(reference) = &view.reference {
             check_reference(&mut r, &at, reference);
         }

@@ -107,6 +107,10 @@ pub struct View {
     /// The golden picture, for models that take a reference.
     #[serde(default)]
     pub reference: Option<Reference>,
+    /// How it is told that there is a part in the picture at all. Absent: as a registered golden picture tells it, else
+    /// nobody does, and `sightline check` says so.
+    #[serde(default)]
+    pub presence: Option<Presence>,
     /// Findings count only if their centre is in one of these (pixels of the view); empty: everywhere.
     #[serde(default)]
     pub include: Vec<BoxView>,
@@ -117,6 +121,40 @@ pub struct View {
 
 fn default_window_ms() -> f64 {
     20.0
+}
+
+/// How it is told that there is a part in the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Presence {
+    /// Nobody does: noise or an empty belt is OK for a model that finds nothing on it.
+    Unchecked,
+    /// It looks like these pictures of good parts, coarsely.
+    Like(PresenceLike),
+}
+
+/// Pictures of good parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PresenceLike {
+    /// One or more, relative to the recipe file.
+    pub pictures: Vec<PathBuf>,
+    /// Correlation with them that a part reaches, over 24 x 24 cells, 0..=1.
+    #[serde(default = "default_presence")]
+    pub at_least: f32,
+}
+
+fn default_presence() -> f32 {
+    0.5
+}
+
+impl View {
+    /// Whether anything tells that there is a part in this view.
+    pub fn tells_presence(&self) -> bool {
+        let registered = |r: &Reference| r.registration != Registration::None;
+        matches!(self.presence, Some(Presence::Like(_)))
+            || self.reference.as_ref().is_some_and(registered)
+    }
 }
 
 /// The golden picture of a view.

@@ -296,6 +296,29 @@ pub struct Gate {
     /// Expect the confirmation sensor within so long after a reject, ms; absent: no sensor.
     #[serde(default)]
     pub confirm_within_ms: Option<f64>,
+    /// What a gate that nothing is done to does with a part.
+    #[serde(default)]
+    pub mechanism: GateMechanism,
+    /// From a command to the gate standing as commanded, ms, at most `lead_ms`; a pass that is commanded later than this
+    /// before its part is a reject. Absent: half of `lead_ms`.
+    #[serde(default)]
+    pub actuation_ms: Option<f64>,
+    /// Encoder counts a second that the belt never exceeds: what is faster is a fault of the encoder. Absent: learned.
+    #[serde(default)]
+    pub max_counts_per_s: Option<f64>,
+}
+
+/// What a gate that nothing is done to does with a part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateMechanism {
+    /// Rests in reject and opens for a part that passes, then closes by itself: without power, command or knowledge parts
+    /// are rejected.
+    #[default]
+    Divert,
+    /// Rests in pass and pushes a part off: what it does not act on goes on, so that the line is held wherever that may
+    /// have happened.
+    Kick,
 }
 
 fn default_lead_ms() -> f64 {
@@ -383,6 +406,16 @@ pub struct Fault {
     pub for_s: f64,
 }
 
+impl FaultKind {
+    /// It is a camera's.
+    pub fn is_of_a_camera(self) -> bool {
+        matches!(
+            self,
+            Self::Unplugged | Self::Frozen | Self::Dark | Self::Bright | Self::Blurred
+        )
+    }
+}
+
 /// Kinds of scripted faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -401,4 +434,18 @@ pub enum FaultKind {
     Burst,
     /// The gate does not move.
     GateStuck,
+    /// The encoder starts from 0 again.
+    EncoderReset,
+    /// The encoder's 32 bits are full, and it goes on from the other end.
+    EncoderWrap,
+    /// The belt runs and the encoder counts nothing; what it missed is lost.
+    EncoderLoss,
+    /// The encoder counts backwards.
+    EncoderReverse,
+    /// The encoder's counts are far off now and then.
+    EncoderNoise,
+    /// The encoder does not answer.
+    EncoderSilent,
+    /// The belt stands, and nobody ordered it.
+    BeltStop,
 }

@@ -89,3 +89,67 @@ fn with_every_fault_nothing_is_lost_and_nothing_escapes_but_by_the_model() {
         "{alarms:?}"
     );
 }
+
+/// A process that stands still for 50 to 500 ms now and then: whatever that makes of the gate's commands, the last word on
+/// each part is where it lies.
+#[test]
+fn a_process_that_stands_still_for_moments_tells_what_happened() {
+    let folder = tempfile::tempdir().expect("scratch");
+    let config = demo_config(folder.path());
+    let mut demo = std::process::Command::new(sightline_tests::station::binary())
+        .args([
+            "demo",
+            "--headless",
+            "--json",
+            "--seconds",
+            "15",
+            "--config",
+        ])
+        .arg(&config)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the demo");
+    let pid = demo.id().to_string();
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill")
+            .args([name, &pid])
+            .status();
+        assert!(sent.expect("kill").success());
+    };
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    for n in 0..16u64 {
+        signal("-STOP");
+        std::thread::sleep(std::time::Duration::from_millis(50 + n * 137 % 450));
+        signal("-CONT");
+        std::thread::sleep(std::time::Duration::from_millis(150 + n * 89 % 200));
+    }
+    let mut text = String::new();
+    let mut out = demo.stdout.take().expect("its output");
+    std::io::Read::read_to_string(&mut out, &mut text).expect("text");
+    assert!(demo.wait().expect("it ends").success(), "{text}");
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|l| serde_json::from_str(l).expect("JSON"))
+        .collect();
+    let (summary, results) = lines.split_last().expect("lines");
+    assert_eq!(summary["conserved"], true, "{summary}");
+    assert_eq!(summary["escapes_by_other"], 0, "{summary}");
+    assert_eq!(
+        summary["went_another_way"], 0,
+        "told otherwise than happened: {summary}"
+    );
+    // the same event, a number of its own
+    let corrections: Vec<&Value> = results
+        .iter()
+        .filter(|r| r.get("correction").is_some())
+        .collect();
+    assert_eq!(summary["corrections"], corrections.len() as u64);
+    for correction in corrections {
+        let told =
+            |r: &&Value| r["event_id"] == correction["event_id"] && r.get("correction").is_none();
+        let first = results.iter().find(told).expect("it was told before");
+        assert_ne!(first["seq"], correction["seq"]);
+        assert_ne!(first["disposition"], correction["disposition"]);
+    }
+}

@@ -45,6 +45,8 @@ pub(crate) struct AuditNote {
 pub(crate) struct ResultEntry {
     pub seq: u64,
     pub event_id: Uuid,
+    /// Not 0: told again because the part went another way than was told first; its part is counted already.
+    pub correction: u32,
     pub decided: UtcMicros,
     pub evaluation: Evaluation,
     pub disposition: Disposition,
@@ -69,6 +71,7 @@ impl ResultEntry {
         Ok(Self {
             seq: result.seq,
             event_id: result.event_id,
+            correction: result.correction,
             decided: decided.ok_or_else(|| JournalError::Time {
                 seq: result.seq,
                 found: result.times.decided.clone(),

@@ -3,7 +3,7 @@
 use crate::codes::Code;
 use crate::entry::ResultEntry;
 use rusqlite::{Connection, params};
-use sightline_model::UtcMicros;
+use sightline_model::{Disposition, UtcMicros};
 use std::collections::HashMap;
 
 pub(crate) const MINUTE_US: i64 = 60_000_000;
@@ -11,8 +11,8 @@ pub(crate) const MINUTE_US: i64 = 60_000_000;
 /// What a batch adds to the counts.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// Minute, recipe, evaluation, disposition -> parts.
-    parts: HashMap<(i64, i64, i64, i64), u64>,
+    /// Minute, recipe, evaluation, disposition -> parts. A correction takes its part out of where it was counted.
+    parts: HashMap<(i64, i64, i64, i64), i64>,
     /// Minute, recipe, camera, cause -> parts, findings.
     causes: HashMap<(i64, i64, i64, i64), (u64, u64)>,
 }
@@ -24,13 +24,18 @@ pub(crate) fn minute(at: UtcMicros) -> i64 {
 
 impl Tally {
     pub(crate) fn part(&mut self, r: &ResultEntry, recipe: i64) {
-        let key = (
-            minute(r.decided),
-            recipe,
-            r.evaluation.code(),
-            r.disposition.code(),
-        );
-        *self.parts.entry(key).or_default() += 1;
+        let key = |disposition: Disposition| {
+            let (evaluation, disposition) = (r.evaluation.code(), disposition.code());
+            (minute(r.decided), recipe, evaluation, disposition)
+        };
+        *self.parts.entry(key(r.disposition)).or_default() += 1;
+        if r.correction > 0 {
+            let other = match r.disposition {
+                Disposition::Pass => Disposition::Reject,
+                Disposition::Reject => Disposition::Pass,
+            };
+            *self.parts.entry(key(other)).or_default() -= 1;
+        }
     }
 
     pub(crate) fn cause(
@@ -41,6 +46,9 @@ impl Tally {
         cause: i64,
         findings: u64,
     ) {
+        if r.correction > 0 {
+            return;
+        }
         let key = (minute(r.decided), recipe, camera, cause);
         let count = self.causes.entry(key).or_default();
         *count = (count.0 + 1, count.1 + findings);

@@ -1,6 +1,7 @@
 //! Another recipe or another model takes over between two parts; with anything wrong the old set goes on.
 
 use crate::engines::{self, EngineRoom};
+use crate::trial::{self, Trial};
 use crate::tuning::Chosen;
 use crate::watch;
 use anyhow::{Context, bail};
@@ -12,6 +13,7 @@ use sightline_model::{Clock, Generation, UtcMicros};
 use sightline_uplink::Uplink;
 use sightline_verdict::InspectionPlan;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What inspects now.
@@ -52,9 +54,17 @@ pub struct Changeover {
     clock: Arc<dyn Clock>,
     station: Loaded<Station>,
     state: Mutex<State>,
-    /// One at a time; the state can be looked at meanwhile.
+    /// The newest change. One that was overtaken, because it took too long, takes over no more when it comes back.
+    newest: AtomicU64,
+    /// One takes over at a time; the state can be looked at meanwhile.
     turn: Mutex<()>,
+    trial: Arc<Trial>,
 }
+
+/// Another change came while this one was being built.
+#[derive(Debug, thiserror::Error)]
+#[error("another change came before this one was ready; this one is left")]
+pub struct Overtaken;
 
 impl Changeover {
     /// For a flow that inspects with `recipe`.
@@ -84,10 +94,17 @@ impl Changeover {
                 previous: None,
             }),
             station,
+            newest: AtomicU64::new(0),
             turn: Mutex::new(()),
+            trial: Arc::new(Trial::new(None)),
         };
         changeover.tell("configuration");
         changeover
+    }
+
+    /// Whoever keeps the models' trial hears of every change.
+    pub fn with(self, trial: Arc<Trial>) -> Self {
+        Self { trial, ..self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -160,6 +177,11 @@ impl Changeover {
         Ok(Some(name))
     }
 
+    /// Whatever is being built takes over no more.
+    pub fn abandon(&self) {
+        self.newest.fetch_add(1, Ordering::SeqCst);
+    }
+
     fn engine(&self) -> Engine {
         self.state().engine.clone()
     }
@@ -178,7 +200,7 @@ impl Changeover {
         file: PathBuf,
         by: &str,
     ) -> anyhow::Result<Generation> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
         let stands_in = engine.name != self.station.value.engine.name;
         let room = EngineRoom::open(&engine, &self.station.base)?
             .with_store(self.station.value.models.as_ref(), &self.station.base)?;
@@ -196,7 +218,14 @@ impl Changeover {
                 self.station.value.cameras[camera].name
             );
         }
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.newest.load(Ordering::SeqCst) != ticket {
+            bail!(Overtaken);
+        }
         let generation = self.flow.activate(build)?;
+        if let Err(error) = self.trial.begin(trial::judged(&self.flow.counters())) {
+            tracing::error!("the models' trial is not written down: {error:#}");
+        }
         let active = Active {
             recipe,
             file,

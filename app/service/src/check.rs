@@ -21,7 +21,7 @@ const BROKER_WITHIN: Duration = Duration::from_secs(3);
 /// Checks, and with `--probe` opens everything.
 pub fn check(args: &CheckArgs) -> Outcome {
     let (station, recipe) = sightline_configs::load(&args.config).wrong_use()?;
-    warnings(&station.value)
+    warnings(&station.value, &recipe.value)
         .iter()
         .for_each(|w| eprintln!("warning: {w}"));
     if args.probe {
@@ -39,7 +39,7 @@ pub fn check(args: &CheckArgs) -> Outcome {
     Ok(())
 }
 
-fn warnings(station: &Station) -> Vec<String> {
+fn warnings(station: &Station, recipe: &Recipe) -> Vec<String> {
     let mut warnings = Vec::new();
     if station.mqtt.is_none() {
         warnings.push("no [mqtt] section: results go nowhere but to the terminal".to_string());
@@ -55,6 +55,14 @@ fn warnings(station: &Station) -> Vec<String> {
             "gate.kind = \"none\": nothing rejects a part; dispositions are only reported"
                 .to_string(),
         );
+    }
+    let unchecked = recipe.views.iter().filter(|v| !v.tells_presence());
+    let names: Vec<&str> = unchecked.map(|v| v.name.as_str()).collect();
+    if !names.is_empty() {
+        warnings.push(format!(
+            "presence is unchecked in {}: noise or an empty belt is OK there for a model that finds nothing on it; write presence = {{ like = {{ pictures = [\"good.png\"] }} }} in the recipe's views, or register a golden picture",
+            names.join(", ")
+        ));
     }
     warnings
 }

@@ -6,13 +6,14 @@ use crate::store::Store;
 use crate::tuning::Chosen;
 use anyhow::Context;
 use sightline_configs::Loaded;
+use sightline_configs::recipe::{Presence as Wanted, View};
 use sightline_configs::{Recipe, Station, station};
 use sightline_engine::{Bundle, EngineError, EngineSettings, Precision, ReferencePicture};
-use sightline_flow::{GenerationBuild, ModelEngines, Rebuild, WorkerEngines};
-use sightline_model::Generation;
+use sightline_flow::{GenerationBuild, ModelEngines, Presence, Rebuild, WorkerEngines};
 use sightline_model::result::ModelRef;
+use sightline_model::{Generation, PixelFormat};
 use sightline_verdict::{ClassFacts, InspectionPlan, ModelFacts, Task, VerifierFacts};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Makes engines as the station's `[engine]` section says.
@@ -289,12 +290,45 @@ pub fn build(
         .map(worker)
         .collect::<Result<_, _>>()?;
     let references = references(station, recipe, &plan)?;
+    let presence = presence(station, recipe, &plan)?;
     Ok(GenerationBuild {
         plan: Arc::new(plan),
         workers,
         references,
+        presence,
         rebuild: Some(models),
     })
+}
+
+/// What each view with a part in it looks like, where the recipe says so.
+fn presence(
+    station: &Station,
+    recipe: &Loaded<Recipe>,
+    plan: &InspectionPlan,
+) -> anyhow::Result<Vec<Option<Arc<Presence>>>> {
+    let one = |(view, planned): (&View, &sightline_verdict::PlannedView)| {
+        let Some(Wanted::Like(like)) = &view.presence else {
+            return Ok(None);
+        };
+        let format = match station.cameras[planned.camera.index()].format {
+            colour @ (PixelFormat::Rgb | PixelFormat::Bgr) => colour,
+            // the others have their light first
+            _ => PixelFormat::Gray8,
+        };
+        let load = |path: &PathBuf| picture::load(&recipe.base.join(path), format);
+        let pictures: Vec<_> = like.pictures.iter().map(load).collect::<Result<_, _>>()?;
+        let shown: Vec<_> = pictures.iter().map(|p| p.picture()).collect();
+        let taught = Presence::taught(&shown, like.at_least)
+            .with_context(|| format!("view `{}`, presence.like", view.name))?;
+        Ok(Some(Arc::new(taught)))
+    };
+    recipe
+        .value
+        .views
+        .iter()
+        .zip(&plan.views)
+        .map(one)
+        .collect()
 }
 
 fn references(

@@ -122,7 +122,7 @@ impl SimulatedGate {
 
 impl GateDriver for SimulatedGate {
     fn encoder(&mut self, now: MonoTime) -> Option<i64> {
-        Some(self.line.encoder(now))
+        self.line.encoder(now)
     }
 
     fn actuate(
@@ -146,5 +146,9 @@ impl GateDriver for SimulatedGate {
 
     fn hold(&mut self, on: bool) {
         self.hold.by_gate(on);
+    }
+
+    fn is_held(&mut self, _now: MonoTime) -> bool {
+        self.line.is_held()
     }
 }

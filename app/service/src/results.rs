@@ -69,13 +69,11 @@ impl ResultSink for Results {
                 .iter()
                 .all(|v| v.missed.is_none() && v.health == Some(Health::Ok));
             let track = TrackId(result.track_id);
-            line.record_verdict(
-                track,
-                result.evaluation,
-                result.disposition,
-                result.disposition_reason,
-                healthy,
-            );
+            let (disposition, reason) = (result.disposition, result.disposition_reason);
+            match result.correction {
+                0 => line.record_verdict(track, result.evaluation, disposition, reason, healthy),
+                _ => line.record_correction(track, disposition, reason),
+            }
         }
         if let Some(on_result) = &mut self.on_result {
             on_result(&result);

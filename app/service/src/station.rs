@@ -2,7 +2,7 @@
 
 use crate::changeover::Changeover;
 use crate::console::{self, Console, Deeds};
-use crate::control::{Control, Event, GatedTap, GatedTrigger};
+use crate::control::{Control, Event, GatedTap, GatedTrigger, store};
 use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
 use crate::gate::{self, LineHold, SimulatedGate};
@@ -10,12 +10,13 @@ use crate::keeping::{self, Keeping};
 use crate::recording;
 use crate::results::{Mailbox, OnResult, Results};
 use crate::threads;
+use crate::trial::Trial;
 use crate::trigger::{self, RateTrigger};
 use crate::watch;
 use anyhow::{Context, anyhow};
 use sightline_configs::station::{GateKind, Trigger as TriggerKind};
 use sightline_configs::{Loaded, Recipe, Station};
-use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup};
+use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup, GenerationBuild};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
 use sightline_ingest::{CameraContext, CameraHandle, SimulatedLine};
 use sightline_journal::Journal;
@@ -65,6 +66,7 @@ pub struct Running {
     pub models: Arc<Models>,
     pub losses: watch::Losses,
     pub keeping: Keeping,
+    pub trial: Arc<Trial>,
     pub control: Arc<Control>,
     recorder: Option<Arc<recording::Tap>>,
     rate: Option<RateTrigger>,
@@ -77,27 +79,33 @@ pub struct Ended {
     pub events: Arc<Events>,
 }
 
-/// Starts a station.
-pub fn start(
-    station: &Loaded<Station>,
-    recipe: &Loaded<Recipe>,
-    wishes: Wishes,
-) -> anyhow::Result<Running> {
+/// What stands before any engine does: commands are answered, alarms told, results taken.
+pub struct Ground {
+    pub control: Arc<Control>,
+    pub events: Arc<Events>,
+    pub trial: Arc<Trial>,
+    clock: Arc<dyn Clock>,
+    boot_id: Uuid,
+    raised: bool,
+    trigger_door: Arc<trigger::Door>,
+    open_parts: Arc<AtomicUsize>,
+    journal: Option<Journal>,
+    uplink: Option<Arc<Uplink>>,
+    consoles: Option<console::Begun>,
+}
+
+/// The first generation, built.
+pub struct Engines {
+    models: Arc<Models>,
+    first: GenerationBuild,
+}
+
+/// Brings up what engines are not needed for.
+pub fn prepare(station: &Loaded<Station>) -> anyhow::Result<Ground> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let config = &station.value;
     let raised = threads::raised(config.threads.priority)?;
     let boot_id = Uuid::now_v7();
-    let models = match wishes.models {
-        Some(models) => models,
-        None => Arc::new(
-            EngineRoom::open(&config.engine, &station.base)?
-                .with_store(config.models.as_ref(), &station.base)?
-                .open_models(recipe)?,
-        ),
-    };
-    EngineRoom::check_stand_in(&config.engine, &station.base, recipe)?;
-    let first = engines::build(Generation(1), config, recipe, models.clone())?;
-    let plan = first.plan.clone();
     let trigger_door = Arc::new(trigger::Door::default());
     let journal = keeping::open(station, boot_id, &clock)?;
     let control = control(config, &clock, &trigger_door);
@@ -112,8 +120,81 @@ pub fn start(
         journal: journal.clone(),
         uplink: uplink.clone(),
     };
-    let consoles = console::Begun::new(station, &clock, &means)?;
-    drop(means);
+    let mut consoles = console::Begun::new(station, &clock, &means)?;
+    if let Some(consoles) = &mut consoles {
+        consoles.listen(station)?;
+    }
+    let store = config.models.as_ref().map(|_| store(station)).transpose()?;
+    Ok(Ground {
+        control,
+        events,
+        trial: Arc::new(Trial::new(store)),
+        clock,
+        boot_id,
+        raised,
+        trigger_door,
+        open_parts,
+        journal,
+        uplink,
+        consoles,
+    })
+}
+
+/// Builds the first generation; may take its time, and must not keep the main thread.
+pub fn build(
+    station: &Loaded<Station>,
+    recipe: &Loaded<Recipe>,
+    models: Option<Arc<Models>>,
+) -> anyhow::Result<Engines> {
+    let config = &station.value;
+    let models = match models {
+        Some(models) => models,
+        None => Arc::new(
+            EngineRoom::open(&config.engine, &station.base)?
+                .with_store(config.models.as_ref(), &station.base)?
+                .open_models(recipe)?,
+        ),
+    };
+    EngineRoom::check_stand_in(&config.engine, &station.base, recipe)?;
+    let first = engines::build(Generation(1), config, recipe, models.clone())?;
+    Ok(Engines { models, first })
+}
+
+/// Starts a station.
+pub fn start(
+    station: &Loaded<Station>,
+    recipe: &Loaded<Recipe>,
+    mut wishes: Wishes,
+) -> anyhow::Result<Running> {
+    let engines = build(station, recipe, wishes.models.take())?;
+    let ground = prepare(station)?;
+    start_on(ground, station, recipe, engines, wishes)
+}
+
+/// Starts what inspects, with its first engines.
+pub fn start_on(
+    ground: Ground,
+    station: &Loaded<Station>,
+    recipe: &Loaded<Recipe>,
+    engines: Engines,
+    wishes: Wishes,
+) -> anyhow::Result<Running> {
+    let Ground {
+        control,
+        events,
+        trial,
+        clock,
+        boot_id,
+        raised,
+        trigger_door,
+        open_parts,
+        journal,
+        uplink,
+        consoles,
+    } = ground;
+    let Engines { models, first } = engines;
+    let config = &station.value;
+    let plan = first.plan.clone();
 
     let line = gate::simulated_line(config, &plan, &clock, &station.base, &trigger_door)?;
     let hold = line.clone().map(LineHold::new);
@@ -178,7 +259,7 @@ pub fn start(
         Some(consoles) => consoles.before(sink),
         None => sink,
     };
-    let changeover = Arc::new(Changeover::new(
+    let changeover = Changeover::new(
         flow.clone(),
         uplink.clone(),
         clock.clone(),
@@ -186,7 +267,8 @@ pub fn start(
         recipe.clone(),
         plan.clone(),
         &models,
-    ));
+    );
+    let changeover = Arc::new(changeover.with(trial.clone()));
     let deeds = Deeds {
         changeover: changeover.clone(),
     };
@@ -205,6 +287,7 @@ pub fn start(
         models,
         losses: watch::Losses::default(),
         keeping: Keeping::default(),
+        trial,
         control,
         recorder,
         rate: None,
@@ -234,6 +317,14 @@ pub fn start(
         TriggerKind::EveryFrame { .. } | TriggerKind::Command {} => {}
     }
     Ok(running)
+}
+
+/// Does what may take its time beside the main thread, which is not told of its end.
+pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(work);
+    if let Err(error) = spawned {
+        tracing::error!(%error, name, "expected a thread, found none; it is not done");
+    }
 }
 
 /// `None` without `[mqtt]`. A backlog gives way to the open parts.
@@ -358,13 +449,17 @@ impl Running {
         }
     }
 
-    /// Reads the active recipe's file again and lets it take over between parts. With anything wrong the old one goes on.
+    /// Reads the active recipe's file again and lets it take over between parts, on a thread of its own. With anything wrong
+    /// the old one goes on.
     pub fn reload_recipe(&self) {
-        let file = self.changeover.active().file;
-        match self.changeover.to_recipe(&file, "SIGHUP") {
-            Ok(generation) => tracing::info!(%generation, "the recipe was changed"),
-            Err(error) => tracing::error!("the recipe stays as it is: {error:#}"),
-        }
+        let changeover = self.changeover.clone();
+        aside("sl-reload", move || {
+            let file = changeover.active().file;
+            match changeover.to_recipe(&file, "SIGHUP") {
+                Ok(generation) => tracing::info!(%generation, "the recipe was changed"),
+                Err(error) => tracing::error!("the recipe stays as it is: {error:#}"),
+            }
+        });
     }
 
     /// True when every camera has given its last frame and nothing is in flight.

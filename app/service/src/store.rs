@@ -5,10 +5,12 @@
 //! is not listed looks as its recipe says. Whoever changes something holds the lock file.
 
 use anyhow::{Context, anyhow, bail, ensure};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sightline_engine::Bundle;
 use sightline_engine::bundle::archive;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -23,8 +25,29 @@ pub struct Store {
     root: PathBuf,
 }
 
-/// What was active before a change, so that it can be put back.
+/// Which versions are activated: what was before a change, so that it can be put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activated(Active);
+
+impl Activated {
+    /// Every model looks as its recipe says.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Activated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let newest = |(name, history): (&String, &Vec<String>)| {
+            history.last().map(|version| format!("{name} {version}"))
+        };
+        let all: Vec<String> = self.0.iter().filter_map(newest).collect();
+        match all.is_empty() {
+            true => f.write_str("what the recipe names"),
+            false => f.write_str(&all.join(", ")),
+        }
+    }
+}
 
 impl Store {
     /// Opens the store, and makes its folder if there is none.
@@ -174,6 +197,16 @@ impl Store {
         after.retain(|_, history| !history.is_empty());
         self.write(&after)?;
         Ok((Activated(before), now))
+    }
+
+    /// Which versions are activated.
+    pub fn active(&self) -> anyhow::Result<Activated> {
+        Ok(Activated(self.read()?))
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Undoes a change.

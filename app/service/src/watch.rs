@@ -1,7 +1,8 @@
 //! What changes slowly and is looked at a few times a second: cameras, conservation, key figures.
 
+use crate::changeover::Changeover;
 use crate::events::Events;
-use crate::station::Running;
+use crate::station::{Running, aside};
 use sightline_flow::FlowCounters;
 use sightline_ingest::CameraState;
 use sightline_model::{AlarmKind, UtcMicros};
@@ -28,7 +29,7 @@ pub fn look(running: &Running) -> FlowCounters {
         running.events.set(id, down);
     }
     let counters = running.flow.counters();
-    if counters.workers == 0 {
+    if !look_at_trial(running, &counters) && counters.workers == 0 {
         stand_in(running);
     } else {
         running.events.set(AlarmKind::EngineNoStandIn, None);
@@ -47,13 +48,57 @@ pub fn look(running: &Running) -> FlowCounters {
     counters
 }
 
+/// Models on trial are confirmed by what they judge, and left where their engines die or do not come back. True: they are
+/// being left.
+fn look_at_trial(running: &Running, counters: &FlowCounters) -> bool {
+    let trial = running.trial.clone();
+    if trial.is_stood(counters) {
+        aside("sl-trial", move || {
+            if let Err(error) = trial.confirm() {
+                tracing::error!("that the models stood their trial is not written down: {error:#}");
+            }
+        });
+        return false;
+    }
+    let failed = counters.workers == 0 || counters.hanging > 0;
+    if !failed || !trial.is_on() {
+        return false;
+    }
+    let (changeover, events) = (running.changeover.clone(), running.events.clone());
+    let why = match counters.workers {
+        0 => "their engines failed and could not be made anew",
+        _ => "an engine did not come back from a picture",
+    };
+    trial.mark_left();
+    aside("sl-trial", move || {
+        let words = match trial.leave(why) {
+            Ok(Some(words)) => words,
+            Ok(None) => return,
+            Err(error) => format!("the models on trial fail and cannot be left: {error:#}"),
+        };
+        tracing::error!("{words}");
+        events.set(AlarmKind::ModelsTrialFailed, Some(words));
+        if let Err(error) = changeover.to_recipe(&changeover.active().file, "trial") {
+            tracing::error!("the last good models do not take over: {error:#}");
+        }
+    });
+    true
+}
+
 /// No engine is left: another takes over where one is configured. If it does not start either, that is not tried again.
 fn stand_in(running: &Running) {
     if running.losses.stand_in_tried.swap(true, Relaxed) {
         return;
     }
-    let lost = &running.models.engine_name;
-    let (kind, words) = match running.changeover.to_stand_in() {
+    let lost = running.models.engine_name.clone();
+    let (changeover, events) = (running.changeover.clone(), running.events.clone());
+    aside("sl-stand-in", move || {
+        to_stand_in(&changeover, &events, &lost)
+    });
+}
+
+fn to_stand_in(changeover: &Changeover, events: &Events, lost: &str) {
+    let (kind, words) = match changeover.to_stand_in() {
         Ok(Some(name)) => {
             tracing::error!(lost, name, "no engine is left; another took over");
             (
@@ -71,7 +116,7 @@ fn stand_in(running: &Running) {
             ),
         ),
     };
-    running.events.set(kind, Some(words));
+    events.set(kind, Some(words));
 }
 
 /// Looks for parts that have neither a result nor are on their way.

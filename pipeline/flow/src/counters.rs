@@ -62,6 +62,8 @@ counters! {
         dispositions,
         /// Results handed to the sink.
         results,
+        /// Results told again because a part went another way than was told first.
+        corrections,
         /// Results that could not be written; each is an alarm.
         unwritten,
         /// Verdicts OK.
@@ -144,6 +146,7 @@ impl LineCounts {
             verdicts: self.verdicts,
             dispositions: self.dispositions,
             published: self.results,
+            corrections: self.corrections,
             acknowledged: 0,
             pending: 0,
         }

@@ -2,10 +2,12 @@
 //! is shared under one mutex that nobody holds for longer than one call into it.
 
 use crate::FlowEvents;
+use crate::threads::ResultInput;
 use sightline_model::{Clock, MonoTime, Trigger};
+use sightline_queue::{SendError, Sender};
 use sightline_verdict::{
-    Confirmation, GateCommand, GateCounters, GateDriver, GateSchedule, OnTheWay, Outcome,
-    Registered,
+    Confirmation, Correction, GateCommand, GateCounters, GateDriver, GateSchedule, OnTheWay,
+    Outcome, Registered,
 };
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,6 +17,8 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(20);
 /// And while none is.
 const LOOK: Duration = Duration::from_millis(100);
+/// Corrections that may wait for the result thread; then the oldest gives way.
+const CORRECTIONS: usize = 4_096;
 
 /// A gate: when parts are there, and what moves it.
 pub struct GateSetup {
@@ -120,6 +124,8 @@ pub(crate) struct GateCore {
     clock: Arc<dyn Clock>,
     commands: Vec<GateCommand>,
     seen: Vec<Confirmation>,
+    /// What went another way than was told, until the result thread has it.
+    corrections: VecDeque<Correction>,
     holding: bool,
 }
 
@@ -138,39 +144,64 @@ impl GateCore {
             clock,
             commands: Vec::with_capacity(capacity),
             seen: Vec::with_capacity(capacity),
+            corrections: VecDeque::with_capacity(64),
             holding: false,
         }
     }
 
-    /// Does what is due now. Returns when to be called next at the latest, if anything is known to come.
+    /// What is to be told because it went another way than was said.
+    pub(crate) fn corrections(&mut self) -> &mut VecDeque<Correction> {
+        &mut self.corrections
+    }
+
+    /// Does what is due now, and tells of it afterwards. Returns when to be called next at the latest, if anything is
+    /// known to come.
     pub(crate) fn step(&mut self, now: MonoTime) -> Option<MonoTime> {
-        // what was raised since last time is told even if the next lines clear it
-        self.tell(now);
         let encoder = self.driver.encoder(now);
+        let held = self.driver.is_held(now);
         self.driver.poll_confirmations(now, &mut self.seen);
         let link = Arc::clone(&self.link);
         let mut shared = link.lock();
         shared.encoder = encoder;
+        shared.schedule.belt_held(held, now);
         for seen in self.seen.drain(..) {
             shared.schedule.confirmed(seen, now);
         }
         self.commands.extend(shared.immediate.drain(..));
         self.commands.extend(shared.schedule.poll(now, encoder));
         drop(shared);
-        let commands = std::mem::take(&mut self.commands);
-        for command in &commands {
-            let moved = self.driver.actuate(command.track, command.disposition, now);
-            if moved.is_err() {
-                link.lock().schedule.failed(command.track, now);
+        self.act(now);
+        let mut shared = link.lock();
+        let hold = shared.schedule.hold();
+        while let Some(correction) = shared.schedule.next_correction() {
+            if self.corrections.len() >= CORRECTIONS {
+                self.corrections.pop_front();
             }
+            self.corrections.push_back(correction);
         }
-        self.commands = commands;
-        self.commands.clear();
+        drop(shared);
+        if hold != self.holding {
+            self.holding = hold;
+            self.driver.hold(hold);
+        }
         self.tell(now);
         link.lock().schedule.next_due(now, encoder)
     }
 
-    /// Alarms, and whether the line is to stand.
+    /// Carries out what is due. Nothing else happens before: no log, no alarm.
+    fn act(&mut self, now: MonoTime) {
+        for command in &self.commands {
+            let moved = self.driver.actuate(command.track, command.disposition, now);
+            let mut shared = self.link.lock();
+            match moved {
+                // the process may have stood still since `now`
+                Ok(()) => shared.schedule.acted(command.track, self.clock.now()),
+                Err(_) => shared.schedule.failed(command.track, now),
+            }
+        }
+        self.commands.clear();
+    }
+
     fn tell(&mut self, now: MonoTime) {
         let link = Arc::clone(&self.link);
         loop {
@@ -180,33 +211,37 @@ impl GateCore {
             self.events
                 .alarm(alarm.to_alarm(sightline_model::UtcMicros(utc)));
         }
-        let hold = link.lock().schedule.hold();
-        if hold != self.holding {
-            self.holding = hold;
-            self.driver.hold(hold);
-        }
     }
 
-    /// Runs until the gate is closed and its last part has passed, or `patience` is over.
-    pub(crate) fn run(mut self, patience: Duration) {
+    /// Runs until the gate is closed and its last part has passed, or `patience` is over. Corrections go to `results`.
+    pub(crate) fn run(mut self, patience: Duration, results: &Sender<ResultInput>) {
         let link = Arc::clone(&self.link);
         let mut give_up: Option<MonoTime> = None;
         loop {
             let now = self.clock.now();
             let due = self.step(now);
+            while let Some(correction) = self.corrections.pop_front() {
+                // the result thread is behind: again at the next step
+                if let Err(SendError::Full(_)) = results.try_send(ResultInput::Correct(correction))
+                {
+                    self.corrections.push_front(correction);
+                    break;
+                }
+            }
             let shared = link.lock();
             if shared.closing {
                 let until = *give_up.get_or_insert(now + patience);
-                if shared.schedule.coming() == 0 && shared.immediate.is_empty() || now >= until {
+                let settled = shared.schedule.is_settled(now) && shared.immediate.is_empty();
+                if settled && self.corrections.is_empty() || now >= until {
                     return;
                 }
             }
             if !shared.immediate.is_empty() {
                 continue;
             }
-            let most = match shared.schedule.coming() {
-                0 => LOOK,
-                _ => POLL,
+            let most = match shared.schedule.is_settled(now) {
+                true => LOOK,
+                false => POLL,
             };
             let wait = due.map_or(most, |t| t.since(self.clock.now()).min(most));
             if !wait.is_zero() {

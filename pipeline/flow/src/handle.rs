@@ -2,16 +2,19 @@
 
 use crate::counters::{CameraCounts, LineCounts, Tally};
 use crate::gate::GateLink;
+use crate::herald::Herald;
 use crate::input::FlowInput;
-use crate::live::Live;
+use crate::live::{Live, WorkerEngines};
 use crate::sinks::Door;
 use crate::stages::{StageTimes, Stages};
-use crate::threads::{Crew, ResultInput, Threads, Told, WorkerCommand};
+use crate::threads::{
+    Crew, Hiring, Offered, ResultInput, Threads, Told, WorkerCommand, Workers, take,
+};
 use crate::{FlowError, FlowEvents, FlowSettings, FlowTap, FlowTrigger, GenerationBuild};
-use sightline_model::{CameraId, Generation};
-use sightline_queue::{QueueGauge, QueueSnapshot, Receiver, Sender, bounded};
+use sightline_model::{Alarm, AlarmKind, CameraId, Generation};
+use sightline_queue::{QueueGauge, QueueSnapshot, Sender, bounded};
 use sightline_verdict::{GateCounters, OnTheWay};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,14 +34,19 @@ pub struct FlowHandle {
     pub(crate) gate: Option<Arc<GateLink>>,
     pub(crate) gauges: Vec<QueueGauge>,
     pub(crate) events: Arc<dyn FlowEvents>,
+    pub(crate) herald: Arc<Herald>,
     pub(crate) settings: FlowSettings,
+    pub(crate) workers: Workers,
+    pub(crate) generation: AtomicU32,
+    /// One generation takes over at a time.
+    pub(crate) turn: Mutex<()>,
     pub(crate) control: Mutex<Control>,
 }
 
 pub(crate) struct Control {
-    pub generation: Generation,
-    pub workers: Vec<Sender<WorkerCommand>>,
     pub threads: Threads,
+    /// `None` once the flow stops.
+    pub hiring: Option<Hiring>,
     pub results: Option<Sender<ResultInput>>,
 }
 
@@ -59,6 +67,10 @@ pub struct FlowCounters {
     pub batches_in_flight: usize,
     /// Engine workers that work.
     pub workers: usize,
+    /// Engine workers that did not come back from a batch and were replaced.
+    pub left_behind: usize,
+    /// Workers that are busy with one batch for longer than `hang_after`.
+    pub hanging: usize,
     /// The generation that new parts get.
     pub generation: Generation,
     /// The queues between the threads.
@@ -90,31 +102,24 @@ impl FlowHandle {
     /// The build is not whole, its number is not higher, it has another number of workers, a golden picture cannot be
     /// registered, or a worker does not answer. The old generation goes on then.
     pub fn activate(&self, build: GenerationBuild) -> Result<Generation, FlowError> {
-        let mut control = self.control();
-        let offered = build.plan.generation;
-        if offered <= control.generation {
-            let current = control.generation;
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (current, offered) = (self.generation(), build.plan.generation);
+        if offered <= current {
             return Err(FlowError::Order { current, offered });
         }
         let (live, engines) = Live::of(build, self.settings.camera_slots.len())?;
-        if engines.len() != control.workers.len() {
+        let workers = self.workers.all();
+        if engines.len() != workers.len() || workers.is_empty() {
             return Err(FlowError::Build {
                 generation: offered,
                 what: "engine workers",
-                expected: control.workers.len().to_string(),
+                expected: workers.len().to_string(),
                 found: engines.len().to_string(),
             });
         }
-        let (answer, answers) = bounded("generation-added", engines.len());
-        for (worker, engines) in control.workers.iter().zip(engines) {
-            let add = WorkerCommand::Add(Arc::clone(&live), engines, answer.clone());
-            worker.send(add).map_err(|_| FlowError::Stopped)?;
-        }
-        drop(answer);
-        if let Err(error) = self.wait_for(&answers, control.workers.len(), offered) {
-            for worker in &control.workers {
-                let _ = worker.try_send(WorkerCommand::Remove(offered));
-            }
+        let added = self.offer(&live, &workers, engines);
+        if let Err(error) = added {
+            self.workers.tell(|| WorkerCommand::Remove(offered));
             return Err(error);
         }
         let (done, switched) = bounded("generation-switched", 1);
@@ -123,23 +128,78 @@ impl FlowHandle {
         switched
             .recv_timeout(TAKE_OVER)
             .map_err(|_| no_answer(offered))?;
-        control.generation = offered;
-        drop(control);
+        self.generation.store(offered.0, Ordering::SeqCst);
         self.events.generation_active(offered);
         Ok(offered)
     }
 
-    fn wait_for(
+    /// Every worker takes its engines; one that does not come back from a batch is left there, and a successor takes them.
+    fn offer(
         &self,
-        answers: &Receiver<Result<(), FlowError>>,
-        workers: usize,
-        offered: Generation,
+        live: &Arc<Live>,
+        workers: &[Sender<WorkerCommand>],
+        engines: Vec<WorkerEngines>,
     ) -> Result<(), FlowError> {
-        for _ in 0..workers {
-            let answer = answers.recv_timeout(TAKE_OVER);
-            answer.map_err(|_| no_answer(offered))??;
+        let mut asked = Vec::with_capacity(engines.len());
+        for (worker, engines) in workers.iter().zip(engines) {
+            let offered: Offered = Arc::new(Mutex::new(Some(engines)));
+            let (answer, answers) = bounded("generation-added", 1);
+            let add = WorkerCommand::Add(Arc::clone(live), Arc::clone(&offered), answer);
+            // a queue that is full belongs to a worker that hangs
+            let _ = worker.try_send(add);
+            asked.push((offered, answers));
+        }
+        let end = Instant::now() + self.settings.hang_after;
+        for (index, (offered, answers)) in asked.into_iter().enumerate() {
+            let wait = match self
+                .crew
+                .hangs(index, self.settings.hang_after, &*self.settings.clock)
+            {
+                true => Instant::now(),
+                false => end,
+            };
+            match answers.recv_deadline(wait) {
+                Ok(answer) => answer?,
+                Err(_) => match take(&offered) {
+                    Some(engines) => self.replace(index, live, engines)?,
+                    // it has just begun
+                    None => answers
+                        .recv_timeout(TAKE_OVER)
+                        .map_err(|_| no_answer(live.generation()))??,
+                },
+            }
         }
         Ok(())
+    }
+
+    fn replace(
+        &self,
+        index: usize,
+        live: &Arc<Live>,
+        engines: WorkerEngines,
+    ) -> Result<(), FlowError> {
+        let mut control = self.control();
+        let Control {
+            threads, hiring, ..
+        } = &mut *control;
+        let hiring = hiring.as_ref().ok_or(FlowError::Stopped)?;
+        hiring.replace(threads, index, live, engines)?;
+        drop(control);
+        let left = self.crew.left_behind.load(Ordering::SeqCst);
+        self.events.alarm(Alarm {
+            id: AlarmKind::EngineLeftBehind.into(),
+            active: true,
+            since: self.settings.clock.utc(),
+            message: format!(
+                "engine worker {index} did not come back from a batch within {:?} and was left behind, {left} so far; another works in its place. Each keeps its memory and may keep a core busy: restart the station when the line allows",
+                self.settings.hang_after
+            ),
+        });
+        Ok(())
+    }
+
+    fn generation(&self) -> Generation {
+        Generation(self.generation.load(Ordering::SeqCst))
     }
 
     /// The production order or lot of the results from now on.
@@ -177,7 +237,11 @@ impl FlowHandle {
             open_parts: self.tally.open.load(Ordering::SeqCst),
             batches_in_flight: self.crew.in_flight.load(Ordering::SeqCst),
             workers: self.crew.alive.load(Ordering::SeqCst),
-            generation: self.control().generation,
+            generation: self.generation(),
+            left_behind: self.crew.left_behind.load(Ordering::SeqCst),
+            hanging: self
+                .crew
+                .hanging(self.settings.hang_after, &*self.settings.clock),
             queues: self.gauges.iter().map(QueueGauge::snapshot).collect(),
             stages,
         }
@@ -222,14 +286,16 @@ impl FlowHandle {
         let mut control = self.control();
         // batcher, judge and workers end by themselves; results when nobody can send them any more
         control.results = None;
-        control.workers.clear();
+        control.hiring = None;
         let patience = self.settings.stop_patience;
         let until = Instant::now() + patience + Duration::from_secs(2);
         control.threads.wait("sl-judge", until);
+        self.workers.dismiss();
         if let Some(gate) = &self.gate {
             gate.close();
         }
         control.threads.wait_all(until + patience);
+        self.herald.end();
     }
 
     fn control(&self) -> MutexGuard<'_, Control> {

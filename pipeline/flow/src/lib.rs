@@ -12,6 +12,7 @@ mod counters;
 mod error;
 mod gate;
 mod handle;
+mod herald;
 mod input;
 mod job;
 mod judging;
@@ -20,6 +21,7 @@ mod live;
 mod lockstep;
 mod pace;
 mod parts;
+mod presence;
 mod recording;
 mod results;
 mod settings;
@@ -35,6 +37,7 @@ pub use gate::GateSetup;
 pub use handle::{FlowCounters, FlowHandle};
 pub use live::{GenerationBuild, ModelEngines, Rebuild, WorkerEngines};
 pub use lockstep::Lockstep;
+pub use presence::{Presence, PresenceError};
 pub use recording::{
     CameraShape, Recorded, RecordedFrame, Recorder, Recording, RecordingError, RecordingTap,
 };

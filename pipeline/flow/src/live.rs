@@ -3,6 +3,7 @@
 use crate::FlowError;
 use crate::associate::ExpectedView;
 use crate::pace::Pace;
+use crate::presence::Presence;
 use sightline_engine::{Engine, EngineError, ReferencePicture};
 use sightline_model::{Generation, ViewId};
 use sightline_verdict::InspectionPlan;
@@ -19,6 +20,8 @@ pub struct GenerationBuild {
     pub workers: Vec<WorkerEngines>,
     /// The golden picture of each view of the plan; empty where no view has one.
     pub references: Vec<Option<Arc<ReferencePicture>>>,
+    /// What each view of the plan must look like to show a part; empty where no view is asked.
+    pub presence: Vec<Option<Arc<Presence>>>,
     /// Makes engines anew after a fault; without it a worker whose engine broke stops.
     pub rebuild: Option<Arc<dyn Rebuild>>,
 }
@@ -52,6 +55,7 @@ pub(crate) struct Live {
     pub expected: Vec<ExpectedView>,
     pub models: Vec<LiveModel>,
     pub references: Vec<Option<Arc<ReferencePicture>>>,
+    pub presence: Vec<Option<Arc<Presence>>>,
     pub rebuild: Option<Arc<dyn Rebuild>>,
     /// Batches that each engine can hold in flight.
     pub depth: usize,
@@ -77,6 +81,7 @@ impl Live {
             plan,
             workers,
             mut references,
+            mut presence,
             rebuild,
         } = build;
         check(&plan, &workers, cameras)?;
@@ -89,6 +94,7 @@ impl Live {
             });
         }
         references.resize(plan.views.len(), None);
+        presence.resize(plan.views.len(), None);
         let models = (0..plan.models.len())
             .map(|m| LiveModel {
                 target: target(&workers, m),
@@ -103,6 +109,7 @@ impl Live {
             expected: expected(&plan),
             models,
             references,
+            presence,
             rebuild,
             plan,
         };

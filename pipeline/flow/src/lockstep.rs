@@ -84,6 +84,7 @@ impl Lockstep {
             let (l, e, c) = (Arc::clone(&link), Arc::clone(&events), Arc::clone(&any));
             (link, GateCore::new(l, setup.driver, e, c, max_open))
         });
+        let to_correct = gate.as_ref().map_or(0, |_| 2 * max_open);
         let (link, gate) = gate.unzip();
         let rules = BatchRules {
             clock: Arc::clone(&any),
@@ -98,7 +99,7 @@ impl Lockstep {
         Ok(Self {
             batch: BatchCore::new(rules, live, Arc::clone(&tally), link.clone()),
             judge: JudgeCore::new(max_open, link.clone(), Arc::clone(&tally)),
-            results: ResultCore::new(maker, sink, e, any, t, stages),
+            results: ResultCore::new(maker, sink, e, any, t, stages, to_correct),
             clock,
             tally,
             events,
@@ -253,6 +254,9 @@ impl Lockstep {
         let now = self.clock.now();
         if let Some(gate) = &mut self.gate {
             let due = gate.step(now);
+            while let Some(correction) = gate.corrections().pop_front() {
+                self.results.correct(correction);
+            }
             let coming = self.link.as_ref().is_some_and(|l| l.coming() > 0);
             let look = coming.then_some(now + GATE_STEP);
             self.gate_due = due.into_iter().chain(look).min();

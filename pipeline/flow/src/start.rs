@@ -4,6 +4,7 @@ use crate::batcher::{BatchCore, BatchRules};
 use crate::counters::Tally;
 use crate::gate::{GateCore, GateLink};
 use crate::handle::{Control, FlowHandle};
+use crate::herald::Herald;
 use crate::job::Job;
 use crate::judging::JudgeCore;
 use crate::live::Live;
@@ -11,14 +12,13 @@ use crate::results::ResultCore;
 use crate::sinks::{Door, FlowTap, FlowTrigger};
 use crate::stages::Stages;
 use crate::threads::{
-    BatchThread, Crew, Ear, JudgeThread, ResultThread, Threads, Told, WorkerCommand, WorkerThread,
+    BatchThread, Crew, Ear, Hiring, JudgeThread, ResultThread, Threads, Told, Workers,
 };
-use crate::worker::EngineCore;
 use crate::{FlowError, FlowEvents, FlowSettings, GateSetup, GenerationBuild, ResultSink};
 use sightline_queue::bounded;
 use sightline_threads::Urgency;
 use sightline_verdict::ResultMaker;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 /// The running line.
@@ -43,16 +43,10 @@ impl Flow {
         let cameras = settings.camera_slots.len();
         let (live, engines) = Live::of(first, cameras)?;
         let (clock, max_open) = (&settings.clock, settings.max_open_parts.max(1));
+        let herald = Herald::start(events, Arc::clone(clock))?;
+        let events: Arc<dyn FlowEvents> = herald.clone();
         let tally = Arc::new(Tally::new(cameras, settings.open_parts.clone()));
         let workers = engines.len();
-        let mut cores = Vec::with_capacity(workers);
-        for (n, engines) in engines.into_iter().enumerate() {
-            let (tally, events) = (Arc::clone(&tally), Arc::clone(&events));
-            let mut core = EngineCore::new(n, Arc::clone(clock), tally, events, false);
-            core.add(Arc::clone(&live), engines)?;
-            cores.push(core);
-        }
-
         // a view holds a slot wherever it is, so slots bound every queue of views
         let slots = settings.camera_slots.iter().sum::<usize>().max(1);
         // engines hold 1 or 2 batches, and one waits; a later generation may have deeper engines
@@ -93,9 +87,9 @@ impl Flow {
         if let Some((link, driver)) = gate_link {
             let (events, clock) = (Arc::clone(&events), Arc::clone(clock));
             let core = GateCore::new(link, driver, events, clock, max_open);
-            let patience = settings.stop_patience;
+            let (patience, results) = (settings.stop_patience, result_tx.clone());
             threads.spawn("sl-gate", stage_core, Some(Urgency::Stage), move || {
-                core.run(patience)
+                core.run(patience, &results)
             })?;
         }
         let results = ResultThread {
@@ -106,6 +100,7 @@ impl Flow {
                 Arc::clone(clock),
                 Arc::clone(&tally),
                 Arc::clone(&stages),
+                link.as_ref().map_or(0, |_| 2 * max_open),
             ),
             input: result_rx,
             dossiers: dossier_tx,
@@ -117,33 +112,23 @@ impl Flow {
                 drop::<Vec<crate::ModelEngines>>(engines);
             }
         })?;
-        let mut controls = Vec::with_capacity(workers);
-        for (n, core) in cores.into_iter().enumerate() {
-            let (control_tx, control_rx) = bounded::<WorkerCommand>("engine-control", 8);
-            controls.push(control_tx);
-            let worker = WorkerThread {
-                core,
-                index: n,
-                clock: Arc::clone(clock),
-                events: Arc::clone(&events),
-                crew: Arc::clone(&crew),
-                work: work_rx.clone(),
-                control: control_rx,
-                judge: judge_tx.clone(),
-                input: input_tx.clone(),
-                retired: retired_tx.clone(),
-                keep_warm: settings.keep_warm,
-            };
-            let pinned = &settings.engine_cores;
-            let core = (!pinned.is_empty()).then(|| pinned[n % pinned.len()]);
-            threads.spawn(
-                &format!("sl-engine-{n}"),
-                core,
-                Some(Urgency::Compute),
-                move || worker.run(),
-            )?;
+        let hiring = Hiring {
+            clock: Arc::clone(clock),
+            events: Arc::clone(&events),
+            tally: Arc::clone(&tally),
+            crew: Arc::clone(&crew),
+            work: work_rx.clone(),
+            judge: judge_tx.clone(),
+            input: input_tx.clone(),
+            retired: retired_tx,
+            keep_warm: settings.keep_warm,
+            cores: settings.engine_cores.clone(),
+            workers: Workers::default(),
+        };
+        for (n, engines) in engines.into_iter().enumerate() {
+            hiring.start(&mut threads, n, &live, engines)?;
         }
-        drop(retired_tx);
+        let all_workers = hiring.workers.clone();
         let judge = JudgeThread {
             core: JudgeCore::new(max_open, link.clone(), Arc::clone(&tally)),
             clock: Arc::clone(clock),
@@ -154,7 +139,7 @@ impl Flow {
             results: result_tx.clone(),
             dossiers: dossier_rx,
             home: home_tx,
-            workers: controls.clone(),
+            workers: all_workers.clone(),
         };
         threads.spawn("sl-judge", stage_core, Some(Urgency::Stage), move || {
             judge.run()
@@ -201,10 +186,12 @@ impl Flow {
                 gate: link.clone(),
                 clock: Arc::clone(clock),
             },
+            workers: all_workers,
+            generation: AtomicU32::new(generation.0),
+            turn: Mutex::new(()),
             control: Mutex::new(Control {
-                generation,
-                workers: controls,
                 threads,
+                hiring: Some(hiring),
                 results: Some(result_tx),
             }),
             input: input_tx,
@@ -216,6 +203,7 @@ impl Flow {
             gate: link,
             gauges,
             events,
+            herald,
             settings,
         })
     }

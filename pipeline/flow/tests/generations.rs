@@ -111,3 +111,123 @@ fn what_cannot_take_over_does_not() {
     assert!(fewer.to_string().contains("expected 2, found 1"), "{fewer}");
     assert_eq!(rig.flow.counters().generation, Generation(3));
 }
+
+#[test]
+fn workers_that_do_not_come_back_are_left_behind_and_a_new_generation_inspects() {
+    // both engines sit on their first batch until they are let go
+    let (let_go, held) = sightline_queue::bounded::<()>("hold", 1);
+    let hangs = sightline_engine::scripted::Script {
+        answer: std::sync::Arc::new(move |_, _, _| {
+            let _ = held.recv_timeout(PATIENCE);
+        }),
+        ..Default::default()
+    };
+    let options = Options {
+        slots: 16,
+        settings: Box::new(|s| s.hang_after = Duration::from_millis(50)),
+        ..Options::default()
+    };
+    let deadline = Duration::from_millis(200);
+    let mut rig = Rig::new(build(plan(1, 1, deadline), 2, 1, &hangs), options);
+    for _ in 0..6 {
+        rig.part(Picture::default());
+        assert_eq!(rig.result().evaluation, Evaluation::NotDecidable);
+    }
+    assert!(rig.heard.told("engine.0.hung", true));
+    let begin = std::time::Instant::now();
+    let next = build(plan(2, 1, DEADLINE), 2, 1, &script());
+    assert_eq!(rig.flow.activate(next).unwrap(), Generation(2));
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+    let counters = rig.flow.counters();
+    assert_eq!((counters.left_behind, counters.hanging), (2, 0));
+    for _ in 0..20 {
+        rig.part(Picture::default());
+        let result = rig.result();
+        assert_eq!((result.evaluation, result.generation), (Evaluation::OK, 2));
+    }
+    assert!(rig.heard.told("engine.0.hung", false), "over");
+    assert!(rig.heard.told("engine.left-behind", true), "and counted");
+    // those who come back after all change nothing
+    drop(let_go);
+    for _ in 0..20 {
+        rig.part(Picture::default());
+        assert_eq!(rig.result().evaluation, Evaluation::OK);
+    }
+    rig.assert_conserved(46);
+    let begin = std::time::Instant::now();
+    rig.flow.stop();
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_eq!(rig.flow.counters().batches_in_flight, 0);
+}
+
+#[test]
+fn counters_and_commands_do_not_wait_for_a_generation_that_takes_long() {
+    let (let_go, held) = sightline_queue::bounded::<()>("hold", 1);
+    let hangs = sightline_engine::scripted::Script {
+        answer: std::sync::Arc::new(move |_, _, _| {
+            let _ = held.recv_timeout(PATIENCE);
+        }),
+        ..Default::default()
+    };
+    let mut rig = Rig::new(
+        build(plan(1, 1, Duration::from_millis(50)), 1, 1, &hangs),
+        Options::default(),
+    );
+    rig.part(Picture::default());
+    rig.result();
+    let flow = std::sync::Arc::clone(&rig.flow);
+    let next = std::thread::spawn(move || {
+        let next = build(plan(2, 1, DEADLINE), 1, 1, &script());
+        flow.activate(next)
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!next.is_finished(), "it waits for the worker");
+    for _ in 0..50 {
+        let begin = std::time::Instant::now();
+        let _ = rig.flow.counters();
+        rig.flow.set_job(Some("job".into()));
+        let took = begin.elapsed();
+        assert!(took < Duration::from_millis(50), "{took:?}");
+    }
+    drop(let_go);
+    assert_eq!(next.join().unwrap().unwrap(), Generation(2));
+}
+
+#[test]
+fn a_view_that_does_not_look_like_a_part_is_never_ok() {
+    let side = 96;
+    let board: Vec<u8> = (0..side * side)
+        .map(|i| {
+            if (i % side / 13 + i / side / 17) % 2 == 0 {
+                30
+            } else {
+                220
+            }
+        })
+        .collect();
+    let good = PictureRef {
+        width: side as u32,
+        height: side as u32,
+        format: PixelFormat::Gray8,
+        layout: PixelFormat::Gray8.default_layout(side as u32, side as u32),
+        bytes: &board,
+    };
+    let taught = sightline_flow::Presence::taught(&[good], 0.5).unwrap();
+    let mut first = build(plan(1, 1, DEADLINE), 1, 1, &script());
+    first.presence = vec![Some(std::sync::Arc::new(taught))];
+    let mut rig = Rig::new(first, Options::default());
+    // an empty belt: the same all over, and the model finds nothing on it
+    rig.part(Picture::default());
+    let result = rig.result();
+    assert_eq!(result.evaluation, Evaluation::NotDecidable);
+    assert_eq!(result.views[0].health, Some(Health::Misaligned));
+    rig.assert_conserved(1);
+}

@@ -53,6 +53,9 @@ impl Line {
             at: GateAt::EncoderCounts(80),
             lead_ms: 2.0,
             confirm_within_ms: None,
+            mechanism: Default::default(),
+            actuation_ms: None,
+            max_counts_per_s: None,
         };
         let setup = GateSetup {
             schedule: GateSchedule::new(&schedule, 64).unwrap(),

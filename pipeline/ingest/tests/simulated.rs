@@ -67,6 +67,9 @@ impl Rig {
             at: GateAt::DelayMs(60.0),
             lead_ms: 5.0,
             confirm_within_ms: None,
+            mechanism: Default::default(),
+            actuation_ms: None,
+            max_counts_per_s: None,
         };
         let line = SimulatedLine::build(LineSetup {
             simulation,

@@ -98,6 +98,14 @@ alarms! {
         "`engine.fallback` inspects instead of the engine that failed";
     EngineNoStandIn: "engine.no-stand-in", Urgent, Hold, Seen, "engine_no_stand_in",
         "no engine is left, and `engine.fallback` does not start";
+    EngineLeftBehind: "engine.left-behind", High, Degraded, SeenTo, "engine_left_behind",
+        "an engine did not come back from a picture; another works in its place";
+    EngineNotBuilt: "engine.not-built", Urgent, Hold, Seen, "engine_not_built",
+        "no engine was built for long after the start";
+    ModelsTrialFailed: "models.trial-failed", High, Degraded, SeenTo, "models_trial_failed",
+        "activated models failed their trial; the last good ones look instead";
+    FlowEventsLost: "flow.events-lost", High, None, SeenTo, "flow_events_lost",
+        "alarms are lost because nobody takes them";
     FlowDied: "flow.{}.died", Urgent, Hold, Seen, "flow_died",
         "a thread of the line has panicked; until the station is started again";
     FlowStuck: "flow.{}.stuck", High, None, Seen, "flow_stuck",
@@ -124,6 +132,12 @@ alarms! {
         "the sensor saw a part that was not rejected";
     GateUnregistered: "gate-unregistered", Urgent, Hold, SeenTo, "gate_unregistered",
         "a verdict came for a part the gate never heard of";
+    GateUnsynchronised: "gate-unsynchronised", High, Degraded, SeenTo, "gate_unsynchronised",
+        "nobody knows where the parts between trigger and gate are; they are rejected";
+    GateUncommanded: "gate-uncommanded", High, Degraded, SeenTo, "gate_uncommanded",
+        "the sensor saw a part in the bin before the gate was to be told";
+    GateLatePass: "gate-late-pass", Low, Degraded, SeenTo, "gate_late_pass",
+        "a pass was commanded too late, so that its part was rejected";
     JournalBehind: "journal-behind", Urgent, None, Seen, "journal_behind",
         "more than half of the journal's queue waits for the disk";
     JournalFull: "journal-full", Urgent, None, Seen, "journal_full",

@@ -129,7 +129,7 @@ pub enum Health {
     OutOfFocus,
     /// The decoder reported damage.
     Corrupt,
-    /// The recipe's golden picture could not be registered to it.
+    /// The recipe's golden picture could not be registered to it, or it does not look like a part.
     Misaligned,
 }
 

@@ -19,6 +19,10 @@ pub struct InspectionResult {
     pub schema: String,
     /// UUIDv7, the same on every delivery attempt; the MES de-duplicates on it.
     pub event_id: Uuid,
+    /// Absent (0): as it was told first. Otherwise the part went another way than that, and this is what happened; of all
+    /// results with the same `event_id` the highest number counts.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub correction: u32,
     /// Gap-free number per station.
     pub seq: u64,
     /// Identifies one run of the box.
@@ -62,6 +66,10 @@ pub struct InspectionResult {
     pub evidence: Vec<Evidence>,
     /// True when sent after an outage.
     pub replayed: bool,
+}
+
+fn is_first(correction: &u32) -> bool {
+    *correction == 0
 }
 
 /// Which recipe.

@@ -34,6 +34,11 @@ pub enum Window {
 }
 
 impl Window {
+    /// True for a window of time that holds `since_start_ns`.
+    fn is_open(&self, since_start_ns: u64) -> bool {
+        matches!(self, Self::Time { .. }) && self.contains(TrackId(0), since_start_ns)
+    }
+
     /// True for the part `track` at `since_start_ns` after the line's start.
     pub fn contains(&self, track: TrackId, since_start_ns: u64) -> bool {
         match *self {
@@ -67,6 +72,31 @@ pub enum FaultKind {
         /// Where it stands.
         at: GatePosition,
     },
+    /// The encoder does not say where the belt is. By time only.
+    Encoder {
+        /// What it says instead.
+        fault: EncoderFault,
+    },
+    /// The belt stands, and nobody ordered it. By time only.
+    BeltStops,
+}
+
+/// What an encoder does instead of counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EncoderFault {
+    /// It starts from 0 again.
+    Reset,
+    /// Its 32 bits are full, and it goes on from the other end.
+    Wraps,
+    /// The belt runs and it counts nothing; what it missed is lost.
+    LosesCounts,
+    /// It counts backwards.
+    Reversed,
+    /// Counts are far off now and then.
+    Noisy,
+    /// It does not answer.
+    Silent,
 }
 
 /// How a camera is.
@@ -152,6 +182,41 @@ impl FaultScript {
             FaultKind::GateStuck { at } => Some(at),
             _ => None,
         })
+    }
+
+    /// The encoder's fault at `at`, with its number in the script; of several the first listed.
+    pub(crate) fn encoder(&self, at: MonoTime) -> Option<(usize, EncoderFault)> {
+        let ns = self.ns(at);
+        let faults = self.faults.iter().enumerate();
+        faults
+            .filter(|(_, f)| f.window.is_open(ns))
+            .find_map(|(i, f)| match f.what {
+                FaultKind::Encoder { fault } => Some((i, fault)),
+                _ => None,
+            })
+    }
+
+    /// Whether the belt stands at `at` though nobody ordered it.
+    pub(crate) fn belt_stops(&self, at: MonoTime) -> bool {
+        let ns = self.ns(at);
+        let stops = |f: &Fault| f.what == FaultKind::BeltStops && f.window.is_open(ns);
+        self.faults.iter().any(stops)
+    }
+
+    /// The next moment after `after` and up to `until` at which the belt stops or runs again by a fault.
+    pub(crate) fn next_belt_edge(&self, after: MonoTime, until: MonoTime) -> Option<MonoTime> {
+        let stops = self
+            .faults
+            .iter()
+            .filter(|f| f.what == FaultKind::BeltStops);
+        let edges = stops.filter_map(|f| match f.window {
+            Window::Time { from_ms, for_ms } => Some([from_ms, from_ms + for_ms]),
+            Window::Parts { .. } => None,
+        });
+        let times = edges
+            .flatten()
+            .map(|ms| MonoTime(self.start.0 + ms * 1_000_000));
+        times.filter(|t| after < *t && *t <= until).min()
     }
 
     /// By what the distance before `track` is divided, `running_ns` of belt running time after the start.

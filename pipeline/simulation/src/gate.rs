@@ -15,7 +15,9 @@ pub struct GateSettings {
     pub position_mm: f64,
     /// From a command to the flap being there, ms; until then it counts as rejecting.
     pub actuation_ms: f64,
-    /// A pass command lasts so long, then a spring takes the flap back to reject, ms.
+    /// Where it stands when nothing is commanded: in reject (a diverter), or in pass (a kick).
+    pub rest: GatePosition,
+    /// A command against its rest lasts so long, then a spring takes the flap back, ms.
     pub pass_hold_ms: f64,
     /// From the flap to the reject bin's sensor, as time, ms.
     pub sensor_ms: f64,
@@ -28,6 +30,7 @@ impl Default for GateSettings {
         Self {
             position_mm: 300.0,
             actuation_ms: 3.0,
+            rest: GatePosition::Reject,
             pass_hold_ms: 60.0,
             sensor_ms: 20.0,
             exit_mm: 400.0,
@@ -77,14 +80,15 @@ struct OnBelt {
     commanded: Option<Disposition>,
 }
 
-/// A stretch of time in which the flap stands in pass.
+/// A stretch of time in which the flap does not stand in its rest.
 #[derive(Clone, Copy, Debug)]
 struct OpenSpan {
     from: MonoTime,
     until: MonoTime,
 }
 
-/// One gate. Fail-safe: without a command, with one too late, or with one whose time is over, parts are rejected.
+/// One gate. One that rests in reject is fail-safe: without a command, with one too late, or with one whose time is over,
+/// parts are rejected.
 #[derive(Debug)]
 pub struct SimGate {
     settings: GateSettings,
@@ -122,12 +126,21 @@ impl SimGate {
         if let Some(part) = self.coming.iter_mut().find(|p| p.track == track) {
             part.commanded = Some(disposition);
         }
+        let wanted = match disposition {
+            Disposition::Pass => GatePosition::Pass,
+            Disposition::Reject => GatePosition::Reject,
+        };
+        let to_rest = wanted == self.settings.rest;
+        if to_rest && self.settings.rest == GatePosition::Pass {
+            // a kick that is under way is not called back
+            return;
+        }
         let there = now + ms(self.settings.actuation_ms);
         // Whatever was ordered before ends when the new order takes effect.
         if let Some(last) = self.open.back_mut() {
             last.until = last.until.min(there.max(last.from));
         }
-        if disposition == Disposition::Pass {
+        if !to_rest {
             self.open.push_back(OpenSpan {
                 from: there,
                 until: there + ms(self.settings.pass_hold_ms),
@@ -202,6 +215,17 @@ impl SimGate {
         });
     }
 
+    /// Somebody takes off everything that is under way.
+    pub fn take_off(&mut self, now: MonoTime, mut event: impl FnMut(GateEvent)) {
+        for part in self.coming.drain(..).chain(self.beyond.drain(..)) {
+            event(GateEvent::Ended {
+                track: part.track,
+                end: PhysicalEnd::Contained,
+                at: now,
+            });
+        }
+    }
+
     /// When something happens next: a part at the flap or at the exit, or the sensor's next signal.
     pub fn next_at(&self, belt: &Belt) -> Option<MonoTime> {
         let flap = self.coming.front().and_then(|p| belt.time_at(p.at_flap_mm));
@@ -227,10 +251,10 @@ impl SimGate {
         if let Some(stuck) = faults.gate(track, at) {
             return stuck;
         }
-        if self.open.iter().any(|s| s.from <= at && at < s.until) {
-            GatePosition::Pass
-        } else {
-            GatePosition::Reject
+        let moved = self.open.iter().any(|s| s.from <= at && at < s.until);
+        match (self.settings.rest, moved) {
+            (GatePosition::Reject, false) | (GatePosition::Pass, true) => GatePosition::Reject,
+            (GatePosition::Reject, true) | (GatePosition::Pass, false) => GatePosition::Pass,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod belt;
 pub mod boards;
+pub mod encoder;
 pub mod face;
 pub mod fault;
 pub mod gate;
@@ -22,7 +23,7 @@ pub use boards::{
     Board, BoardError, BoardSpec, DefectKind, DefectMix, DrawError, FrameTruth, Look, Painter,
 };
 pub use face::Face;
-pub use fault::{Condition, Fault, FaultKind, FaultScript, GatePosition, Window};
+pub use fault::{Condition, EncoderFault, Fault, FaultKind, FaultScript, GatePosition, Window};
 pub use gate::{GateEvent, GateSettings, PhysicalEnd, SimGate};
 pub use line::{Arrival, Exposure, Line, LineCamera, LineError, LineSettings};
 pub use part::{MAX_CAMERAS, PartMix, PartSpec, Parts};

@@ -2,6 +2,7 @@
 
 use crate::belt::Belt;
 use crate::boards::{Board, BoardSpec, Look};
+use crate::encoder::SimEncoder;
 use crate::face::Face;
 use crate::fault::FaultScript;
 use crate::gate::{GateEvent, SimGate};
@@ -10,7 +11,7 @@ use crate::seat::{CameraSeat, QUEUE, keep_newest};
 use crate::seed;
 use crate::settings::check;
 use crate::truth::{PartTruth, StationDecision, TruthBook, TruthCounts};
-use sightline_model::{Disposition, MonoTime, TrackId};
+use sightline_model::{Disposition, DispositionReason, MonoTime, TrackId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ pub use crate::settings::{LineCamera, LineError, LineSettings};
 pub struct Arrival {
     /// When exactly it was there.
     pub at: MonoTime,
-    /// Encoder counts at that moment.
-    pub encoder: i64,
+    /// What the encoder said then; `None`: it did not answer.
+    pub encoder: Option<i64>,
     /// The part.
     pub part: PartSpec,
 }
@@ -48,6 +49,10 @@ pub struct Line {
     look: Look,
     drawn: bool,
     dropped: u64,
+    encoder: SimEncoder,
+    /// Somebody holds the line.
+    held: bool,
+    advanced: MonoTime,
 }
 
 impl Line {
@@ -98,6 +103,9 @@ impl Line {
             look: settings.look,
             drawn: settings.drawn,
             dropped: 0,
+            encoder: SimEncoder::default(),
+            held: false,
+            advanced: start,
         })
     }
 
@@ -107,13 +115,26 @@ impl Line {
         Some(Face::new(camera, board.clone(), self.look))
     }
 
-    /// Encoder counts.
-    pub fn encoder(&self, now: MonoTime) -> i64 {
-        self.belt.encoder(now)
+    /// What the encoder says; `None`: it does not answer.
+    pub fn encoder(&mut self, now: MonoTime) -> Option<i64> {
+        self.advance(now);
+        let counts = self.belt.encoder(now);
+        self.encoder.read(counts, &self.faults, now)
     }
 
     /// Lets everything happen until `now`: parts at the eye, before cameras, at the flap and at the exit.
     pub fn advance(&mut self, now: MonoTime) {
+        while let Some(edge) = self.faults.next_belt_edge(self.advanced, now) {
+            self.advance_to(edge);
+            self.advanced = edge;
+            self.belt
+                .run(!self.held && !self.faults.belt_stops(edge), edge);
+        }
+        self.advance_to(now);
+        self.advanced = self.advanced.max(now);
+    }
+
+    fn advance_to(&mut self, now: MonoTime) {
         while self.accepting
             && let Some(at) = self
                 .belt
@@ -126,7 +147,8 @@ impl Line {
             }
             self.gate.part(part.track, part.position_mm);
             self.seen_by_eye.push_back(part);
-            let encoder = self.belt.counts_at(part.position_mm);
+            let counts = self.belt.counts_at(part.position_mm);
+            let encoder = self.encoder.read(counts, &self.faults, at);
             self.dropped += keep_newest(&mut self.arrivals, Arrival { at, encoder, part });
         }
         for (index, camera) in self.cameras.iter_mut().enumerate() {
@@ -220,12 +242,24 @@ impl Line {
                 }
             });
         }
-        self.belt.run(!on, now);
+        self.held = on;
+        self.belt.run(!on && !self.faults.belt_stops(now), now);
+    }
+
+    /// Somebody takes off every part between eye and exit.
+    pub fn take_off(&mut self, now: MonoTime) {
+        self.advance(now);
+        let book = &mut self.book;
+        self.gate.take_off(now, |event| {
+            if let GateEvent::Ended { track, end, .. } = event {
+                book.ended(track, end);
+            }
+        });
     }
 
     /// True while the line is held.
     pub fn is_held(&self) -> bool {
-        !self.belt.is_running()
+        self.held
     }
 
     /// Someone freed the flap: the stuck-gate fault that holds now is over before its time.
@@ -253,6 +287,16 @@ impl Line {
     /// Tells what the station decided.
     pub fn decided(&mut self, track: TrackId, decision: StationDecision) {
         self.book.decided(track, decision);
+    }
+
+    /// Tells that a part went another way than was told before.
+    pub fn corrected(
+        &mut self,
+        track: TrackId,
+        disposition: Disposition,
+        reason: DispositionReason,
+    ) {
+        self.book.corrected(track, disposition, reason);
     }
 
     /// The truth book's sums.

@@ -154,7 +154,7 @@ fn parts_come_in_order_at_their_spacing_and_cameras_see_them_at_their_offset() {
         );
         assert_eq!(
             pair[0].encoder,
-            (pair[0].part.position_mm * 10.0).floor() as i64
+            Some((pair[0].part.position_mm * 10.0).floor() as i64)
         );
     }
     for (camera, delay_us) in [(0, 150_000), (1, 350_000)] {

@@ -3,7 +3,10 @@
 use crate::gate::PhysicalEnd;
 use serde::{Deserialize, Serialize};
 use sightline_model::{ClassId, Disposition, DispositionReason, Evaluation, TrackId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Finished parts that can still be corrected.
+const LATELY: usize = 4_096;
 
 /// What a part really is: how many defects it has and of which classes (a bit each, classes above 63 share the last).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +78,10 @@ pub struct TruthCounts {
     pub escapes_by_other: u64,
     /// Good parts not evaluated NotOK that did not pass: the price of faults.
     pub good_rejected_for_faults: u64,
-    /// Parts that went another way than the station told the gate.
+    /// Parts that went another way than the station told last.
     pub disobeyed: u64,
+    /// Parts that were told again because they went another way than was told first.
+    pub corrected: u64,
     /// Parts told, decided or ended that the book did not know.
     pub unknown: u64,
     /// Second tellings, decisions or ends of a part.
@@ -115,6 +120,8 @@ pub struct TruthBook {
     finished_to: u64,
     /// Finished parts beyond that.
     finished: BTreeSet<u64>,
+    /// Parts finished last, which may yet be corrected.
+    lately: VecDeque<(TrackId, PartTruth, StationDecision, PhysicalEnd)>,
     counts: TruthCounts,
 }
 
@@ -138,6 +145,36 @@ impl TruthBook {
     /// The station decided.
     pub fn decided(&mut self, track: TrackId, decision: StationDecision) {
         self.note(track, |entry| entry.decision.replace(decision).is_some());
+    }
+
+    /// A part went another way than was told before.
+    pub fn corrected(
+        &mut self,
+        track: TrackId,
+        disposition: Disposition,
+        reason: DispositionReason,
+    ) {
+        self.counts.corrected += 1;
+        let amend = |decision: &mut StationDecision| {
+            decision.disposition = disposition;
+            decision.reason = reason;
+        };
+        if let Some(decision) = self
+            .open
+            .get_mut(&track.0)
+            .and_then(|e| e.decision.as_mut())
+        {
+            return amend(decision);
+        }
+        let Some(entry) = self.lately.iter_mut().find(|(t, ..)| *t == track) else {
+            self.counts.unknown += 1;
+            return;
+        };
+        let (truth, before, end) = (entry.1, entry.2, entry.3);
+        amend(&mut entry.2);
+        let after = entry.2;
+        self.counts.sum(truth, before, end, u64::wrapping_sub);
+        self.counts.sum(truth, after, end, u64::wrapping_add);
     }
 
     /// The part reached its end.
@@ -179,7 +216,11 @@ impl TruthBook {
         {
             self.open.remove(&track.0);
             self.finish(track);
-            self.counts.sum(truth, decision, end);
+            self.counts.sum(truth, decision, end, u64::wrapping_add);
+            if self.lately.len() >= LATELY {
+                self.lately.pop_front();
+            }
+            self.lately.push_back((track, truth, decision, end));
         }
     }
 
@@ -196,45 +237,45 @@ impl TruthBook {
 }
 
 impl TruthCounts {
-    fn sum(&mut self, truth: PartTruth, decision: StationDecision, end: PhysicalEnd) {
+    /// Adds a finished part, or takes it out again.
+    fn sum(
+        &mut self,
+        truth: PartTruth,
+        decision: StationDecision,
+        end: PhysicalEnd,
+        to: fn(u64, u64) -> u64,
+    ) {
+        let count = |field: &mut u64, is: bool| *field = to(*field, u64::from(is));
         let bad = truth.is_defective();
-        self.finished += 1;
-        self.defective += u64::from(bad);
-        match decision.evaluation {
-            Evaluation::OK => self.ok += 1,
-            Evaluation::NotOK => self.not_ok += 1,
-            Evaluation::NotDecidable | Evaluation::Undefined => self.not_decidable += 1,
-        }
         let told_pass = decision.disposition == Disposition::Pass;
-        if told_pass {
-            self.dispositions_pass += 1;
-        } else {
-            self.dispositions_reject += 1;
-        }
-        match end {
-            PhysicalEnd::Passed => self.passed += 1,
-            PhysicalEnd::Rejected => self.rejected += 1,
-            PhysicalEnd::Contained => self.contained += 1,
-        }
         let passed = end == PhysicalEnd::Passed;
         // A contained part went past the gate too, against what it was told.
         let went_on = end != PhysicalEnd::Rejected;
-        self.disobeyed += u64::from(told_pass != went_on);
-        if bad && passed {
-            self.escapes += 1;
-            let by_model =
-                decision.evaluation == Evaluation::OK && decision.all_views_healthy && told_pass;
-            *(if by_model {
-                &mut self.escapes_by_model
-            } else {
-                &mut self.escapes_by_other
-            }) += 1;
-        }
-        if !bad && decision.evaluation == Evaluation::NotOK {
-            self.overkill += 1;
-        } else if !bad && !passed {
-            self.good_rejected_for_faults += 1;
-        }
+        let (ok, not_ok) = (
+            decision.evaluation == Evaluation::OK,
+            decision.evaluation == Evaluation::NotOK,
+        );
+        let escaped = bad && passed;
+        let by_model = ok && decision.all_views_healthy && told_pass;
+        count(&mut self.finished, true);
+        count(&mut self.defective, bad);
+        count(&mut self.ok, ok);
+        count(&mut self.not_ok, not_ok);
+        count(&mut self.not_decidable, !ok && !not_ok);
+        count(&mut self.dispositions_pass, told_pass);
+        count(&mut self.dispositions_reject, !told_pass);
+        count(&mut self.passed, passed);
+        count(&mut self.rejected, end == PhysicalEnd::Rejected);
+        count(&mut self.contained, end == PhysicalEnd::Contained);
+        count(&mut self.disobeyed, told_pass != went_on);
+        count(&mut self.escapes, escaped);
+        count(&mut self.escapes_by_model, escaped && by_model);
+        count(&mut self.escapes_by_other, escaped && !by_model);
+        count(&mut self.overkill, !bad && not_ok);
+        count(
+            &mut self.good_rejected_for_faults,
+            !bad && !not_ok && !passed,
+        );
     }
 }
 

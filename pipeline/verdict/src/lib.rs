@@ -23,7 +23,7 @@ mod window;
 pub use conservation::{Conservation, Gap, InFlight};
 pub use dossier::{Dossier, DossierView, ViewState};
 pub use gate::{
-    AlreadyFinal, Confirmation, GateAlarm, GateAlarmKind, GateCommand, GateConfigError,
+    AlreadyFinal, Confirmation, Correction, GateAlarm, GateAlarmKind, GateCommand, GateConfigError,
     GateCounters, GateDriver, GateError, GateSchedule, OnTheWay, Registered,
 };
 pub use ids::{IdSource, SeededIds};

@@ -87,6 +87,7 @@ impl ResultMaker {
         InspectionResult {
             schema: RESULT_SCHEMA.to_owned(),
             event_id,
+            correction: 0,
             seq,
             boot_id: self.config.boot_id,
             station: self.config.station.clone(),
@@ -108,6 +109,15 @@ impl ResultMaker {
             evidence: Vec::new(),
             replayed: false,
         }
+    }
+
+    /// Makes of a result that was told the one that says what happened instead: the same event, the next number.
+    pub fn correct(&mut self, result: &mut InspectionResult, really: Outcome) {
+        result.correction += 1;
+        result.seq = self.next_seq;
+        self.next_seq += 1;
+        result.disposition = really.disposition;
+        result.disposition_reason = really.reason;
     }
 
     /// The result's bytes, as they are stored and published.

@@ -111,6 +111,7 @@ pub fn good(seq: u64) -> InspectionResult {
             },
         },
         evidence: Vec::new(),
+        correction: 0,
         replayed: false,
     }
 }

@@ -26,6 +26,7 @@ pub mod users;
 pub use house::{Deeds, House, Means};
 
 use crate::station::Running;
+use anyhow::Context;
 use house::Reception;
 use previews::PreviewTap;
 use sightline_configs::{Loaded, Station};
@@ -45,6 +46,7 @@ pub struct Console {
 /// What is there before the flow is: results and frames go through it.
 pub struct Begun {
     house: Arc<House>,
+    server: Option<Server>,
 }
 
 impl Begun {
@@ -60,6 +62,7 @@ impl Begun {
         let house = House::new(station, config, clock.clone(), means.clone())?;
         Ok(Some(Self {
             house: Arc::new(house),
+            server: None,
         }))
     }
 
@@ -73,10 +76,9 @@ impl Begun {
         Arc::new(PreviewTap::new(self.house.previews().clone(), next))
     }
 
-    /// The station runs: consoles may come, and act.
-    pub fn open(self, station: &Loaded<Station>, deeds: Deeds) -> anyhow::Result<Console> {
-        let Self { house } = self;
-        house.begin(deeds);
+    /// Consoles may come, and hear that the station starts.
+    pub fn listen(&mut self, station: &Loaded<Station>) -> anyhow::Result<()> {
+        let house = self.house.clone();
         let board = house.board.clone();
         let config = station.value.console.clone().unwrap_or_default();
         let settings = ServerSettings {
@@ -85,8 +87,18 @@ impl Begun {
             period: Duration::from_secs_f64(1.0 / config.previews_per_s),
             ..ServerSettings::at(station.base.join(&config.socket))
         };
-        let facts = facts::Facts::new(station, house.clone());
-        let server = Server::start(settings, board, Arc::new(Reception(house)))?;
+        self.server = Some(Server::start(settings, board, Arc::new(Reception(house)))?);
+        Ok(())
+    }
+
+    /// The station runs: consoles may act.
+    pub fn open(mut self, station: &Loaded<Station>, deeds: Deeds) -> anyhow::Result<Console> {
+        self.house.begin(deeds);
+        if self.server.is_none() {
+            self.listen(station)?;
+        }
+        let server = self.server.context("nobody listens for consoles")?;
+        let facts = facts::Facts::new(station, self.house);
         Ok(Console { server, facts })
     }
 }

@@ -46,6 +46,13 @@ impl Parts {
     /// of a rejected part.
     pub fn told(&mut self, result: &InspectionResult, previews: &Previews) -> Option<Pictures> {
         let mut card = card(result);
+        if result.correction > 0 {
+            let told = self.last.iter_mut().find(|c| c.event_id == card.event_id);
+            if let Some(told) = told {
+                (told.disposition, told.reason) = (card.disposition, card.reason);
+            }
+            return None;
+        }
         let rejected = card.disposition == Disposition::Reject;
         self.streak = if rejected { self.streak + 1 } else { 0 };
         self.minute.truncate(MINUTE - 1);

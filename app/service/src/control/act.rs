@@ -1,9 +1,11 @@
 //! Carries commands out, on the station's main thread.
 
+use super::changing::{Changed, Changing};
 use super::install::Installing;
 use super::machine::{Event, State};
 use super::request::{Request, Unfit};
 use super::{Control, Job, lock};
+use crate::changeover::{Changeover, Overtaken};
 use crate::station::Running;
 use crate::stop::Stop;
 use crate::store::Store;
@@ -28,8 +30,8 @@ impl Control {
         time: Duration,
     ) -> bool {
         let start = Instant::now();
-        self.follow(running);
         while !stop.asked() {
+            self.follow(running);
             let left = time.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return true;
@@ -66,6 +68,7 @@ impl Control {
                 tracing::debug!(%error, "the state stays");
             }
         }
+        self.follow_change(running);
         let installing = lock(&self.standing).installing.take();
         match installing.map(|going| going.ended(self.clock.now())) {
             Some(Ok((job, installed, outcome))) => {
@@ -93,7 +96,10 @@ impl Control {
             return self.install(job, station);
         }
         let before = self.describe(running, &job.asked.request);
-        let outcome = match self.act(&job, running, station) {
+        if let Some(event) = changes(&job.asked.request) {
+            return self.begin_change(job, event, before, running, station);
+        }
+        let outcome = match self.act(&job, running) {
             Ok(done) => Outcome::Done(done),
             Err(error) => Outcome::Refused(format!("{error:#}")),
         };
@@ -119,7 +125,7 @@ impl Control {
         format!("{state}, recipe {recipe}, {models}generation {generation}")
     }
 
-    fn conclude(&self, job: Job, change: Option<(String, String)>, outcome: Outcome) {
+    pub(super) fn conclude(&self, job: Job, change: Option<(String, String)>, outcome: Outcome) {
         let why = job.console.as_ref().map(|person| person.why.as_str());
         let reason = match (&outcome, why) {
             (Outcome::Done(_), Some(why)) => why.into(),
@@ -137,29 +143,15 @@ impl Control {
         lock(&self.memory).answer(&job.command, job.reply, &outcome);
     }
 
-    fn act(
-        &self,
-        job: &Job,
-        running: &Running,
-        station: &Loaded<Station>,
-    ) -> anyhow::Result<String> {
+    fn act(&self, job: &Job, running: &Running) -> anyhow::Result<String> {
         let by = &job.asked.by;
         match &job.asked.request {
             Request::Trigger { .. }
+            | Request::PrepareRecipe { .. }
+            | Request::ActivateModel { .. }
+            | Request::RollbackModel { .. }
             | Request::InstallModel { .. }
             | Request::InstallFile { .. } => bail!("not for the main thread"),
-            Request::PrepareRecipe {
-                external_id,
-                version,
-            } => {
-                self.may(Event::RecipePrepared)?;
-                let path = find_recipe(station, external_id, version.as_deref())?;
-                let generation = running.changeover.to_recipe(&path, by)?;
-                self.step(Event::RecipePrepared)?;
-                Ok(format!(
-                    "recipe {external_id} inspects from the next part, generation {generation}"
-                ))
-            }
             Request::Start { single, job_id } => self.start(running, *single, job_id.clone()),
             Request::Stop => {
                 let state = self.step(Event::Stop)?;
@@ -176,24 +168,10 @@ impl Control {
                 Ok(said)
             }
             Request::UnshelveAlarm { id } => running.events.take_back(id, by),
-            Request::ActivateModel { name, version } => {
-                self.may(Event::ModelChanged)?;
-                let store = store(station)?;
-                let undo = store.activate(name, version)?;
-                self.change_models(running, by, &store, undo)
-                    .map(|g| format!("{name} {version} looks from the next part, generation {g}"))
-            }
-            Request::RollbackModel { name } => {
-                self.may(Event::ModelChanged)?;
-                let store = store(station)?;
-                let (undo, now) = store.rollback(name)?;
-                self.change_models(running, by, &store, undo)
-                    .map(|g| format!("{name} {now} looks from the next part, generation {g}"))
-            }
         }
     }
 
-    fn may(&self, event: Event) -> anyhow::Result<()> {
+    pub(super) fn may(&self, event: Event) -> anyhow::Result<()> {
         lock(&self.standing).machine.after(event)?;
         Ok(())
     }
@@ -229,29 +207,72 @@ impl Control {
         }
     }
 
-    /// Builds a generation with what the store says now; with anything wrong the store goes back, too.
-    fn change_models(
+    /// Makes another recipe or model ready on a thread of its own. A roll-back leaves behind whatever is being made
+    /// ready: it is the way back, and must not wait for what does not come back.
+    fn begin_change(
         &self,
+        job: Job,
+        event: Event,
+        before: String,
         running: &Running,
-        by: &str,
-        store: &Store,
-        undo: crate::store::Activated,
-    ) -> anyhow::Result<String> {
-        match running
-            .changeover
-            .to_recipe(&running.changeover.active().file, by)
-        {
-            Ok(generation) => {
-                self.step(Event::ModelChanged)?;
-                Ok(generation.to_string())
+        station: &Loaded<Station>,
+    ) {
+        if let Err(not_now) = self.may(event) {
+            return self.conclude(job, None, Outcome::Refused(format!("{not_now:#}")));
+        }
+        let going = lock(&self.standing).changing.take();
+        if let Some(going) = going {
+            let took = going.took(self.clock.now()).as_secs();
+            if !matches!(job.asked.request, Request::RollbackModel { .. }) {
+                lock(&self.standing).changing = Some(going);
+                let why = format!(
+                    "another change has gone on for {took} s; send it again later, or rollback_model to leave that one"
+                );
+                return self.conclude(job, None, Outcome::Refused(why));
             }
-            Err(error) => {
-                store
-                    .put_back(undo)
-                    .context("and the store could not be put back")?;
-                Err(error.context("the models stay as they are"))
+            running.changeover.abandon();
+            let why = anyhow!("a roll-back came after {took} s, and this was left");
+            self.conclude_change(going.left(Err(why)), running);
+        }
+        let (changeover, station) = (running.changeover.clone(), station.clone());
+        let (request, by) = (job.asked.request.clone(), job.asked.by.clone());
+        let work = move || change(&changeover, &station, &request, &by);
+        match Changing::start(Box::new(job), event, before, self.clock.now(), work) {
+            Ok(changing) => lock(&self.standing).changing = Some(changing),
+            Err((job, error)) => {
+                self.conclude(*job, None, Outcome::Refused(format!("{error:#}")));
             }
         }
+    }
+
+    fn follow_change(&self, running: &Running) {
+        let changing = lock(&self.standing).changing.take();
+        match changing.map(Changing::ended) {
+            Some(Ok(changed)) => self.conclude_change(changed, running),
+            Some(Err(still)) => lock(&self.standing).changing = Some(still),
+            None => {}
+        }
+    }
+
+    fn conclude_change(&self, changed: Changed, running: &Running) {
+        let Changed {
+            job,
+            event,
+            before,
+            said,
+        } = changed;
+        let outcome = match said {
+            Ok(done) => {
+                if let Err(error) = self.step(event) {
+                    tracing::debug!(%error, "the state stays");
+                }
+                Outcome::Done(done)
+            }
+            Err(error) => Outcome::Refused(format!("{error:#}")),
+        };
+        let after = self.describe(running, &job.asked.request);
+        let change = (before != after).then_some((before, after));
+        self.conclude(*job, change, outcome);
     }
 
     fn install(&self, job: Job, station: &Loaded<Station>) {
@@ -312,8 +333,71 @@ fn seen_to(running: &Running, kind: AlarmKind) {
     }
 }
 
+/// What a change that takes its time does to the state.
+fn changes(request: &Request) -> Option<Event> {
+    match request {
+        Request::PrepareRecipe { .. } => Some(Event::RecipePrepared),
+        Request::ActivateModel { .. } | Request::RollbackModel { .. } => Some(Event::ModelChanged),
+        _ => None,
+    }
+}
+
+/// The change itself, on its own thread.
+fn change(
+    changeover: &Changeover,
+    station: &Loaded<Station>,
+    request: &Request,
+    by: &str,
+) -> anyhow::Result<String> {
+    match request {
+        Request::PrepareRecipe {
+            external_id,
+            version,
+        } => {
+            let path = find_recipe(station, external_id, version.as_deref())?;
+            let generation = changeover.to_recipe(&path, by)?;
+            Ok(format!(
+                "recipe {external_id} inspects from the next part, generation {generation}"
+            ))
+        }
+        Request::ActivateModel { name, version } => {
+            let store = store(station)?;
+            let undo = store.activate(name, version)?;
+            change_models(changeover, by, &store, undo)
+                .map(|g| format!("{name} {version} looks from the next part, generation {g}"))
+        }
+        Request::RollbackModel { name } => {
+            let store = store(station)?;
+            let (undo, now) = store.rollback(name)?;
+            change_models(changeover, by, &store, undo)
+                .map(|g| format!("{name} {now} looks from the next part, generation {g}"))
+        }
+        other => bail!("expected another recipe or model, found {other:?}"),
+    }
+}
+
+/// Builds a generation with what the store says now; with anything wrong the store goes back, too.
+fn change_models(
+    changeover: &Changeover,
+    by: &str,
+    store: &Store,
+    undo: crate::store::Activated,
+) -> anyhow::Result<String> {
+    match changeover.to_recipe(&changeover.active().file, by) {
+        Ok(generation) => Ok(generation.to_string()),
+        // whoever came later has changed the store as well
+        Err(error) if error.is::<Overtaken>() => Err(error),
+        Err(error) => {
+            store
+                .put_back(undo)
+                .context("and the store could not be put back")?;
+            Err(error.context("the models stay as they are"))
+        }
+    }
+}
+
 /// The station's model store.
-fn store(station: &Loaded<Station>) -> anyhow::Result<Store> {
+pub fn store(station: &Loaded<Station>) -> anyhow::Result<Store> {
     let models = station.value.models.as_ref();
     let models = models
         .context("this station has no model store; write [models] store in its configuration")?;

@@ -6,16 +6,20 @@
 //! ([`Control::rest`]), the only one that changes what runs. Where to start: `request.rs`, `machine.rs`, `act.rs`.
 
 mod act;
+mod changing;
 mod install;
 mod machine;
 mod memory;
 mod request;
 mod sources;
+mod starting;
 
+pub use act::store;
 pub use install::Installation;
 pub use machine::{Event, State};
 pub use request::Request;
 pub use sources::{GatedTap, GatedTrigger};
+pub use starting::Before;
 
 use crate::trigger::CommandTrigger;
 use machine::{Machine, NotNow};
@@ -61,6 +65,7 @@ struct Standing {
     job_id: Option<String>,
     /// Results there were when the single execution began.
     single_from: u64,
+    changing: Option<changing::Changing>,
     installing: Option<install::Installing>,
     installed: Option<Installation>,
 }

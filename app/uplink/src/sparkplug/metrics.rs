@@ -20,6 +20,7 @@ pub(crate) struct Part {
     pub at_ms: u64,
     event_id: String,
     seq: u64,
+    correction: u32,
     part_id: Option<String>,
     job_id: Option<String>,
     recipe: String,
@@ -43,18 +44,28 @@ fn word(value: &impl serde::Serialize) -> String {
 impl Part {
     /// From a result, decided at `at_ms`, after `counts`, which it adds to.
     pub(crate) fn of(result: &InspectionResult, at_ms: u64, counts: &mut Counts) -> Self {
-        counts.parts += 1;
-        match result.evaluation {
-            Evaluation::OK => counts.ok += 1,
-            Evaluation::NotOK => counts.not_ok += 1,
-            _ => counts.not_decidable += 1,
+        let rejected = result.disposition == Disposition::Reject;
+        if result.correction > 0 {
+            // counted when it was told first, the other way
+            counts.rejected = match rejected {
+                true => counts.rejected + 1,
+                false => counts.rejected.saturating_sub(1),
+            };
+        } else {
+            counts.parts += 1;
+            match result.evaluation {
+                Evaluation::OK => counts.ok += 1,
+                Evaluation::NotOK => counts.not_ok += 1,
+                _ => counts.not_decidable += 1,
+            }
+            counts.rejected += u64::from(rejected);
         }
-        counts.rejected += u64::from(result.disposition == Disposition::Reject);
         let detections = result.views.iter().flat_map(|v| &v.detections);
         Self {
             at_ms,
             event_id: result.event_id.to_string(),
             seq: result.seq,
+            correction: result.correction,
             part_id: result.part_id.clone(),
             job_id: result.job_id.clone(),
             recipe: result.recipe.external_id.clone(),
@@ -88,6 +99,11 @@ pub(crate) fn device(part: Option<&Part>) -> Vec<Metric> {
             "Result/Seq",
             DataType::UInt64,
             part.map(|p| Value::LongValue(p.seq)),
+        ),
+        metric(
+            "Result/Correction",
+            DataType::UInt32,
+            part.map(|p| Value::IntValue(p.correction)),
         ),
         text("Result/Part Id", |p| p.part_id.clone()),
         text("Result/Job Id", |p| p.job_id.clone()),

@@ -38,7 +38,7 @@ impl BatchThread {
         let mut out = Vec::with_capacity(256);
         let mut blocked = false;
         let mut give_up: Option<MonoTime> = None;
-        let mut hung = vec![false; self.crew.busy_since.len()];
+        let mut hung = vec![false; self.crew.alive.load(Ordering::SeqCst)];
         loop {
             let now = self.clock.now();
             let wake = self.core.next_wake(blocked);
@@ -132,8 +132,8 @@ impl BatchThread {
 
     fn look_at_engines(&self, hung: &mut [bool]) {
         let now = self.clock.now();
-        for (n, (since, hung)) in self.crew.busy_since.iter().zip(hung).enumerate() {
-            let since = since.load(Ordering::Relaxed);
+        for (n, hung) in hung.iter_mut().enumerate() {
+            let since = self.crew.busy_since(n).unwrap_or(0);
             let hangs = since != 0 && now.since(MonoTime(since)) > self.hang_after;
             if hangs != std::mem::replace(hung, hangs) {
                 self.events.alarm(Alarm {
@@ -142,7 +142,7 @@ impl BatchThread {
                     since: self.clock.utc(),
                     message: format!(
                         "engine worker {n} was to answer a batch within {:?} and has not; its parts \
-                         are rejected; restart the station if it does not come back",
+                         are rejected; roll the model back or activate one that works: this worker is then left behind",
                         self.hang_after
                     ),
                 });

@@ -3,10 +3,12 @@
 use crate::job::Job;
 use crate::judging::JudgeInput;
 use crate::lane::Engines;
-use sightline_model::MissReason;
+use sightline_model::{Clock, MissReason, MonoTime};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// Counted without a lock.
+/// Counted without waiting for anybody's work.
 pub(crate) struct Crew {
     /// Workers that work.
     pub alive: AtomicUsize,
@@ -14,8 +16,49 @@ pub(crate) struct Crew {
     pub in_flight: AtomicUsize,
     /// The batcher waits for room.
     pub wanted: AtomicBool,
-    /// Per worker: since when it has been busy with a batch, ns; 0 when it is not.
-    pub busy_since: Vec<AtomicU64>,
+    /// Workers that did not come back from an engine and were replaced.
+    pub left_behind: AtomicUsize,
+    places: Mutex<Vec<Arc<WorkerPlace>>>,
+}
+
+/// One worker as the others see it. A worker that is replaced keeps its own; its successor gets a new one.
+#[derive(Default)]
+pub(crate) struct WorkerPlace {
+    /// Since when it has been busy with a batch, ns; 0 when it is not.
+    pub busy_since: AtomicU64,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    batches: usize,
+    left_behind: bool,
+}
+
+impl WorkerPlace {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It has taken a batch.
+    pub(super) fn takes(&self) {
+        self.held().batches += 1;
+    }
+
+    /// It gives a batch on. False: nobody waits for it any more.
+    pub(super) fn gives(&self, crew: &Crew) -> bool {
+        let mut held = self.held();
+        if held.left_behind {
+            return false;
+        }
+        held.batches = held.batches.saturating_sub(1);
+        crew.in_flight.fetch_sub(1, Ordering::SeqCst);
+        true
+    }
+
+    pub(crate) fn is_left_behind(&self) -> bool {
+        self.held().left_behind
+    }
 }
 
 impl Crew {
@@ -24,8 +67,49 @@ impl Crew {
             alive: AtomicUsize::new(workers),
             in_flight: AtomicUsize::new(0),
             wanted: AtomicBool::new(false),
-            busy_since: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            left_behind: AtomicUsize::new(0),
+            places: Mutex::new((0..workers).map(|_| Arc::default()).collect()),
         }
+    }
+
+    fn places(&self) -> MutexGuard<'_, Vec<Arc<WorkerPlace>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn place(&self, worker: usize) -> Arc<WorkerPlace> {
+        Arc::clone(&self.places()[worker])
+    }
+
+    /// Since when a worker has been busy with a batch, ns; 0: it is not; `None`: there is no such worker.
+    pub(super) fn busy_since(&self, worker: usize) -> Option<u64> {
+        let places = self.places();
+        places
+            .get(worker)
+            .map(|p| p.busy_since.load(Ordering::Relaxed))
+    }
+
+    /// Whether a worker has been busy with one batch for longer than `after`.
+    pub(crate) fn hangs(&self, worker: usize, after: Duration, clock: &dyn Clock) -> bool {
+        let since = self.busy_since(worker).filter(|since| *since != 0);
+        since.is_some_and(|since| clock.now().since(MonoTime(since)) > after)
+    }
+
+    /// Workers that have been busy with one batch for longer than `after`.
+    pub(crate) fn hanging(&self, after: Duration, clock: &dyn Clock) -> usize {
+        let workers = 0..self.places().len();
+        workers.filter(|&n| self.hangs(n, after, clock)).count()
+    }
+
+    /// Counts a worker out that does not come back; its batches are nobody's, its parts go without. Returns its successor's
+    /// place.
+    pub(crate) fn leave_behind(&self, worker: usize) -> Arc<WorkerPlace> {
+        let successor: Arc<WorkerPlace> = Arc::default();
+        let lost = std::mem::replace(&mut self.places()[worker], Arc::clone(&successor));
+        let mut held = lost.held();
+        held.left_behind = true;
+        self.in_flight.fetch_sub(held.batches, Ordering::SeqCst);
+        self.left_behind.fetch_add(1, Ordering::SeqCst);
+        successor
     }
 
     /// One batch more than the engines hold: an engine that has answered finds its next one waiting.

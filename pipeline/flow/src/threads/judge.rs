@@ -1,6 +1,6 @@
 //! The judge's thread.
 
-use super::{BURST, JUDGE_LOOKS, ResultInput, WorkerCommand};
+use super::{BURST, JUDGE_LOOKS, ResultInput, WorkerCommand, Workers};
 use crate::FlowEvents;
 use crate::job::Job;
 use crate::judging::{Decided, JudgeCore, JudgeInput};
@@ -24,7 +24,7 @@ pub(crate) struct JudgeThread {
     pub dossiers: Receiver<Box<Dossier>>,
     /// Where empty batches go home.
     pub home: Sender<Box<Job>>,
-    pub workers: Vec<Sender<WorkerCommand>>,
+    pub workers: Workers,
 }
 
 impl JudgeThread {
@@ -90,10 +90,8 @@ impl JudgeThread {
 
     fn retire(&mut self) {
         while let Some(generation) = self.core.next_retired() {
-            for worker in &self.workers {
-                // a worker that hangs keeps its engines; nothing else depends on it
-                let _ = worker.try_send(WorkerCommand::Remove(generation));
-            }
+            // a worker that hangs keeps its engines; nothing else depends on it
+            self.workers.tell(|| WorkerCommand::Remove(generation));
             self.events.generation_retired(generation);
         }
     }

@@ -3,6 +3,7 @@
 mod batch;
 mod crew;
 mod ear;
+mod hiring;
 mod judge;
 mod result;
 mod running;
@@ -11,10 +12,11 @@ mod worker;
 pub(crate) use batch::BatchThread;
 pub(crate) use crew::Crew;
 pub(crate) use ear::Ear;
+pub(crate) use hiring::{Hiring, Workers};
 pub(crate) use judge::JudgeThread;
 pub(crate) use result::{ResultInput, ResultThread, Told};
 pub(crate) use running::Threads;
-pub(crate) use worker::{WorkerCommand, WorkerThread};
+pub(crate) use worker::{Offered, WorkerCommand, WorkerThread, take};
 
 use std::time::Duration;
 

@@ -3,12 +3,14 @@
 use crate::judging::Decided;
 use crate::results::ResultCore;
 use sightline_queue::{Receiver, Sender};
-use sightline_verdict::Dossier;
+use sightline_verdict::{Correction, Dossier};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// What the result thread takes in.
 pub(crate) enum ResultInput {
     Part(Decided),
+    /// A part went another way than was told.
+    Correct(Correction),
     /// The production order or lot from now on.
     Job(Option<String>),
 }
@@ -44,6 +46,7 @@ impl ResultThread {
                     drop(count);
                     self.told.more.notify_all();
                 }
+                ResultInput::Correct(correction) => self.core.correct(correction),
                 ResultInput::Job(job) => self.core.set_job(job),
             }
         }

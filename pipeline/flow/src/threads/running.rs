@@ -106,6 +106,12 @@ impl Threads {
         Ok(())
     }
 
+    /// Lets go of the threads whose names begin like this: nobody waits for them at the end.
+    pub(crate) fn leave(&mut self, name: &str) {
+        let is_it = |n: &str| n == name || n.strip_prefix(name).is_some_and(|r| r.starts_with('.'));
+        self.running.retain(|(n, _)| !is_it(n));
+    }
+
     /// Waits until the thread has ended.
     pub(crate) fn wait(&mut self, name: &str, until: Instant) {
         while self.running.iter().any(|(n, _)| n == name) && self.next_end(until) {}

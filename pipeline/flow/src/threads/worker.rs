@@ -1,6 +1,7 @@
 //! A worker's thread.
 
 use super::Crew;
+use super::crew::WorkerPlace;
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::JudgeInput;
@@ -10,22 +11,34 @@ use crate::{FlowError, FlowEvents};
 use crossbeam_channel::select;
 use sightline_model::{Alarm, AlarmId, AlarmKind, Clock, Generation};
 use sightline_queue::{Queued, Receiver, SendError, Sender};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What a worker is told beside its batches.
 pub(crate) enum WorkerCommand {
     /// Take these engines in; answer whether that worked.
-    Add(Arc<Live>, WorkerEngines, Sender<Result<(), FlowError>>),
+    Add(Arc<Live>, Offered, Sender<Result<(), FlowError>>),
     /// Let this generation's engines go.
     Remove(Generation),
+}
+
+/// Engines for a worker, until it takes them or they are taken back because it does not.
+pub(crate) type Offered = Arc<Mutex<Option<WorkerEngines>>>;
+
+/// Takes what is offered, if it still is.
+pub(crate) fn take(offered: &Offered) -> Option<WorkerEngines> {
+    offered
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
 }
 
 /// Runs batches on its own engines.
 pub(crate) struct WorkerThread {
     pub core: EngineCore,
     pub index: usize,
+    pub place: Arc<WorkerPlace>,
     pub clock: Arc<dyn Clock>,
     pub events: Arc<dyn FlowEvents>,
     pub crew: Arc<Crew>,
@@ -49,11 +62,11 @@ enum Met {
 }
 
 /// A worker that dies of its own bug is one worker less.
-struct Alive(Arc<Crew>);
+struct Alive(Arc<Crew>, Arc<WorkerPlace>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && !self.1.is_left_behind() {
             self.0.alive.fetch_sub(1, Ordering::SeqCst);
         }
     }
@@ -61,9 +74,9 @@ impl Drop for Alive {
 
 impl WorkerThread {
     pub(crate) fn run(mut self) {
-        let _alive = Alive(Arc::clone(&self.crew));
+        let _alive = Alive(Arc::clone(&self.crew), Arc::clone(&self.place));
         let mut lame = false;
-        loop {
+        while !self.place.is_left_behind() {
             while let Some(command) = self.control.try_recv() {
                 lame &= !self.obey(command, lame);
             }
@@ -105,7 +118,8 @@ impl WorkerThread {
 
     fn begin(&mut self, job: Box<Job>) {
         let now = self.clock.now().0.max(1);
-        self.crew.busy_since[self.index].store(now, Ordering::Relaxed);
+        self.place.busy_since.store(now, Ordering::Relaxed);
+        self.place.takes();
         while self.core.is_full_for(&job)
             && let Some(done) = self.core.finish()
         {
@@ -121,9 +135,12 @@ impl WorkerThread {
             0 => 0,
             _ => self.clock.now().0.max(1),
         };
-        self.crew.busy_since[self.index].store(busy, Ordering::Relaxed);
+        self.place.busy_since.store(busy, Ordering::Relaxed);
+        if !self.place.gives(&self.crew) {
+            // its parts were decided without it
+            return drop(job);
+        }
         let _ = self.judge.send(JudgeInput::Done(job));
-        self.crew.in_flight.fetch_sub(1, Ordering::SeqCst);
         if self.crew.wanted.swap(false, Ordering::SeqCst) {
             // full: the batcher is awake anyway
             let _ = self.input.try_send(FlowInput::Freed);
@@ -149,6 +166,9 @@ impl WorkerThread {
     fn obey(&mut self, command: WorkerCommand, lame: bool) -> bool {
         match command {
             WorkerCommand::Add(live, engines, answer) => {
+                let Some(engines) = take(&engines) else {
+                    return false;
+                };
                 let added = self.core.add(live, engines);
                 let revived = lame && added.is_ok();
                 if revived {

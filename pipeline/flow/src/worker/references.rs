@@ -3,6 +3,7 @@
 use crate::FlowError;
 use crate::job::Job;
 use crate::live::Live;
+use crate::presence::Presence;
 use sightline_configs::recipe::{Reference as Planned, Registration};
 use sightline_engine::{Reference, ReferencePicture};
 use sightline_model::{Health, MissReason, PictureRef};
@@ -31,6 +32,7 @@ struct Registering {
 /// All views' golden pictures of one generation on one worker.
 pub(super) struct References {
     views: Vec<Golden>,
+    presence: Vec<Option<Arc<Presence>>>,
 }
 
 impl References {
@@ -60,35 +62,41 @@ impl References {
         });
         Ok(Self {
             views: views.collect::<Result<_, _>>()?,
+            presence: live.presence.clone(),
         })
     }
 
-    /// Gives every view of the job its golden picture. A view to which none can be registered is misaligned: it goes
-    /// on without an engine, for it cannot become OK. Returns how many those were.
+    /// Gives every view of the job its golden picture. A view to which none can be registered, or that shows no part, is
+    /// misaligned: it goes on without an engine, for it cannot become OK. Returns how many those were.
     pub(super) fn bring(&mut self, job: &mut Job) -> u64 {
         let mut misaligned = 0;
         for (view, slip) in job.batch.views.iter_mut().zip(&mut job.slips) {
             let Some(golden) = self.views.get_mut(slip.tag.view.index()) else {
                 continue;
             };
-            let found = match golden {
-                Golden::Own => true,
-                Golden::Shared(picture) => {
-                    view.reference = Some(Reference::Shared(Arc::clone(picture)));
-                    true
-                }
-                Golden::Registered(r) => {
-                    let mut out = r.blank();
-                    let found = r.registrar.register(view.lease.picture(), &mut out.bytes);
-                    if found {
-                        view.reference = Some(Reference::Registered(out));
-                    } else {
-                        r.spare.push(out);
+            let presence = self.presence.get(slip.tag.view.index());
+            let is_in = presence
+                .and_then(Option::as_ref)
+                .is_none_or(|p| p.is_in(&view.lease.picture()));
+            let found = is_in
+                && match golden {
+                    Golden::Own => true,
+                    Golden::Shared(picture) => {
+                        view.reference = Some(Reference::Shared(Arc::clone(picture)));
+                        true
                     }
-                    found
-                }
-                Golden::OwnRegistered(planned) => register_own(view, planned),
-            };
+                    Golden::Registered(r) => {
+                        let mut out = r.blank();
+                        let found = r.registrar.register(view.lease.picture(), &mut out.bytes);
+                        if found {
+                            view.reference = Some(Reference::Registered(out));
+                        } else {
+                            r.spare.push(out);
+                        }
+                        found
+                    }
+                    Golden::OwnRegistered(planned) => register_own(view, planned),
+                };
             if !found {
                 view.lease.set_health(Health::Misaligned);
                 slip.meta.health = Health::Misaligned;

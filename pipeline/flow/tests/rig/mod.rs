@@ -163,6 +163,7 @@ pub fn build(
             .map(|_| WorkerEngines { models: models() })
             .collect(),
         references: Vec::new(),
+        presence: Vec::new(),
         rebuild: None,
         plan: Arc::new(plan),
     }
@@ -198,10 +199,13 @@ impl ResultSink for Kept {
 pub struct Heard {
     pub alarms: Mutex<Vec<Alarm>>,
     pub retired: Mutex<Vec<Generation>>,
+    /// Whoever holds it keeps who hears from taking anything in.
+    pub ear: Mutex<()>,
 }
 
 impl FlowEvents for Heard {
     fn alarm(&self, alarm: Alarm) {
+        let _hears = self.ear.lock().unwrap();
         self.alarms.lock().unwrap().push(alarm);
     }
     fn generation_retired(&self, generation: Generation) {
@@ -210,12 +214,19 @@ impl FlowEvents for Heard {
 }
 
 impl Heard {
-    /// Whether an alarm with this id, raised or cleared, was told.
+    /// Whether an alarm with this id, raised or cleared, was told, or is within a moment.
     pub fn told(&self, id: &str, active: bool) -> bool {
-        let alarms = self.alarms.lock().unwrap();
-        alarms
-            .iter()
-            .any(|a| a.id.to_string() == id && a.active == active)
+        let end = std::time::Instant::now() + Duration::from_secs(5);
+        let told = || {
+            let alarms = self.alarms.lock().unwrap();
+            alarms
+                .iter()
+                .any(|a| a.id.to_string() == id && a.active == active)
+        };
+        while !told() && std::time::Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        told()
     }
 }
 

@@ -81,7 +81,7 @@ impl Inner {
             part_id: Some(format!("SIM-{:06}", track.0).into()),
             at: arrival.at,
             at_utc: self.utc_of(arrival.at),
-            encoder: Some(arrival.encoder),
+            encoder: arrival.encoder,
         };
         self.sent.fetch_add(1, Relaxed);
         self.triggers.trigger(trigger).is_ok()

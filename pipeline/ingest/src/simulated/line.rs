@@ -139,8 +139,8 @@ impl SimulatedLine {
         Ok(())
     }
 
-    /// Encoder counts at `now`.
-    pub fn encoder(&self, now: MonoTime) -> i64 {
+    /// What the encoder says at `now`; `None`: it does not answer.
+    pub fn encoder(&self, now: MonoTime) -> Option<i64> {
         self.inner.lock().line.encoder(now)
     }
 
@@ -190,6 +190,16 @@ impl SimulatedLine {
             all_views_healthy,
         };
         self.inner.lock().line.decided(track, decision);
+    }
+
+    /// Writes into the truth book that a part went another way than was told before.
+    pub fn record_correction(
+        &self,
+        track: TrackId,
+        disposition: Disposition,
+        reason: DispositionReason,
+    ) {
+        self.inner.lock().line.corrected(track, disposition, reason);
     }
 
     /// No more parts are put on the belt.

@@ -1,11 +1,13 @@
 //! From the configuration's `[simulation]`, `[gate]` and cameras to the line's settings.
 
-use sightline_configs::station::{self, FaultKind as Scripted, Gate, GateAt, Simulation};
+use sightline_configs::station::{
+    self, FaultKind as Scripted, Gate, GateAt, GateMechanism, Simulation,
+};
 use sightline_frames::TriggerSink;
 use sightline_model::{CameraId, Clock};
 use sightline_simulation::{
-    BeltSettings, Condition, Fault, FaultKind, GatePosition, GateSettings, LineSettings, Look,
-    PartMix, Window,
+    BeltSettings, Condition, EncoderFault, Fault, FaultKind, GatePosition, GateSettings,
+    LineSettings, Look, PartMix, Window,
     boards::{CameraLook, EdgeLook},
     line::LineCamera,
 };
@@ -99,7 +101,13 @@ impl LineSetup {
                 GateAt::EncoderCounts(counts) => counts as f64 / s.counts_per_mm,
                 GateAt::DelayMs(ms) => ms / 1_000.0 * s.speed_mm_s,
             },
-            actuation_ms: defaults.actuation_ms.min(gate.lead_ms / 2.0),
+            actuation_ms: defaults
+                .actuation_ms
+                .min(gate.actuation_ms.unwrap_or(gate.lead_ms / 2.0)),
+            rest: match gate.mechanism {
+                GateMechanism::Divert => GatePosition::Reject,
+                GateMechanism::Kick => GatePosition::Pass,
+            },
             pass_hold_ms: 2.0 * gate.lead_ms + 10.0,
             sensor_ms: gate
                 .confirm_within_ms
@@ -128,24 +136,27 @@ impl LineSetup {
             };
             cameras.iter().filter(meant).map(one).collect()
         };
+        let line = |what| vec![Fault { what, window }];
+        let encoder = |fault| line(FaultKind::Encoder { fault });
         match fault.kind {
             Scripted::Unplugged => of_cameras(Condition::Unplugged),
             Scripted::Frozen => of_cameras(Condition::Frozen),
             Scripted::Dark => of_cameras(Condition::Dark),
             Scripted::Bright => of_cameras(Condition::Bright),
             Scripted::Blurred => of_cameras(Condition::Blurred),
-            Scripted::Burst => vec![Fault {
-                what: FaultKind::Burst {
-                    factor: BURST_FACTOR,
-                },
-                window,
-            }],
-            Scripted::GateStuck => vec![Fault {
-                what: FaultKind::GateStuck {
-                    at: GatePosition::Pass,
-                },
-                window,
-            }],
+            Scripted::Burst => line(FaultKind::Burst {
+                factor: BURST_FACTOR,
+            }),
+            Scripted::GateStuck => line(FaultKind::GateStuck {
+                at: GatePosition::Pass,
+            }),
+            Scripted::EncoderReset => encoder(EncoderFault::Reset),
+            Scripted::EncoderWrap => encoder(EncoderFault::Wraps),
+            Scripted::EncoderLoss => encoder(EncoderFault::LosesCounts),
+            Scripted::EncoderReverse => encoder(EncoderFault::Reversed),
+            Scripted::EncoderNoise => encoder(EncoderFault::Noisy),
+            Scripted::EncoderSilent => encoder(EncoderFault::Silent),
+            Scripted::BeltStop => line(FaultKind::BeltStops),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a person must know of the gate. One state a kind, latest wins: a burst of trouble needs no queue.
 
+use sightline_configs::station::GateMechanism;
 use sightline_model::{Alarm, AlarmKind, MonoTime, TrackId, UtcMicros};
 
 /// What is wrong at the gate.
@@ -19,11 +20,17 @@ pub enum GateAlarmKind {
     Refused,
     /// A verdict came for a part the gate never heard of.
     Unregistered,
+    /// Nobody knows where the parts are that are under way; they are rejected.
+    Unsynchronised,
+    /// The sensor saw a part in the bin before its command was due.
+    Uncommanded,
+    /// A pass was not commanded in time, so the part was rejected.
+    LatePass,
 }
 
 impl GateAlarmKind {
     /// Every kind, in this order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Unconfirmed,
         Self::Unexpected,
         Self::Full,
@@ -31,11 +38,19 @@ impl GateAlarmKind {
         Self::EncoderLost,
         Self::Refused,
         Self::Unregistered,
+        Self::Unsynchronised,
+        Self::Uncommanded,
+        Self::LatePass,
     ];
 
-    /// Whether the line is asked to stop while the alarm is active.
-    pub fn holds(self) -> bool {
-        matches!(self, Self::Unconfirmed | Self::EncoderLost | Self::Refused)
+    /// Whether the line is asked to stop while the alarm is active. A gate that kicks lets through whatever it does not
+    /// act on, so that it needs a person where a diverter only rejects too much.
+    pub fn holds(self, mechanism: GateMechanism) -> bool {
+        match self {
+            Self::Unconfirmed | Self::EncoderLost | Self::Refused => true,
+            Self::Behind | Self::Unsynchronised | Self::Full => mechanism == GateMechanism::Kick,
+            _ => false,
+        }
     }
 
     /// The alarm people see.
@@ -48,6 +63,9 @@ impl GateAlarmKind {
             Self::EncoderLost => AlarmKind::GateEncoderLost,
             Self::Refused => AlarmKind::GateRefused,
             Self::Unregistered => AlarmKind::GateUnregistered,
+            Self::Unsynchronised => AlarmKind::GateUnsynchronised,
+            Self::Uncommanded => AlarmKind::GateUncommanded,
+            Self::LatePass => AlarmKind::GateLatePass,
         }
     }
 
@@ -75,6 +93,15 @@ impl GateAlarmKind {
             Self::Unregistered => {
                 "a verdict came for a part the gate has not heard of, it cannot be rejected; take it off by hand, check the trigger, then acknowledge"
             }
+            Self::Unsynchronised => {
+                "nobody knows where the parts between trigger and gate are, they are rejected until the gate is in step again; check encoder, wiring and belt"
+            }
+            Self::Uncommanded => {
+                "the sensor saw this part in the reject bin before the gate was to be told; check the encoder and the gate's distance, then acknowledge"
+            }
+            Self::LatePass => {
+                "the pass was commanded too late, so the part was rejected; give more lead_ms or relieve the box, then acknowledge"
+            }
         }
     }
 }
@@ -86,6 +113,8 @@ pub struct GateAlarm {
     pub kind: GateAlarmKind,
     /// Active or cleared.
     pub active: bool,
+    /// More of why, where one kind has several causes.
+    pub why: Option<&'static str>,
     /// The part that raised it last, if it was about one.
     pub track: Option<TrackId>,
     /// Times it was raised since it was last cleared.
@@ -98,9 +127,10 @@ impl GateAlarm {
     /// As the factory is told, `since` translated to UTC by the caller.
     pub fn to_alarm(&self, since: UtcMicros) -> Alarm {
         let what = self.kind.message();
+        let why = self.why.map_or_else(String::new, |why| format!("{why}; "));
         let message = match self.track {
-            Some(track) => format!("part {track}: {what} ({} so far)", self.times),
-            None => format!("{what} ({} so far)", self.times),
+            Some(track) => format!("part {track}: {why}{what} ({} so far)", self.times),
+            None => format!("{why}{what} ({} so far)", self.times),
         };
         Alarm {
             id: self.kind.alarm().into(),
@@ -116,6 +146,8 @@ impl GateAlarm {
 pub(super) struct Alarms {
     states: [GateAlarm; GateAlarmKind::ALL.len()],
     changed: [bool; GateAlarmKind::ALL.len()],
+    /// Raised and not told before it was cleared: told as raised first.
+    missed: [bool; GateAlarmKind::ALL.len()],
 }
 
 impl Alarms {
@@ -124,15 +156,27 @@ impl Alarms {
             states: GateAlarmKind::ALL.map(|kind| GateAlarm {
                 kind,
                 active: false,
+                why: None,
                 track: None,
                 times: 0,
                 since: MonoTime(0),
             }),
             changed: [false; GateAlarmKind::ALL.len()],
+            missed: [false; GateAlarmKind::ALL.len()],
         }
     }
 
     pub(super) fn raise(&mut self, kind: GateAlarmKind, track: Option<TrackId>, now: MonoTime) {
+        self.raise_because(kind, None, track, now);
+    }
+
+    pub(super) fn raise_because(
+        &mut self,
+        kind: GateAlarmKind,
+        why: Option<&'static str>,
+        track: Option<TrackId>,
+        now: MonoTime,
+    ) {
         let state = &mut self.states[kind as usize];
         if !state.active {
             state.times = 0;
@@ -141,12 +185,14 @@ impl Alarms {
         state.active = true;
         state.times += 1;
         state.track = track;
+        state.why = why.or(state.why);
         self.changed[kind as usize] = true;
     }
 
     pub(super) fn clear(&mut self, kind: GateAlarmKind, now: MonoTime) {
         let state = &mut self.states[kind as usize];
         if state.active {
+            self.missed[kind as usize] |= self.changed[kind as usize];
             state.active = false;
             state.since = now;
             self.changed[kind as usize] = true;
@@ -163,6 +209,13 @@ impl Alarms {
 
     pub(super) fn next_change(&mut self) -> Option<GateAlarm> {
         let at = self.changed.iter().position(|c| *c)?;
+        if std::mem::take(&mut self.missed[at]) {
+            let active = true;
+            return Some(GateAlarm {
+                active,
+                ..self.states[at]
+            });
+        }
         self.changed[at] = false;
         Some(self.states[at])
     }
@@ -170,12 +223,13 @@ impl Alarms {
 
 #[cfg(test)]
 mod tests {
-    use super::GateAlarmKind;
+    use super::{GateAlarmKind, GateMechanism};
     use sightline_model::AlarmEffect;
 
     #[test]
     fn what_stops_the_belt_holds_the_station() {
-        for kind in GateAlarmKind::ALL.into_iter().filter(|k| k.holds()) {
+        let holds = |k: &GateAlarmKind| k.holds(GateMechanism::Divert);
+        for kind in GateAlarmKind::ALL.into_iter().filter(holds) {
             assert_eq!(kind.alarm().effect(), AlarmEffect::Hold, "{kind:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! Where the belt is and when a part is due: in encoder counts, or in time.
 
-use super::speed::Speed;
+use super::encoder::{Doubt, EncoderWatch};
 use sightline_configs::station::{Gate, GateAt};
 use sightline_model::{MonoTime, Trigger};
 use std::time::Duration;
@@ -29,7 +29,13 @@ enum Follow {
 pub(super) struct Belt {
     follow: Follow,
     lead: Duration,
-    speed: Speed,
+    /// From a command to the gate standing as commanded.
+    actuation: Duration,
+    watch: EncoderWatch,
+    /// Somebody's order keeps the belt standing.
+    held: bool,
+    /// The last sample, where there was one.
+    sampled: Option<(MonoTime, i64)>,
 }
 
 impl Belt {
@@ -45,10 +51,19 @@ impl Belt {
             GateAt::EncoderCounts(counts) => Follow::Counts(counts),
             GateAt::DelayMs(ms) => Follow::Nanos(nanos(millis("at.delay_ms", ms)?)),
         };
+        let lead = millis("lead_ms", gate.lead_ms)?;
+        let actuation = match gate.actuation_ms {
+            Some(ms) => millis("actuation_ms", ms)?.min(lead),
+            None => lead / 2,
+        };
+        let (Follow::Counts(way) | Follow::Nanos(way)) = follow;
         Ok(Self {
             follow,
-            lead: millis("lead_ms", gate.lead_ms)?,
-            speed: Speed::default(),
+            lead,
+            actuation,
+            watch: EncoderWatch::new(way, gate.max_counts_per_s),
+            held: false,
+            sampled: None,
         })
     }
 
@@ -69,19 +84,66 @@ impl Belt {
         })
     }
 
-    /// Learns the speed.
-    pub(super) fn observe(&mut self, now: MonoTime, encoder: Option<i64>) {
-        match encoder {
-            Some(counts) => self.speed.observe(now, counts),
-            None => self.speed.forget(),
+    /// Takes a sample; why the counts are not believed, where they are not.
+    pub(super) fn observe(&mut self, now: MonoTime, encoder: Option<i64>) -> Option<Doubt> {
+        if !self.by_encoder() {
+            return None;
         }
+        let doubt = self.watch.observe(now, encoder, self.held);
+        self.sampled = encoder.map(|counts| (now, counts));
+        doubt
+    }
+
+    /// Whether the belt stands by somebody's order from now on. True: parts that are under way were carried on by time
+    /// alone, and nobody knows where they are now.
+    pub(super) fn hold(&mut self, held: bool) -> bool {
+        let began = held && !self.held;
+        self.held = held;
+        began && !self.by_encoder()
+    }
+
+    /// Parts that set out now can be followed to the gate.
+    pub(super) fn is_believed(&self) -> bool {
+        match self.follow {
+            Follow::Counts(_) => self.watch.is_believed(),
+            Follow::Nanos(_) => !self.held,
+        }
+    }
+
+    /// Whether a trigger fits what is known of the belt.
+    pub(super) fn fits(&self, trigger: &Trigger) -> bool {
+        let counts = trigger.encoder.filter(|_| self.by_encoder());
+        counts.is_none_or(|counts| self.watch.fits(trigger.at, counts))
+    }
+
+    /// What was learned of where parts are does not hold any more.
+    pub(super) fn doubt(&mut self) {
+        self.watch.doubt();
+    }
+
+    /// The way from trigger to gate, in units of the position.
+    pub(super) fn way_units(&self) -> i64 {
+        let (Follow::Counts(way) | Follow::Nanos(way)) = self.follow;
+        way
+    }
+
+    /// Whether a command that took effect on its way at `at` came too late for a part that is at the gate at `at_gate`.
+    pub(super) fn is_late(&self, at_gate: i64, at: MonoTime) -> bool {
+        let here = match (self.follow, self.sampled) {
+            (Follow::Nanos(_), _) => nanos_at(at),
+            (Follow::Counts(_), Some((then, counts))) => {
+                counts.saturating_add(self.units(at.since(then)))
+            }
+            (Follow::Counts(_), None) => return true,
+        };
+        here > at_gate.saturating_sub(self.units(self.actuation))
     }
 
     /// A duration in units of the position.
     pub(super) fn units(&self, d: Duration) -> i64 {
         match self.follow {
             Follow::Nanos(_) => nanos(d),
-            Follow::Counts(_) => (d.as_secs_f64() * self.speed.counts_per_s()).ceil() as i64,
+            Follow::Counts(_) => (d.as_secs_f64() * self.watch.speed()).ceil() as i64,
         }
     }
 
@@ -121,7 +183,7 @@ impl Belt {
         if counts <= 0 {
             return Some(now);
         }
-        let speed = self.speed.counts_per_s();
+        let speed = self.watch.speed();
         let wait = |speed: f64| Duration::from_secs_f64((counts as f64 / speed).min(3_600.0));
         (speed > 0.0).then(|| now + wait(speed))
     }

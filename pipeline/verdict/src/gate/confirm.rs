@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 struct Awaited {
     track: TrackId,
     from: MonoTime,
-    until: MonoTime,
+    /// `None`: whenever it gets there; nobody can say when that is.
+    until: Option<MonoTime>,
     overdue: bool,
 }
 
@@ -37,28 +38,31 @@ impl Awaiting {
         }
     }
 
-    /// Expects to see `track` between `from` and `until`. Without room the oldest is given up and returned.
+    /// Expects to see `track` between `from` and `until`. Without room the oldest is given up, and returned if it was
+    /// to be seen by a certain time.
     pub(super) fn push(
         &mut self,
         track: TrackId,
         from: MonoTime,
-        until: MonoTime,
+        until: Option<MonoTime>,
     ) -> Option<TrackId> {
-        let dropped = (self.list.len() >= self.capacity)
-            .then(|| self.list.pop_front())
-            .flatten();
+        let full = self.list.len() >= self.capacity;
+        let open = self.list.iter().position(|a| a.until.is_none());
+        let dropped = full.then(|| self.list.remove(open.unwrap_or(0))).flatten();
         self.list.push_back(Awaited {
             track,
             from,
             until,
             overdue: false,
         });
-        dropped.filter(|d| !d.overdue).map(|d| d.track)
+        dropped
+            .filter(|d| !d.overdue && d.until.is_some())
+            .map(|d| d.track)
     }
 
     /// The next one not seen in time; each is given once and stays to be recognised if it comes late.
     pub(super) fn next_overdue(&mut self, now: MonoTime) -> Option<TrackId> {
-        let late = |a: &&mut Awaited| !a.overdue && a.until < now;
+        let late = |a: &&mut Awaited| !a.overdue && a.until.is_some_and(|until| until < now);
         let a = self.list.iter_mut().find(late)?;
         a.overdue = true;
         Some(a.track)
@@ -67,24 +71,33 @@ impl Awaiting {
     /// When the next one becomes overdue.
     pub(super) fn next_until(&self) -> Option<MonoTime> {
         let waiting = self.list.iter().filter(|a| !a.overdue);
-        waiting.map(|a| a.until).min()
+        waiting.filter_map(|a| a.until).min()
     }
 
-    /// Matches a signal: by its track; without one, the oldest that was to be seen at that moment, else the oldest
-    /// that is late.
+    /// Matches a signal: by its track; without one, the oldest that was to be seen at that moment, else one whose time is
+    /// not known, else the oldest that is late.
     pub(super) fn seen(&mut self, track: Option<TrackId>, at: MonoTime) -> Match {
-        let in_window = |a: &Awaited| a.from <= at && at <= a.until;
+        let until = |a: &Awaited, ok: &dyn Fn(MonoTime) -> bool| a.until.is_some_and(ok);
+        let in_window = |a: &Awaited| a.from <= at && until(a, &|u| at <= u);
+        let any_time = |a: &Awaited| a.from <= at && a.until.is_none();
         let found = match track {
             Some(track) => self.list.iter().position(|a| a.track == track),
             None => (self.list.iter().position(in_window))
-                .or_else(|| self.list.iter().position(|a| a.until < at)),
+                .or_else(|| self.list.iter().position(any_time))
+                .or_else(|| self.list.iter().position(|a| until(a, &|u| u < at))),
         };
         match found.and_then(|i| self.list.remove(i)) {
             None => Match::Unexpected,
             Some(a) if a.overdue => Match::Overdue,
-            Some(a) if at > a.until => Match::Late(a.track),
+            Some(a) if a.until.is_some_and(|until| at > until) => Match::Late(a.track),
             Some(_) => Match::InTime,
         }
+    }
+
+    /// Those whose time was not known have all passed the gate: each is to be seen by `until`.
+    pub(super) fn set_time(&mut self, until: MonoTime) {
+        let open = self.list.iter_mut().filter(|a| a.until.is_none());
+        open.for_each(|a| a.until = Some(until));
     }
 
     /// The gate did not take the command, so there is nothing to see.

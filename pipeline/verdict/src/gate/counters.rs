@@ -25,6 +25,12 @@ pub struct GateCounters {
     pub duplicates: u64,
     /// Commands given when the part was at the gate already.
     pub behind: u64,
+    /// Pass commands that were not given in time; their parts were rejected.
+    pub late_passes: u64,
+    /// Parts rejected because nobody knew any more where they were.
+    pub unsynchronised: u64,
+    /// Parts that went another way than was told before.
+    pub corrected: u64,
     /// Commands the gate did not take.
     pub failed: u64,
     /// Rejects the sensor saw in time.

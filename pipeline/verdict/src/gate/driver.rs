@@ -24,6 +24,11 @@ pub trait GateDriver: Send {
 
     /// Asks the line to stop (true) or lets it run (false).
     fn hold(&mut self, on: bool);
+
+    /// Whether the belt stands by somebody's order: an encoder that counts nothing then has lost nothing.
+    fn is_held(&mut self, _now: MonoTime) -> bool {
+        false
+    }
 }
 
 /// The sensor in the reject bin saw a part.

@@ -2,12 +2,13 @@
 
 use super::alarms::{Alarms, GateAlarm, GateAlarmKind};
 use super::belt::{Belt, GateConfigError, millis};
-use super::confirm::{Awaiting, Match};
+use super::confirm::Awaiting;
+use super::corrections::Corrections;
 use super::counters::GateCounters;
-use super::driver::Confirmation;
+use super::sync::why;
 use crate::outcome::Outcome;
 use crate::window::TrackWindow;
-use sightline_configs::station::Gate;
+use sightline_configs::station::{Gate, GateMechanism};
 use sightline_model::{Disposition, DispositionReason, MonoTime, TrackId, Trigger};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -50,11 +51,11 @@ pub struct AlreadyFinal {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    track: TrackId,
+pub(super) struct Entry {
+    pub track: TrackId,
     /// Encoder counts or monotonic nanoseconds at which the part is at the gate.
     at_gate: i64,
-    verdict: Option<Outcome>,
+    pub verdict: Option<Outcome>,
 }
 
 /// A part between trigger and gate, for people to look at.
@@ -71,20 +72,27 @@ pub struct OnTheWay {
 /// The parts between trigger and gate.
 #[derive(Debug)]
 pub struct GateSchedule {
-    belt: Belt,
-    confirm_within: Option<Duration>,
+    pub(super) belt: Belt,
+    mechanism: GateMechanism,
+    pub(super) confirm_within: Option<Duration>,
     capacity: usize,
     /// On their way, by arrival at the gate, then track.
-    coming: VecDeque<Entry>,
+    pub(super) coming: VecDeque<Entry>,
     /// Past the gate without a verdict.
     gone: VecDeque<TrackId>,
     /// Rejected at once, verdict outstanding.
     refused: VecDeque<(TrackId, DispositionReason)>,
     told: TrackWindow,
     decided: TrackWindow,
-    awaiting: Awaiting,
-    alarms: Alarms,
-    counters: GateCounters,
+    pub(super) awaiting: Awaiting,
+    pub(super) corrections: Corrections,
+    /// Commands that are due whatever the belt does.
+    pub(super) pending: VecDeque<GateCommand>,
+    /// While parts are under way that nobody can follow: the position at which the last of them is past the gate, once
+    /// that can be said.
+    pub(super) unsure_until: Option<Option<i64>>,
+    pub(super) alarms: Alarms,
+    pub(super) counters: GateCounters,
 }
 
 impl GateSchedule {
@@ -98,6 +106,7 @@ impl GateSchedule {
         let confirm_within = confirm_within.map(|ms| millis("confirm_within_ms", ms));
         Ok(Self {
             belt: Belt::new(gate)?,
+            mechanism: gate.mechanism,
             confirm_within: confirm_within.transpose()?,
             capacity,
             coming: VecDeque::with_capacity(capacity),
@@ -105,10 +114,18 @@ impl GateSchedule {
             refused: VecDeque::with_capacity(capacity),
             told: TrackWindow::new(),
             decided: TrackWindow::new(),
-            awaiting: Awaiting::new(capacity),
+            awaiting: Awaiting::new(2 * capacity),
+            corrections: Corrections::new(capacity),
+            pending: VecDeque::with_capacity(2 * capacity),
+            unsure_until: None,
             alarms: Alarms::new(),
             counters: GateCounters::default(),
         })
+    }
+
+    /// Whether a gate lets through what it does not act on.
+    pub(super) fn is_kick(&self) -> bool {
+        self.mechanism == GateMechanism::Kick
     }
 
     /// A part has set out for the gate. From now on it is rejected there unless [`GateSchedule::decide`] says
@@ -123,11 +140,19 @@ impl GateSchedule {
         let Some(at_gate) = self.belt.at_gate(trigger) else {
             let lost = GateAlarmKind::EncoderLost;
             self.alarms.raise(lost, Some(track), now);
-            return self.refuse(track, DispositionReason::Fault);
+            return self.refuse(track, DispositionReason::Fault, now);
         };
+        if !self.belt.fits(trigger) {
+            self.lose_step(why::TRIGGER, Some(track), now);
+        }
+        if !self.belt.is_believed() {
+            self.counters.unsynchronised += 1;
+            self.stay_out_of_step(track, now);
+            return self.refuse(track, DispositionReason::Fault, now);
+        }
         if self.coming.len() + self.gone.len() >= self.capacity {
             self.alarms.raise(GateAlarmKind::Full, Some(track), now);
-            return self.refuse(track, DispositionReason::Overflow);
+            return self.refuse(track, DispositionReason::Overflow, now);
         }
         let key = (at_gate, track);
         let at = self.coming.partition_point(|e| (e.at_gate, e.track) < key);
@@ -204,13 +229,19 @@ impl GateSchedule {
         now: MonoTime,
         encoder: Option<i64>,
     ) -> impl Iterator<Item = GateCommand> + '_ {
-        self.watch(now, encoder);
+        self.watch_encoder(now, encoder);
+        while let Some(track) = self.awaiting.next_overdue(now) {
+            self.unconfirmed(track, now);
+        }
         std::iter::from_fn(move || self.next_command(now, encoder))
     }
 
     /// When the next command or overdue confirmation is expected, for the thread's wait; `None`: not to be known
     /// (nothing under way, or the belt stands).
     pub fn next_due(&self, now: MonoTime, encoder: Option<i64>) -> Option<MonoTime> {
+        if !self.pending.is_empty() {
+            return Some(now);
+        }
         let first = self.coming.front();
         let command = first.and_then(|e| self.belt.due(e.at_gate, now, encoder));
         let just_after = |t: MonoTime| t + Duration::from_nanos(1);
@@ -218,35 +249,20 @@ impl GateSchedule {
         command.into_iter().chain(overdue).min()
     }
 
-    /// The sensor saw a part in the reject bin.
-    pub fn confirmed(&mut self, seen: Confirmation, now: MonoTime) {
-        match self.awaiting.seen(seen.track, seen.at) {
-            Match::InTime => self.counters.confirmed += 1,
-            Match::Overdue => self.counters.confirmed_late += 1,
-            Match::Late(track) => {
-                self.counters.confirmed_late += 1;
-                self.unconfirmed(track, now);
-            }
-            Match::Unexpected => {
-                self.counters.unexpected += 1;
-                self.alarms
-                    .raise(GateAlarmKind::Unexpected, seen.track, now);
-            }
-        }
-    }
-
-    /// The driver could not carry out the command for `track`.
-    pub fn failed(&mut self, track: TrackId, now: MonoTime) {
-        self.counters.failed += 1;
-        self.awaiting.forget(track);
-        self.alarms.raise(GateAlarmKind::Refused, Some(track), now);
-    }
-
     /// A person has seen to it: clears every alarm that does not clear itself, and lets the line run.
     pub fn acknowledge(&mut self, now: MonoTime) {
         self.awaiting.forget_overdue();
+        if self.is_kick() {
+            self.unsure_until = None;
+        }
         for kind in GateAlarmKind::ALL {
-            if kind != GateAlarmKind::EncoderLost {
+            let by_itself = match kind {
+                GateAlarmKind::EncoderLost => true,
+                // a diverter finds its step alone; where a kick holds the line, somebody took off what was under way
+                GateAlarmKind::Unsynchronised => !self.is_kick() && !self.is_synchronised(),
+                _ => false,
+            };
+            if !by_itself {
                 self.alarms.clear(kind, now);
             }
         }
@@ -254,7 +270,7 @@ impl GateSchedule {
 
     /// Whether the line is to stand.
     pub fn hold(&self) -> bool {
-        self.alarms.active().any(|a| a.kind.holds())
+        self.alarms.active().any(|a| a.kind.holds(self.mechanism))
     }
 
     /// The active alarms.
@@ -277,12 +293,10 @@ impl GateSchedule {
         self.coming.len()
     }
 
-    fn refuse(&mut self, track: TrackId, reason: DispositionReason) -> Registered {
+    fn refuse(&mut self, track: TrackId, reason: DispositionReason, now: MonoTime) -> Registered {
         self.counters.refused += 1;
-        if self.refused.len() >= self.capacity {
-            self.refused.pop_front();
-        }
-        self.refused.push_back((track, reason));
+        self.remember_refused(track, reason);
+        self.await_sometime(track, now);
         Registered::Immediate(GateCommand {
             track,
             disposition: Disposition::Reject,
@@ -290,54 +304,73 @@ impl GateSchedule {
         })
     }
 
+    /// Its verdict, when it comes, changes nothing.
+    pub(super) fn remember_refused(&mut self, track: TrackId, reason: DispositionReason) {
+        if self.refused.len() >= self.capacity {
+            self.refused.pop_front();
+        }
+        self.refused.push_back((track, reason));
+    }
+
     fn late(&mut self) -> Outcome {
         self.counters.late_verdicts += 1;
         Outcome::reject(DispositionReason::Late)
     }
 
-    fn watch(&mut self, now: MonoTime, encoder: Option<i64>) {
-        if self.belt.by_encoder() {
-            self.belt.observe(now, encoder);
-            let lost = GateAlarmKind::EncoderLost;
-            if encoder.is_some() {
-                self.alarms.clear(lost, now);
-            } else if !self.coming.is_empty() && !self.alarms.is_active(lost) {
-                self.alarms.raise(lost, None, now);
-            }
-        }
-        while let Some(track) = self.awaiting.next_overdue(now) {
-            self.unconfirmed(track, now);
-        }
-    }
-
     fn next_command(&mut self, now: MonoTime, encoder: Option<i64>) -> Option<GateCommand> {
+        if let Some(command) = self.pending.pop_front() {
+            return Some(command);
+        }
         let e = *self.coming.front()?;
         if !self.belt.is_due(e.at_gate, now, encoder) {
             return None;
         }
         self.coming.pop_front();
-        let outcome = e.verdict.unwrap_or_else(|| {
+        let told = e.verdict.unwrap_or_else(|| {
             self.gone.push_back(e.track);
             self.counters.by_default += 1;
             Outcome::reject(DispositionReason::NoVerdict)
         });
         let behind = self.is_behind(e.at_gate, now, encoder);
         self.counters.behind += u64::from(behind);
-        match outcome.disposition {
-            Disposition::Pass => self.counters.passed += 1,
-            Disposition::Reject => {
-                self.counters.rejected += 1;
-                if behind {
-                    self.alarms.raise(GateAlarmKind::Behind, Some(e.track), now);
-                }
-                self.await_confirmation(e.track, now);
-            }
-        }
+        let outcome = match told.disposition {
+            Disposition::Pass => self.pass(&e, now),
+            Disposition::Reject => self.reject(&e, told, behind, now),
+        };
         Some(GateCommand {
             track: e.track,
             disposition: outcome.disposition,
             reason: outcome.reason,
         })
+    }
+
+    /// A pass is one only in time: a gate that opens when its part is there lets the next one through.
+    fn pass(&mut self, e: &Entry, now: MonoTime) -> Outcome {
+        if !self.is_kick() && self.belt.is_late(e.at_gate, now) {
+            let late = Outcome::reject(DispositionReason::Late);
+            self.late_pass(e.track, now);
+            self.correct(e.track, Outcome::PASS, late);
+            self.counters.rejected += 1;
+            self.await_confirmation(e.track, now);
+            return late;
+        }
+        self.counters.passed += 1;
+        self.corrections.let_through(e.track, e.at_gate, now);
+        Outcome::PASS
+    }
+
+    fn reject(&mut self, e: &Entry, told: Outcome, behind: bool, now: MonoTime) -> Outcome {
+        self.counters.rejected += 1;
+        if behind {
+            self.alarms.raise(GateAlarmKind::Behind, Some(e.track), now);
+        }
+        self.await_confirmation(e.track, now);
+        told
+    }
+
+    pub(super) fn late_pass(&mut self, track: TrackId, now: MonoTime) {
+        self.counters.late_passes += 1;
+        self.alarms.raise(GateAlarmKind::LatePass, Some(track), now);
     }
 
     /// Whether a command given now is too late: the part is at the gate already, and it was due a while ago.
@@ -346,21 +379,5 @@ impl GateSchedule {
         let slack = belt.units(TOLERANCE) - belt.units(belt.lead());
         let past = belt.position(now, encoder).map(|p| p - at_gate);
         past.is_some_and(|p| p > slack.max(0))
-    }
-
-    fn await_confirmation(&mut self, track: TrackId, now: MonoTime) {
-        let Some(within) = self.confirm_within else {
-            return;
-        };
-        let until = now + self.belt.lead() + within;
-        if let Some(dropped) = self.awaiting.push(track, now, until) {
-            self.unconfirmed(dropped, now);
-        }
-    }
-
-    fn unconfirmed(&mut self, track: TrackId, now: MonoTime) {
-        self.counters.unconfirmed += 1;
-        self.alarms
-            .raise(GateAlarmKind::Unconfirmed, Some(track), now);
     }
 }

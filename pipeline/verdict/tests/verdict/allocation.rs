@@ -10,9 +10,12 @@ fn ten_thousand_parts_allocate_nothing_once_the_pool_is_warm() {
     let (plan, mut judge) = (plan(4), Judge::new(8));
     let gate = Gate {
         kind: GateKind::Simulated,
-        at: GateAt::DelayMs(150.0),
+        at: GateAt::DelayMs(165.0),
         lead_ms: 5.0,
         confirm_within_ms: Some(50.0),
+        mechanism: Default::default(),
+        actuation_ms: None,
+        max_counts_per_s: None,
     };
     let mut gate = GateSchedule::new(&gate, 64).unwrap();
     let found = [finding(0, 0.9); 40];

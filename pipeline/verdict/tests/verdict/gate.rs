@@ -1,7 +1,7 @@
 //! When parts are at the gate and what happens to them, one situation a test.
 
 use crate::common::*;
-use sightline_configs::station::{Gate, GateAt, GateKind};
+use sightline_configs::station::{Gate, GateAt, GateKind, GateMechanism};
 use sightline_model::{
     Disposition, DispositionReason as Reason, MonoTime, TrackId, Trigger, UtcMicros,
 };
@@ -15,6 +15,9 @@ pub fn gate(at: GateAt, confirm_within_ms: Option<f64>) -> Gate {
         at,
         lead_ms: 5.0,
         confirm_within_ms,
+        mechanism: Default::default(),
+        actuation_ms: None,
+        max_counts_per_s: None,
     }
 }
 
@@ -127,6 +130,7 @@ fn a_standing_belt_brings_nothing_however_long_it_stands() {
         ..trigger(1, ms(0))
     };
     assert_eq!(g.register(&t, ms(0)), Registered::Scheduled);
+    g.belt_held(true, ms(0));
     for at in 0..10_000 {
         assert_eq!(poll(&mut g, ms(at), Some(900)), []);
     }
@@ -135,29 +139,41 @@ fn a_standing_belt_brings_nothing_however_long_it_stands() {
         g.decide(TrackId(1), Outcome::PASS, ms(10_000), Some(900)),
         Ok(Outcome::PASS)
     );
-    assert_eq!(
-        poll(&mut g, ms(10_001), Some(1_000)),
-        [command(1, Outcome::PASS)]
-    );
+    g.belt_held(false, ms(10_000));
+    let running = |at: u64| (ms(10_000 + at), Some(900 + at as i64));
+    let commands = (1..120).flat_map(|at| {
+        let (now, counts) = running(at);
+        poll(&mut g, now, counts)
+    });
+    assert_eq!(commands.collect::<Vec<_>>(), [command(1, Outcome::PASS)]);
 }
 
 #[test]
 fn a_lost_encoder_holds_the_line_until_it_is_back() {
     let mut g = GateSchedule::new(&gate(GateAt::EncoderCounts(100), None), 8).unwrap();
-    assert_eq!(poll(&mut g, ms(0), None), []);
-    assert!(!g.hold(), "nothing is under way");
     let mut t = trigger(1, ms(0));
     t.encoder = Some(0);
     assert_eq!(g.register(&t, ms(0)), Registered::Scheduled);
-    assert_eq!(poll(&mut g, ms(1), None), []);
+    // nobody knows where the part is from now on
+    let lost = Outcome::reject(Reason::Fault);
+    assert_eq!(poll(&mut g, ms(1), None), [command(1, lost)]);
     assert_eq!(
         (kinds(&g), g.hold()),
-        (vec![GateAlarmKind::EncoderLost], true)
+        (
+            vec![GateAlarmKind::EncoderLost, GateAlarmKind::Unsynchronised],
+            true
+        )
+    );
+    assert_eq!(
+        g.decide(TrackId(1), Outcome::PASS, ms(1), None),
+        Ok(lost),
+        "its verdict comes too late"
     );
     g.acknowledge(ms(2));
     assert!(g.hold(), "a person's word brings no encoder back");
-    assert_eq!(poll(&mut g, ms(3), Some(100)), [command(1, NO_VERDICT)]);
+    assert_eq!(poll(&mut g, ms(3), Some(100)), []);
     assert!(!g.hold());
+    assert!(!g.is_synchronised(), "it has to be plausible for a while");
     // a trigger without a count cannot be followed
     t = trigger(2, ms(4));
     let now = Outcome::reject(Reason::Fault);
@@ -210,6 +226,78 @@ fn a_verdict_for_a_part_the_gate_never_heard_of_is_a_reject_and_an_alarm() {
 }
 
 #[test]
+fn a_pass_that_was_carried_out_too_late_is_taken_back_and_corrected() {
+    let mut g = timed(4);
+    register(&mut g, 1, ms(0));
+    g.decide(TrackId(1), Outcome::PASS, ms(1), None).unwrap();
+    assert_eq!(poll(&mut g, ms(195), None), [command(1, Outcome::PASS)]);
+    // the process stood still before the driver had it
+    g.acted(TrackId(1), ms(230));
+    assert_eq!(g.next_due(ms(230), None), Some(ms(230)));
+    assert_eq!(poll(&mut g, ms(230), None), [command(1, LATE)]);
+    assert_eq!(g.next_correction().expect("told").outcome, LATE);
+    let c = g.counters();
+    assert_eq!(
+        (c.passed, c.rejected, c.late_passes, c.corrected),
+        (0, 1, 1, 1)
+    );
+    // in time it stands
+    register(&mut g, 2, ms(300));
+    g.decide(TrackId(2), Outcome::PASS, ms(301), None).unwrap();
+    assert_eq!(poll(&mut g, ms(495), None), [command(2, Outcome::PASS)]);
+    g.acted(TrackId(2), ms(497));
+    assert_eq!((g.counters().passed, g.next_correction()), (1, None));
+}
+
+#[test]
+fn a_kick_that_comes_too_late_holds_the_line_and_a_late_pass_is_what_it_does_anyway() {
+    let kick = Gate {
+        mechanism: GateMechanism::Kick,
+        ..gate(GateAt::DelayMs(200.0), None)
+    };
+    let mut g = GateSchedule::new(&kick, 4).unwrap();
+    register(&mut g, 1, ms(0));
+    register(&mut g, 2, ms(1));
+    g.decide(TrackId(1), Outcome::PASS, ms(1), None).unwrap();
+    assert_eq!(
+        poll(&mut g, ms(400), None),
+        [command(1, Outcome::PASS), command(2, NO_VERDICT)]
+    );
+    assert_eq!((kinds(&g), g.hold()), (vec![GateAlarmKind::Behind], true));
+    assert_eq!(g.next_correction(), None);
+    g.acknowledge(ms(500));
+    assert!(!g.hold());
+}
+
+#[test]
+fn a_belt_that_is_stopped_while_parts_are_followed_by_time_alone_loses_them() {
+    let mut g = timed(4);
+    register(&mut g, 1, ms(0));
+    register(&mut g, 2, ms(10));
+    g.decide(TrackId(1), Outcome::PASS, ms(20), None).unwrap();
+    g.belt_held(true, ms(100));
+    let lost = Outcome::reject(Reason::Fault);
+    assert_eq!(
+        poll(&mut g, ms(100), None),
+        [command(1, lost), command(2, lost)]
+    );
+    assert_eq!(g.next_correction().expect("told").outcome, lost);
+    assert_eq!(g.decide(TrackId(2), Outcome::PASS, ms(101), None), Ok(lost));
+    assert_eq!(
+        (kinds(&g), g.hold()),
+        (vec![GateAlarmKind::Unsynchronised], false)
+    );
+    g.belt_held(false, ms(1_000));
+    assert_eq!(poll(&mut g, ms(1_000), None), []);
+    assert_eq!(poll(&mut g, ms(1_201), None), []);
+    assert_eq!(kinds(&g), []);
+    register(&mut g, 3, ms(1_300));
+    g.decide(TrackId(3), Outcome::PASS, ms(1_301), None)
+        .unwrap();
+    assert_eq!(poll(&mut g, ms(1_495), None), [command(3, Outcome::PASS)]);
+}
+
+#[test]
 fn a_reject_commanded_too_late_is_an_alarm() {
     let mut g = timed(4);
     register(&mut g, 1, ms(0));
@@ -217,7 +305,11 @@ fn a_reject_commanded_too_late_is_an_alarm() {
     g.decide(TrackId(1), Outcome::PASS, ms(1), None).unwrap();
     assert_eq!(poll(&mut g, MonoTime(200_500_000), None).len(), 2);
     assert_eq!(g.counters().behind, 1);
-    assert_eq!(g.alarms().count(), 0, "a pass that is late harms nobody");
+    assert_eq!(kinds(&g), [GateAlarmKind::LatePass]);
+    let correction = g.next_correction().expect("it was told to pass");
+    assert_eq!((correction.track, correction.outcome), (TrackId(1), LATE));
+    assert_eq!(g.next_correction(), None);
+    g.acknowledge(ms(250));
     register(&mut g, 3, ms(300));
     assert_eq!(poll(&mut g, ms(501), None).len(), 1);
     assert_eq!(kinds(&g), [GateAlarmKind::Behind]);
@@ -232,6 +324,7 @@ fn a_gate_that_does_not_take_a_command_holds_the_line_until_somebody_came() {
     assert_eq!((kinds(&g), g.hold()), (vec![GateAlarmKind::Refused], true));
     g.acknowledge(ms(500));
     assert_eq!((kinds(&g), g.hold()), (vec![], false));
+    assert!(g.next_alarm_change().unwrap().active, "it was not told yet");
     assert!(!g.next_alarm_change().unwrap().active);
     assert!(g.next_alarm_change().is_none());
 }

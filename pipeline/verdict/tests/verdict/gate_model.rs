@@ -119,9 +119,15 @@ impl World {
             .iter()
             .map(|c| (self.parts[&c.track.0].due, c.track));
         prop_assert!(order.is_sorted());
+        let mut corrected = Vec::new();
         for c in commands {
             let part = self.parts.get_mut(&c.track.0).expect("it was told");
             prop_assert!(now >= part.due, "too early");
+            let late = now > part.due + Duration::from_micros(LEAD * 500);
+            if late && part.said == Some(Outcome::PASS) {
+                part.said = Some(Outcome::reject(Reason::Late));
+                corrected.push(c.track);
+            }
             let expected = part.said.unwrap_or(Outcome::reject(Reason::NoVerdict));
             prop_assert_eq!(
                 (c.disposition, c.reason),
@@ -138,6 +144,17 @@ impl World {
                 }
             }
         }
+        while let Some(correction) = self.gate.next_correction() {
+            prop_assert_eq!(correction.outcome, Outcome::reject(Reason::Late));
+            prop_assert_eq!(
+                Some(correction.track),
+                (!corrected.is_empty()).then(|| corrected.remove(0))
+            );
+        }
+        prop_assert!(
+            corrected.is_empty(),
+            "told to pass and not corrected: {corrected:?}"
+        );
         let left = self
             .parts
             .values()
@@ -167,6 +184,9 @@ fn run(at: GateAt, ops: Vec<Op>) -> Result<(), TestCaseError> {
         at,
         lead_ms: LEAD as f64,
         confirm_within_ms: Some(WITHIN as f64),
+        mechanism: Default::default(),
+        actuation_ms: None,
+        max_counts_per_s: None,
     };
     let mut w = World {
         gate: GateSchedule::new(&gate, ROOM).expect("good settings"),
@@ -198,6 +218,7 @@ fn run(at: GateAt, ops: Vec<Op>) -> Result<(), TestCaseError> {
     for track in 1..16 {
         w.decide(track, true)?;
     }
+    w.poll()?;
     for part in w.parts.values() {
         let (said, done) = (part.said.expect("decided"), part.done.expect("commanded"));
         prop_assert_eq!(said.disposition, done);

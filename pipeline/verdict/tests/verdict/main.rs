@@ -3,6 +3,7 @@
 mod allocation;
 mod common;
 mod confirm;
+mod encoder_faults;
 mod gate;
 mod gate_model;
 mod judge;

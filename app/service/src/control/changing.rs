@@ -1,0 +1,84 @@
+//! Another recipe or model, made ready on a thread of its own: the main thread goes on answering, and leaves behind what
+//! does not come back.
+
+use super::Job;
+use super::machine::Event;
+use anyhow::{Context, anyhow};
+use sightline_model::MonoTime;
+use sightline_queue::{Receiver, RecvTimeout, bounded};
+use std::time::Duration;
+
+/// A change that goes on.
+pub struct Changing {
+    job: Box<Job>,
+    /// What the station's state is told when it is done.
+    event: Event,
+    /// How the station stood before, for the audit trail.
+    before: String,
+    since: MonoTime,
+    done: Receiver<anyhow::Result<String>>,
+}
+
+/// What became of it.
+pub struct Changed {
+    pub job: Box<Job>,
+    pub event: Event,
+    pub before: String,
+    pub said: anyhow::Result<String>,
+}
+
+impl Changing {
+    /// Starts `work`, which says what was done.
+    pub fn start(
+        job: Box<Job>,
+        event: Event,
+        before: String,
+        now: MonoTime,
+        work: impl FnOnce() -> anyhow::Result<String> + Send + 'static,
+    ) -> Result<Self, (Box<Job>, anyhow::Error)> {
+        let (tell, done) = bounded("change-done", 1);
+        let spawned = std::thread::Builder::new()
+            .name("sl-change".into())
+            .spawn(move || {
+                // who was left behind is heard by nobody
+                let _ = tell.try_send(work());
+            });
+        match spawned.context("no thread for the change") {
+            Ok(_) => Ok(Self {
+                job,
+                event,
+                before,
+                since: now,
+                done,
+            }),
+            Err(error) => Err((job, error)),
+        }
+    }
+
+    /// For how long it has gone on.
+    pub fn took(&self, now: MonoTime) -> Duration {
+        now.since(self.since)
+    }
+
+    /// What became of it, once it has ended.
+    pub fn ended(self) -> Result<Changed, Self> {
+        let said = match self.done.recv_timeout(Duration::ZERO) {
+            Ok(said) => said,
+            Err(RecvTimeout::Timeout) => return Err(self),
+            Err(RecvTimeout::Closed) => Err(anyhow!(
+                "it ended by a fault of the program; the models stay as they are"
+            )),
+        };
+        Ok(self.left(said))
+    }
+
+    /// Nobody waits for it any more.
+    pub fn left(self, said: anyhow::Result<String>) -> Changed {
+        Changed {
+            job: self.job,
+            event: self.event,
+            before: self.before,
+            said,
+        }
+    }
+}
