@@ -31,11 +31,11 @@ impl GateSchedule {
         if let Some(track) = seen.track
             && self.coming.iter().any(|e| e.track == track)
         {
-            self.lose_step(why::SENSOR, Some(track), now);
-            self.awaiting.forget(track);
-            return self
-                .alarms
-                .raise(GateAlarmKind::Uncommanded, Some(track), now);
+            // whether its command is only late, the next poll knows
+            if self.uncommanded.len() < self.uncommanded.capacity() {
+                self.uncommanded.push_back(track);
+            }
+            return;
         }
         let reach = self.belt.lead() + self.confirm_within.unwrap_or_default();
         let since = seen.at - reach;
@@ -47,6 +47,36 @@ impl GateSchedule {
         self.alarms.raise(GateAlarmKind::Unexpected, track, now);
         if self.belt.by_encoder() {
             self.lose_step(why::SENSOR, track, now);
+        }
+    }
+
+    /// Parts the sensor saw before their command: a command that is late (this process stood still), or a part that is not
+    /// where the belt should have brought it.
+    pub(super) fn look_at_uncommanded(&mut self, now: MonoTime, encoder: Option<i64>) {
+        while let Some(track) = self.uncommanded.pop_front() {
+            let Some(at) = self.coming.iter().position(|e| e.track == track) else {
+                // out of step meanwhile, and rejected
+                self.awaiting.forget(track);
+                continue;
+            };
+            if !self.belt.is_due(self.coming[at].at_gate(), now, encoder) {
+                self.lose_step(why::SENSOR, Some(track), now);
+                self.awaiting.forget(track);
+                self.alarms
+                    .raise(GateAlarmKind::Uncommanded, Some(track), now);
+                continue;
+            }
+            let told = self.coming.remove(at).and_then(|e| e.verdict);
+            self.counters.rejected += 1;
+            self.counters.unexpected -= 1;
+            let late = Outcome::reject(DispositionReason::Late);
+            match told {
+                Some(told) => self.correct(track, told, late),
+                None => self.remember_refused(track, DispositionReason::Late),
+            }
+            if told == Some(Outcome::PASS) {
+                self.late_pass(track, now);
+            }
         }
     }
 

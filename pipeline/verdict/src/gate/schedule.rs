@@ -58,6 +58,12 @@ pub(super) struct Entry {
     pub verdict: Option<Outcome>,
 }
 
+impl Entry {
+    pub(super) fn at_gate(&self) -> i64 {
+        self.at_gate
+    }
+}
+
 /// A part between trigger and gate, for people to look at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OnTheWay {
@@ -86,6 +92,8 @@ pub struct GateSchedule {
     decided: TrackWindow,
     pub(super) awaiting: Awaiting,
     pub(super) corrections: Corrections,
+    /// Parts the sensor saw before they were commanded, until the next poll.
+    pub(super) uncommanded: VecDeque<TrackId>,
     /// Commands that are due whatever the belt does.
     pub(super) pending: VecDeque<GateCommand>,
     /// While parts are under way that nobody can follow: the position at which the last of them is past the gate, once
@@ -116,6 +124,7 @@ impl GateSchedule {
             decided: TrackWindow::new(),
             awaiting: Awaiting::new(2 * capacity),
             corrections: Corrections::new(capacity),
+            uncommanded: VecDeque::with_capacity(capacity),
             pending: VecDeque::with_capacity(2 * capacity),
             unsure_until: None,
             alarms: Alarms::new(),
@@ -230,6 +239,7 @@ impl GateSchedule {
         encoder: Option<i64>,
     ) -> impl Iterator<Item = GateCommand> + '_ {
         self.watch_encoder(now, encoder);
+        self.look_at_uncommanded(now, encoder);
         while let Some(track) = self.awaiting.next_overdue(now) {
             self.unconfirmed(track, now);
         }
