@@ -22,6 +22,8 @@ fn input(side: u32, color: Color, channels: &[Channel]) -> InputSpec {
         mean: vec![0.0; n],
         std: vec![1.0; n],
         resize: Resize::Letterbox,
+        resize_to: None,
+        antialias: false,
         pad_value: 114,
         channels: channels.to_vec(),
     }
@@ -153,13 +155,8 @@ fn decode(c: &mut Criterion) {
         },
     };
     let spec = DecoderSpec {
-        kind: DecoderKind::YoloV8,
-        version: 1,
         score_floor: 0.25,
-        iou_threshold: 0.5,
-        merge: false,
-        max_detections: 300,
-        activation: None,
+        ..DecoderSpec::of(DecoderKind::YoloV8)
     };
     for (name, anchors, classes, every) in [
         ("v8 6 classes, 8400 anchors, 10 found", 8_400, 6, 840),

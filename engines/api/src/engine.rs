@@ -79,6 +79,8 @@ pub struct ClassInfo {
     pub severity: Severity,
     /// Score at or above which a finding counts, unless the recipe says otherwise.
     pub default_limit: f32,
+    /// The class of good parts: it does not count against a part unless the recipe says so.
+    pub good: bool,
 }
 
 /// How an engine is to be made.

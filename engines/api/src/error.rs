@@ -41,6 +41,22 @@ pub enum EngineError {
         /// The library's words.
         reason: String,
     },
+    /// The bundle is sound, but this engine does not do all of it.
+    #[error("engine {engine}: {reason}")]
+    NotOnThisEngine {
+        /// Its name.
+        engine: &'static str,
+        /// What, and what to do.
+        reason: String,
+    },
+    /// The file says something else of itself than the manifest.
+    #[error("{}: the file and the manifest contradict one another: {reason}", .path.display())]
+    ModelContradicts {
+        /// The model file.
+        path: PathBuf,
+        /// Both sides, and what to do.
+        reason: String,
+    },
     /// File and manifest disagree.
     #[error(
         "{}: {what} do not fit the manifest: the manifest says {manifest}, the file has {file}; correct manifest.toml or export the model again",

@@ -11,6 +11,7 @@ pub mod bundle;
 pub mod decode;
 pub mod engine;
 pub mod error;
+pub mod onnx;
 pub mod preprocess;
 pub mod reference;
 pub mod scripted;

@@ -209,7 +209,7 @@ fn everything_wrong_is_told_at_once_each_with_line_and_advice() {
         &activation,
         &[
             "decoder.activation",
-            "\"softmax\" if the outputs are logits",
+            "\"softmax\" or \"sigmoid\" if the outputs are logits",
         ],
     );
     let colours = refusal(|m| m.replace("color = \"gray\"", "color = \"rgb\""));

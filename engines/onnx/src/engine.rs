@@ -1,8 +1,12 @@
 //! The engine: pixels to tensor, network, outputs to findings, in chunks, in memory made once.
 
 use crate::network::Network;
+use crate::session::Source;
 use crate::{LibrarySearch, Runtime, provider};
+use bytes::Bytes;
+use sightline_engine::bundle::draft::{ModelInfo, contradiction};
 use sightline_engine::decode::Decoder;
+use sightline_engine::onnx::OnnxFile;
 use sightline_engine::preprocess::{Placement, Preprocessor};
 use sightline_engine::{Batch, Bundle, Engine, EngineError, EngineFactory, EngineInfo};
 use sightline_engine::{EngineSettings, EngineTimes, Rejected};
@@ -47,10 +51,28 @@ impl OnnxFactory {
     ) -> Result<OnnxEngine, EngineError> {
         check(settings)?;
         let file = bundle.model_file(settings.precision)?;
-        let bytes = bundle.read_model(&file)?;
+        let bytes = Bytes::from(bundle.read_model(&file)?);
+        let unreadable = |reason: String| EngineError::ModelUnreadable {
+            path: file.path.clone(),
+            reason,
+        };
+        let onnx = OnnxFile::read(bytes.clone()).map_err(|e| unreadable(e.to_string()))?;
         let manifest = bundle.manifest();
+        let says = ModelInfo::default().with(&onnx);
+        if let Some(reason) = contradiction(&says, manifest) {
+            return Err(EngineError::ModelContradicts {
+                path: file.path,
+                reason,
+            });
+        }
         let decoder = Decoder::new(manifest);
-        let network = Network::load(&self.runtime, &bytes, &file, manifest, settings, &decoder)?;
+        let source = Source {
+            path: &file.path,
+            bytes: &bytes,
+            file: &onnx,
+            weights: bundle.read_weights(&file, &onnx)?,
+        };
+        let network = Network::load(&self.runtime, source, manifest, settings, &decoder)?;
         let mut info = bundle.engine_info(&format!("onnx-{}", settings.provider), settings)?;
         info.max_batch = network.max_batch();
         // a CPU gains nothing from larger batches, but a fixed one costs the same full or not
@@ -193,15 +215,11 @@ impl OnnxEngine {
         first: usize,
         count: usize,
     ) -> Result<(), EngineError> {
-        let dims = self.network.output_dims();
-        let values = self.network.output(count);
-        let len = values.len() / count;
         let outputs = batch.outputs[first..first + count].iter_mut();
-        for ((values, placed), output) in
-            values.chunks_exact(len).zip(&self.placements).zip(outputs)
-        {
+        for (region, (placed, output)) in self.placements.iter().zip(outputs).enumerate() {
+            let (views, used) = self.network.output(count, region);
             self.decoder
-                .decode(values, dims, placed, output)
+                .decode_all(&views[..used], placed, output)
                 .map_err(|e| EngineError::Run {
                     reason: e.to_string(),
                 })?;

@@ -8,10 +8,13 @@
 
 pub mod contract;
 mod engine;
+mod explain;
 mod inspect;
 pub mod library;
 mod network;
 mod provider;
+mod session;
+mod tensors;
 mod tune;
 
 pub use engine::{OnnxEngine, OnnxFactory};

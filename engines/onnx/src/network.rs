@@ -1,74 +1,99 @@
-//! One session and the memory of its inputs and outputs, made once: a run allocates nothing on our side.
+//! One session and the memory of its inputs and outputs, made once: where the outputs' shapes are known a run
+//! allocates nothing on our side.
 
-use crate::contract::{self, BatchAxis, Contract};
-use crate::{Runtime, inspect::tensor_info, provider};
+use crate::contract::{self, BatchAxis, Contract, OutputPlan};
+use crate::explain::explain;
+use crate::session::{Source, open};
+use crate::tensors::{Input, Memory, values_of};
+use crate::{Runtime, inspect::tensor_info};
 use ort::AsPointer;
-use ort::memory::Allocator;
-use ort::session::{IoBinding, Session, builder::GraphOptimizationLevel};
-use ort::value::{Tensor, TensorRef};
+use ort::session::{IoBinding, Session};
+use ort::value::{TensorElementType, ValueType};
 use sightline_engine::bundle::draft::TensorInfo;
-use sightline_engine::bundle::{Manifest, ModelFile};
-use sightline_engine::decode::Decoder;
-use sightline_engine::{EngineError, EngineSettings, Spinning};
-use std::path::{Path, PathBuf};
+use sightline_engine::bundle::{InputSpec, Manifest};
+use sightline_engine::decode::{Decoder, OutputView, Role};
+use sightline_engine::{EngineError, EngineSettings};
+use std::path::PathBuf;
+
+/// Most outputs that a decoder reads.
+const MAX_OUTPUTS: usize = 3;
 
 /// A model file, loaded, checked against its manifest and run once.
 pub(crate) struct Network {
     session: Session,
     path: PathBuf,
-    input: String,
-    output: String,
-    /// Planes, height, width.
-    input_dims: [usize; 3],
-    /// Of one region.
-    output_dims: Vec<usize>,
+    input: InputSpec,
+    outputs: Vec<Output>,
+    /// Outputs may have another number of rows in every run.
+    varies: bool,
     batch: BatchAxis,
     max_batch: usize,
     /// For batches of 1, 2, …; made when first needed.
     bound: Vec<Option<Bound>>,
 }
 
-/// Tensors of one batch size that the session reads and writes in place.
+/// An output that is decoded.
+struct Output {
+    declared: TensorInfo,
+    element: TensorElementType,
+    role: Role,
+    batched: bool,
+    /// Of one region.
+    dims: Vec<usize>,
+    /// Of the last run, where the session does not write `f32` in place.
+    values: Vec<f32>,
+}
+
+/// Tensors of one batch size that the session reads, and writes in place unless the outputs' sizes vary.
 struct Bound {
-    binding: IoBinding,
-    input: Tensor<f32>,
-    output: Tensor<f32>,
+    input: Input,
+    in_place: Option<(IoBinding, Vec<Memory>)>,
 }
 
 impl Network {
-    /// Loads `bytes` (the content of `file`), holds them against the manifest, and runs zeros through.
+    /// Loads the file, holds it against the manifest, and runs zeros through.
     pub(crate) fn load(
         runtime: &Runtime,
-        bytes: &[u8],
-        file: &ModelFile<'_>,
+        mut source: Source<'_>,
         manifest: &Manifest,
         settings: &EngineSettings,
         decoder: &Decoder,
     ) -> Result<Self, EngineError> {
-        let path = &file.path;
-        let session = open(runtime, bytes, path, settings)?;
+        let session = open(runtime, &mut source, settings)?;
+        let path = source.path.to_owned();
         let inputs: Vec<TensorInfo> = session.inputs().iter().map(tensor_info).collect();
-        let outputs: Vec<TensorInfo> = session.outputs().iter().map(tensor_info).collect();
-        let Contract { batch, output } =
-            contract::agree(path, &inputs, &outputs, manifest, decoder)?;
-        let spec = &manifest.input;
+        let declared: Vec<TensorInfo> = session.outputs().iter().map(tensor_info).collect();
+        let Contract { batch, outputs } =
+            contract::agree(&path, &inputs, &declared, manifest, decoder)?;
         let max_batch = match batch {
             BatchAxis::Fixed(n) => n,
             BatchAxis::Open => settings.max_batch,
         };
+        let output = |plan: &OutputPlan| Output {
+            declared: declared[plan.index].clone(),
+            element: match session.outputs()[plan.index].dtype() {
+                ValueType::Tensor { ty, .. } => *ty,
+                _ => TensorElementType::Undefined,
+            },
+            role: plan.role,
+            batched: plan.batched,
+            dims: Vec::new(),
+            values: Vec::new(),
+        };
+        let outputs: Vec<Output> = outputs.iter().map(output).collect();
+        let open_rows = |o: &Output| !o.batched || o.declared.dims[1..].contains(&-1);
         let mut network = Self {
-            input: spec.name.clone(),
-            output: outputs[output].name.clone(),
-            input_dims: [spec.planes(), spec.height as usize, spec.width as usize],
-            output_dims: Vec::new(),
-            path: path.clone(),
+            input: manifest.input.clone(),
+            varies: decoder.varies() && outputs.iter().any(open_rows),
+            outputs,
+            path,
             session,
             batch,
             max_batch,
             bound: Vec::new(),
         };
         network.bound.resize_with(max_batch, || None);
-        network.probe(&outputs[output], decoder)?;
+        network.probe(decoder)?;
         Ok(network)
     }
 
@@ -85,14 +110,9 @@ impl Network {
         }
     }
 
-    /// Sizes of one region's output.
-    pub(crate) fn output_dims(&self) -> &[usize] {
-        &self.output_dims
-    }
-
     /// Elements of one region's input.
     pub(crate) fn input_len(&self) -> usize {
-        self.input_dims.iter().product()
+        self.input.elements()
     }
 
     /// Batch that is run for `regions` of them: a fixed file always runs full.
@@ -103,18 +123,22 @@ impl Network {
         }
     }
 
-    /// The input of `regions` regions, one after the other; at most [`Network::max_batch`].
+    /// The planes of `regions` regions, one after the other; at most [`Network::max_batch`].
     pub(crate) fn input_mut(&mut self, regions: usize) -> Result<&mut [f32], EngineError> {
         let len = regions * self.input_len();
         let bound = self.bound(regions)?;
-        Ok(&mut bound.input.extract_tensor_mut().1[..len])
+        Ok(&mut bound.input.planes_mut()[..len])
     }
 
     /// Runs what [`Network::input_mut`] was filled with.
     pub(crate) fn run(&mut self, regions: usize) -> Result<(), EngineError> {
-        self.bound(regions)?;
-        let Some(bound) = &self.bound[self.size_for(regions) - 1] else {
+        self.bound(regions)?.input.settle();
+        let size = self.size_for(regions);
+        let Some(bound) = &mut self.bound[size - 1] else {
             unreachable!("bound above")
+        };
+        let Some((binding, memories)) = &bound.in_place else {
+            return self.run_freely(size);
         };
         // SAFETY: both handles are alive and of this library; the binding was made by this session, its tensors
         // are owned by `bound`, which is not moved or freed during the call, and `&mut self` makes us the only
@@ -123,20 +147,40 @@ impl Network {
             (ort::api().RunWithBinding)(
                 self.session.ptr().cast_mut(),
                 std::ptr::null(),
-                bound.binding.ptr(),
+                binding.ptr(),
             )
         };
         // SAFETY: the status was just returned by the library and is used nowhere else.
-        unsafe { ort::Error::result_from_status(status) }.map_err(failed)
+        unsafe { ort::Error::result_from_status(status) }.map_err(failed)?;
+        for (output, memory) in self.outputs.iter_mut().zip(memories) {
+            if memory.floats().is_none() {
+                memory.read(&mut output.values);
+            }
+        }
+        Ok(())
     }
 
-    /// What the last [`Network::run`] with so many regions gave, one after the other; empty before the first.
-    pub(crate) fn output(&self, regions: usize) -> &[f32] {
-        let len = regions * self.output_dims.iter().product::<usize>();
-        match &self.bound[self.size_for(regions) - 1] {
-            Some(bound) => &bound.output.extract_tensor().1[..len],
-            None => &[],
+    /// What the last [`Network::run`] gave for one region, in the decoder's order, and how many outputs that are.
+    pub(crate) fn output(
+        &self,
+        regions: usize,
+        region: usize,
+    ) -> ([OutputView<'_>; MAX_OUTPUTS], usize) {
+        let none = OutputView {
+            values: &[],
+            dims: &[],
+        };
+        let mut views = [none; MAX_OUTPUTS];
+        let bound = self.bound[self.size_for(regions) - 1].as_ref();
+        let memories = bound.and_then(|b| b.in_place.as_ref()).map(|(_, m)| m);
+        for (i, (view, output)) in views.iter_mut().zip(&self.outputs).enumerate() {
+            let len: usize = output.dims.iter().product();
+            let in_place = memories.and_then(|m| m[i].floats());
+            let values = in_place.unwrap_or(&output.values);
+            view.values = values.get(region * len..(region + 1) * len).unwrap_or(&[]);
+            view.dims = &output.dims;
         }
+        (views, self.outputs.len())
     }
 
     fn bound(&mut self, regions: usize) -> Result<&mut Bound, EngineError> {
@@ -152,43 +196,97 @@ impl Network {
         }
     }
 
-    fn bind(&self, size: usize) -> ort::Result<Bound> {
-        let allocator = Allocator::default();
-        let mut input = Tensor::<f32>::new(&allocator, self.input_shape(size))?;
-        let shape: Vec<usize> = std::iter::once(size)
-            .chain(self.output_dims.iter().copied())
-            .collect();
-        let mut output = Tensor::<f32>::new(&allocator, shape)?;
-        // memory comes uninitialised
-        input.extract_tensor_mut().1.fill(0.0);
-        output.extract_tensor_mut().1.fill(0.0);
+    fn bind(&mut self, size: usize) -> ort::Result<Bound> {
+        let input = Input::new(&self.input, size)?;
+        if self.varies {
+            return Ok(Bound {
+                input,
+                in_place: None,
+            });
+        }
         let mut binding = self.session.create_binding()?;
-        binding.bind_input(self.input.as_str(), &input)?;
-        binding.bind_output(self.output.as_str(), &mut output)?;
+        input.memory.bind_input(&mut binding, &self.input.name)?;
+        let mut memories = Vec::with_capacity(self.outputs.len());
+        for output in &mut self.outputs {
+            let shape: Vec<usize> = std::iter::once(size)
+                .chain(output.dims.iter().copied())
+                .collect();
+            let len = shape.iter().product();
+            let Some(memory) = Memory::new(output.element, shape) else {
+                unreachable!("the element type was agreed on")
+            };
+            let mut memory = memory?;
+            memory.bind_output(&mut binding, &output.declared.name)?;
+            if memory.floats().is_none() && output.values.len() < len {
+                output.values.resize(len, 0.0);
+            }
+            memories.push(memory);
+        }
         Ok(Bound {
-            binding,
             input,
-            output,
+            in_place: Some((binding, memories)),
         })
     }
 
-    fn input_shape(&self, size: usize) -> [usize; 4] {
-        let [planes, height, width] = self.input_dims;
-        [size, planes, height, width]
+    /// Runs with the outputs' memory left to the library.
+    fn run_freely(&mut self, size: usize) -> Result<(), EngineError> {
+        let Some(bound) = &self.bound[size - 1] else {
+            unreachable!("bound before")
+        };
+        let name = self.input.name.as_str();
+        let input = bound.input.memory.view();
+        let found = self
+            .session
+            .run(ort::inputs![name => input])
+            .map_err(failed)?;
+        for output in &mut self.outputs {
+            let (dims, values) =
+                values_of(&found[output.declared.name.as_str()]).map_err(failed)?;
+            let own = if output.batched {
+                &dims[1..]
+            } else {
+                &dims[..]
+            };
+            output.dims = own.iter().map(|&d| d.max(0) as usize).collect();
+            output.values = values;
+        }
+        Ok(())
     }
 
     /// Runs zeros with the outputs left to the library, to learn their true shape: with one region, and with as
     /// many as are allowed.
-    fn probe(&mut self, declared: &TensorInfo, decoder: &Decoder) -> Result<(), EngineError> {
+    fn probe(&mut self, decoder: &Decoder) -> Result<(), EngineError> {
         let one = self.size_for(1);
-        let (found, values) = self.run_zeros(one)?;
-        self.honours(declared, &found)?;
-        if decoder.fits(&found).is_err() || found[0] != one as i64 {
-            return Err(self.misfit(declared, decoder, found, one));
+        let found = self.run_zeros(one)?;
+        for (i, (dims, _)) in found.iter().enumerate() {
+            let output = &self.outputs[i];
+            self.honours(&output.declared, dims)?;
+            let names = decoder.roles();
+            let fits = decoder.fits_role(output.role, names[i].1, dims) == Ok(output.batched);
+            if !fits || (output.batched && dims[0] != one as i64) {
+                return Err(self.misfit(i, decoder, dims.clone(), one));
+            }
+            let own = if output.batched {
+                &dims[1..]
+            } else {
+                &dims[..]
+            };
+            self.outputs[i].dims = own.iter().map(|&d| d as usize).collect();
         }
-        self.output_dims = found[1..].iter().map(|&d| d as usize).collect();
-        let of_one = &values[..values.len() / one];
-        if let Some(score) = decoder.out_of_range(of_one, &self.output_dims) {
+        let views: Vec<OutputView<'_>> = self
+            .outputs
+            .iter()
+            .zip(&found)
+            .map(|(output, (_, values))| OutputView {
+                values: &values[..if output.batched {
+                    values.len() / one
+                } else {
+                    values.len()
+                }],
+                dims: &output.dims,
+            })
+            .collect();
+        if let Some(score) = decoder.out_of_range(&views) {
             return Err(EngineError::ModelMismatch {
                 path: self.path.clone(),
                 what: "scores of a run on zeros",
@@ -197,28 +295,31 @@ impl Network {
             });
         }
         if self.max_batch > one {
-            let (many, _) = self.run_zeros(self.max_batch)?;
-            if many[0] != self.max_batch as i64 || many[1..] != found[1..] {
-                return Err(self.misfit(declared, decoder, many, self.max_batch));
+            let many = self.run_zeros(self.max_batch)?;
+            for (i, ((dims, _), (first, _))) in many.into_iter().zip(&found).enumerate() {
+                let same = self.varies || dims[1..] == first[1..];
+                if dims[0] != self.max_batch as i64 || !same {
+                    return Err(self.misfit(i, decoder, dims, self.max_batch));
+                }
             }
         }
         Ok(())
     }
 
-    fn run_zeros(&mut self, size: usize) -> Result<(Vec<i64>, Vec<f32>), EngineError> {
-        let zeros = vec![0.0_f32; size * self.input_len()];
-        let shape = self.input_shape(size);
+    fn run_zeros(&mut self, size: usize) -> Result<Vec<(Vec<i64>, Vec<f32>)>, EngineError> {
         let unreadable = |e: ort::Error| EngineError::ModelUnreadable {
             path: self.path.clone(),
-            reason: format!("a run on zeros with a batch of {size} failed: {e}"),
+            reason: format!(
+                "a run on zeros with a batch of {size} failed: {}",
+                explain(&e.to_string(), None)
+            ),
         };
-        let input = TensorRef::from_array_view((shape, zeros.as_slice())).map_err(unreadable)?;
-        let inputs = ort::inputs![self.input.as_str() => input];
-        let outputs = self.session.run(inputs).map_err(unreadable)?;
-        let (shape, values) = outputs[self.output.as_str()]
-            .try_extract_tensor::<f32>()
-            .map_err(unreadable)?;
-        Ok((shape.to_vec(), values.to_vec()))
+        let zeros = Input::new(&self.input, size).map_err(unreadable)?;
+        let name = self.input.name.as_str();
+        let inputs = ort::inputs![name => zeros.memory.view()];
+        let found = self.session.run(inputs).map_err(unreadable)?;
+        let read = |o: &Output| values_of(&found[o.declared.name.as_str()]).map_err(unreadable);
+        self.outputs.iter().map(read).collect()
     }
 
     fn honours(&self, declared: &TensorInfo, found: &[i64]) -> Result<(), EngineError> {
@@ -239,56 +340,18 @@ impl Network {
         })
     }
 
-    fn misfit(
-        &self,
-        declared: &TensorInfo,
-        decoder: &Decoder,
-        dims: Vec<i64>,
-        size: usize,
-    ) -> EngineError {
+    fn misfit(&self, output: usize, decoder: &Decoder, dims: Vec<i64>, size: usize) -> EngineError {
         let expected = format!("{} with N = {size}", decoder.expected());
         let found = TensorInfo {
             dims,
-            ..declared.clone()
+            ..self.outputs[output].declared.clone()
         };
         contract::mismatch(&self.path, "outputs of a run", expected, &[found])
     }
 }
 
-fn open(
-    runtime: &Runtime,
-    bytes: &[u8],
-    path: &Path,
-    settings: &EngineSettings,
-) -> Result<Session, EngineError> {
-    let unreadable = |e: ort::Error| EngineError::ModelUnreadable {
-        path: path.to_owned(),
-        reason: e.to_string(),
-    };
-    let builder = Session::builder(&runtime.environment)
-        .and_then(|b| Ok(b.with_intra_threads(settings.threads)?))
-        .and_then(|b| Ok(b.with_inter_threads(1)?))
-        .and_then(|b| Ok(b.with_parallel_execution(false)?))
-        .and_then(|b| Ok(b.with_memory_pattern(true)?))
-        .and_then(|b| Ok(b.with_optimization_level(GraphOptimizationLevel::All)?))
-        .and_then(|b| Ok(b.with_intra_op_spinning(settings.spinning == Spinning::On)?))
-        .map_err(unreadable)?;
-    let mut builder = provider::register(builder, &settings.provider)?;
-    builder.commit_from_memory(bytes).map_err(|e| {
-        if settings.provider == provider::CPU {
-            unreadable(e)
-        } else {
-            EngineError::ProviderMissing {
-                asked: settings.provider.clone(),
-                reason: format!("{} cannot run on it: {e}", path.display()),
-                available: provider::available(),
-            }
-        }
-    })
-}
-
 fn failed(error: ort::Error) -> EngineError {
     EngineError::Run {
-        reason: error.to_string(),
+        reason: explain(&error.to_string(), None),
     }
 }

@@ -181,13 +181,13 @@ fn settings_out_of_range_are_refused() {
 
 #[test]
 fn a_file_can_be_inspected_and_drafts_a_manifest_that_loads() {
-    use sightline_engine::bundle::draft::draft;
+    use sightline_engine::bundle::draft::{Choice, draft};
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = dir.path().join("Board_v8.onnx");
     std::fs::write(&path, model_bytes("v8-open")).expect("room");
     let info = inspect(factory().runtime(), &path).expect("a model");
     assert_eq!(info.inputs[0].to_string(), "images float32[?, 1, 32, 32]");
-    let draft = draft(&info).expect("a known head");
+    let draft = draft(&info, &Choice::default()).expect("a known head");
     std::fs::write(dir.path().join("manifest.toml"), &draft.manifest_toml).expect("room");
     let bundle = Bundle::load(dir.path()).expect("a draft loads");
     assert_eq!(bundle.manifest().name, "board-v8");

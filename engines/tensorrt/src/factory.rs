@@ -4,14 +4,16 @@ use crate::derive::derive;
 use crate::device::cuda::{Cuda, Facts, Gpu};
 use crate::device::nvrtc::Nvrtc;
 use crate::engine::{GpuEngine, Network};
-use crate::kernels::SOURCES;
+use crate::kernels::{SOURCES, unread};
 use crate::library::Search;
 use crate::plan::{PlanKey, Recipe, check_batch, recipe};
 use crate::store::{Absent, Store};
 use crate::trt::{Build, Plan, TensorFacts, TensorRt, TrtNetwork};
 use sightline_engine::Precision;
+use sightline_engine::bundle::draft::{ModelInfo, contradiction};
 use sightline_engine::bundle::{ModelFile, ROLE_MODEL};
 use sightline_engine::decode::Decoder;
+use sightline_engine::onnx::OnnxFile;
 use sightline_engine::{Bundle, Engine, EngineError, EngineFactory, EngineInfo, EngineSettings};
 
 /// The engine on a real GPU.
@@ -86,6 +88,12 @@ impl TensorRtFactory {
         settings: &EngineSettings,
     ) -> Result<TensorRtEngine, EngineError> {
         check_batch(settings.max_batch)?;
+        if let Some(reason) = unread(bundle.manifest()) {
+            return Err(EngineError::NotOnThisEngine {
+                engine: "tensorrt",
+                reason,
+            });
+        }
         let gpu = Gpu::open().map_err(no_gpu)?;
         let recipe = self.recipe(bundle, settings);
         let file = bundle.model_file(Some(recipe.file))?;
@@ -159,6 +167,7 @@ impl TensorRtFactory {
             }
         }
         let onnx = bundle.read_model(file)?;
+        check(bundle, file, &onnx)?;
         let onnx = match recipe.derivation {
             None => onnx,
             Some(into) => derive(&onnx, into).map_err(|e| EngineError::ModelUnreadable {
@@ -356,6 +365,32 @@ fn agree(
         (max_batch, fixed),
         scratch,
     ))
+}
+
+/// The file itself: an ONNX model in one piece that does not contradict the manifest.
+fn check(bundle: &Bundle, file: &ModelFile<'_>, onnx: &[u8]) -> Result<(), EngineError> {
+    let path = || file.path.clone();
+    let unreadable = |reason: String| EngineError::ModelUnreadable {
+        path: path(),
+        reason,
+    };
+    let parsed = OnnxFile::read(onnx.to_vec().into()).map_err(|e| unreadable(e.to_string()))?;
+    let weights = parsed
+        .weights_files()
+        .map_err(|e| unreadable(e.to_string()))?;
+    if !weights.is_empty() {
+        return Err(EngineError::NotOnThisEngine {
+            engine: "tensorrt",
+            reason: "weights in files of their own are read by the engine \"onnx\" only; save the model in one file".to_owned(),
+        });
+    }
+    match contradiction(&ModelInfo::default().with(&parsed), bundle.manifest()) {
+        Some(reason) => Err(EngineError::ModelContradicts {
+            path: path(),
+            reason,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Best effort: a box that does not allow it builds at the usual priority.

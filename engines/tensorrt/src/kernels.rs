@@ -1,7 +1,7 @@
 //! The kernels' source and the structures they take, field by field as in `kernels/*.cu`.
 
 use bytemuck::{Pod, Zeroable};
-use sightline_engine::bundle::{Color, DecoderKind};
+use sightline_engine::bundle::{Color, DecoderKind, Dtype, Layout, Manifest};
 use sightline_engine::preprocess::Placement;
 use sightline_model::PixelFormat;
 
@@ -172,13 +172,39 @@ pub fn color_number(color: Color) -> u32 {
     }
 }
 
-/// The kernel's number of a head; `None`: it is decoded on the host.
+/// The kernel's number of a head; `None`: it is decoded on the host, or refused (see [`unread`]).
 pub fn head_number(kind: DecoderKind) -> Option<u32> {
     match kind {
         DecoderKind::YoloV8 => Some(0),
         DecoderKind::YoloV5 => Some(1),
         DecoderKind::YoloV10 => Some(2),
         DecoderKind::YoloX => Some(3),
-        DecoderKind::Classifier => None,
+        DecoderKind::Rows
+        | DecoderKind::BoxesScores
+        | DecoderKind::BoxesLabels
+        | DecoderKind::Classifier => None,
     }
+}
+
+/// What of a manifest the kernels do not do yet, by name, and what to do.
+pub fn unread(manifest: &Manifest) -> Option<String> {
+    use DecoderKind::{BoxesLabels, BoxesScores, Rows};
+    let (input, decoder) = (&manifest.input, &manifest.decoder);
+    let kind = decoder.kind.name();
+    let what = if matches!(decoder.kind, Rows | BoxesScores | BoxesLabels) {
+        format!("decoder.kind = \"{kind}\"")
+    } else if decoder.transposed {
+        "decoder.transposed = true".to_owned()
+    } else if input.antialias {
+        "input.antialias = true".to_owned()
+    } else if input.layout != Layout::Nchw {
+        "input.layout = \"nhwc\"".to_owned()
+    } else if input.dtype == Dtype::U8 {
+        "input.dtype = \"u8\"".to_owned()
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{what} is read by the engine \"onnx\" only; run it there, or export the model with another head or input"
+    ))
 }

@@ -26,7 +26,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn expect(
+    pub(super) fn expect(
         &mut self,
         good: bool,
         field: impl Into<String>,
@@ -53,6 +53,7 @@ impl<'a> Checker<'a> {
         self.files(m);
         self.input(m);
         self.decoder(m);
+        self.head_fields(m);
         self.classes(m);
         self.golden(m);
         self.problems
@@ -235,17 +236,17 @@ impl<'a> Checker<'a> {
             d.max_detections,
             "write e.g. 300",
         );
-        let classifier = d.kind == DecoderKind::Classifier;
+        let activated = matches!(d.kind, DecoderKind::Classifier | DecoderKind::BoxesScores);
         self.expect(
-            d.activation.is_some() == classifier,
+            d.activation.is_some() == activated,
             "decoder.activation",
-            if classifier {
-                "\"softmax\" or \"none\" for a classifier"
+            if activated {
+                "\"softmax\", \"sigmoid\" or \"none\" for classifier and boxes-scores"
             } else {
-                "nothing for a detector"
+                "nothing for this decoder"
             },
-            if classifier { "nothing" } else { "a value" },
-            "write \"softmax\" if the outputs are logits, \"none\" if they are probabilities",
+            if activated { "nothing" } else { "a value" },
+            "write \"softmax\" or \"sigmoid\" if the outputs are logits, \"none\" if they are probabilities",
         );
         let grid = d.kind == DecoderKind::YoloX;
         let (w, h) = (m.input.width, m.input.height);
@@ -266,6 +267,13 @@ impl<'a> Checker<'a> {
             "none",
             "add a [[classes]] table for each output of the model",
         );
+        self.expect(
+            m.classes.is_empty() || m.classes.iter().any(|c| !c.good),
+            "classes",
+            "at least one class that is not good",
+            "good = true for all",
+            "take good = true from the classes of bad parts",
+        );
         let mut codes = BTreeSet::new();
         for (i, class) in m.classes.iter().enumerate() {
             self.expect(
@@ -276,9 +284,9 @@ impl<'a> Checker<'a> {
                 "number the classes from 0 without a gap, in the order of the model's outputs",
             );
             self.expect(
-                is_slug(&class.code) && codes.insert(class.code.as_str()),
+                is_code(&class.code) && codes.insert(class.code.as_str()),
                 format!("classes[{i}].code"),
-                "a code of a-z, 0-9, `-`, `_`, `.` that no other class has",
+                "a code of 1 to 64 letters and digits of any script, `-`, `_`, `.` that no other class has",
                 format!("\"{}\"", class.code),
                 "write e.g. \"spur\"",
             );
@@ -327,6 +335,12 @@ fn is_slug(s: &str) -> bool {
     (1..=64).contains(&s.len())
         && s.bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+}
+
+/// Whether a class can be called so: it stands in recipes, results and topics.
+pub fn is_code(s: &str) -> bool {
+    (1..=64).contains(&s.chars().count())
+        && s.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
 }
 
 /// `major.minor.patch`, or `None`.

@@ -1,5 +1,7 @@
 //! The types of `manifest.toml`, schema `sightline.bundle.v1`, field by field. Unknown fields are errors.
 
+pub use super::decoder::{Activation, Background, BoxFormat, BoxUnit, Column};
+pub use super::decoder::{DecoderKind, DecoderSpec, OutputNames};
 use crate::ClassInfo;
 use serde::{Deserialize, Serialize};
 use sightline_model::Severity;
@@ -57,7 +59,7 @@ pub enum Task {
 pub enum Precision {
     /// 32-bit floats.
     Fp32,
-    /// 16-bit floats; inputs and outputs stay 32-bit ones.
+    /// 16-bit floats; inputs and outputs are what `input.dtype` and the file say.
     Fp16,
     /// 8-bit integers (QDQ).
     Int8,
@@ -80,7 +82,7 @@ impl Precision {
 pub struct FileEntry {
     /// Relative to the bundle, `/` between folders, no `..`.
     pub path: String,
-    /// `model` is what engines run; any other word is for people.
+    /// `model` is what engines run, `weights` what a model file keeps beside itself; any other word is for people.
     pub role: String,
     /// Of a model file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +95,8 @@ pub struct FileEntry {
 
 /// The role of files that engines run.
 pub const ROLE_MODEL: &str = "model";
+/// The role of files in which a model file keeps its weights (ONNX's external data).
+pub const ROLE_WEIGHTS: &str = "weights";
 
 /// What the network expects: `tensor = (pixel * scale - mean) / std`, per colour channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,6 +122,14 @@ pub struct InputSpec {
     pub std: Vec<f32>,
     /// How a view of another shape is made to fit.
     pub resize: Resize,
+    /// With `resize = "crop"`: the shorter side is first brought to so many pixels, then the middle is cut out, as
+    /// torchvision's Resize and CenterCrop do; absent: to the tensor's own side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize_to: Option<u32>,
+    /// Pictures that shrink are averaged over what a tensor pixel covers, as Pillow and torchvision do; without, the
+    /// nearest four pixels count, as OpenCV does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub antialias: bool,
     /// Level around a letterboxed picture, 0..255, before `scale`.
     #[serde(default = "default_pad_value")]
     pub pad_value: u8,
@@ -157,6 +169,8 @@ impl InputSpec {
 pub enum Layout {
     /// Batch, channel, row, column.
     Nchw,
+    /// Batch, row, column, channel.
+    Nhwc,
 }
 
 /// Type of a tensor's elements.
@@ -165,6 +179,10 @@ pub enum Layout {
 pub enum Dtype {
     /// 32-bit float; quantised files keep it at their input.
     F32,
+    /// 16-bit float.
+    F16,
+    /// Bytes: values are rounded and held to 0..=255.
+    U8,
 }
 
 /// Colour channels of a network's input.
@@ -195,6 +213,9 @@ impl Color {
 pub enum Resize {
     /// As large as fits, centred, the rest `pad_value`.
     Letterbox,
+    /// As large as fits, in the upper left corner, the rest `pad_value`: YOLOX and MMDetection.
+    #[serde(rename = "letterbox-top-left")]
+    LetterboxTopLeft,
     /// Each axis on its own; shapes are distorted.
     Stretch,
     /// As small as covers, centred, the rest cut off.
@@ -211,102 +232,13 @@ pub enum Channel {
     Reference,
 }
 
-/// How the outputs are read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DecoderSpec {
-    /// Which head.
-    pub kind: DecoderKind,
-    /// Of the decoder's contract; 1.
-    pub version: u32,
-    /// Candidates below are not decoded.
-    #[serde(default = "default_score_floor")]
-    pub score_floor: f32,
-    /// Overlap above which the weaker of two boxes of one class goes; 1 keeps all. Unused by `yolo-v10`.
-    #[serde(default = "default_iou_threshold")]
-    pub iou_threshold: f32,
-    /// The weaker boxes that go move the one that stays: it becomes their mean, weighted by the scores. Better where the
-    /// extent of a defect is a matter of opinion. Unused by `yolo-v10`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub merge: bool,
-    /// Findings kept per region.
-    #[serde(default = "default_max_detections")]
-    pub max_detections: usize,
-    /// Of a classifier, and required there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<Activation>,
-}
-
-fn default_score_floor() -> f32 {
-    0.05
-}
-
-fn default_iou_threshold() -> f32 {
-    0.5
-}
-
-fn default_max_detections() -> usize {
-    300
-}
-
-/// The heads we read; see [`crate::decode`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum DecoderKind {
-    /// `[N, A, 5 + classes]`: centre, size, objectness, class scores.
-    #[serde(rename = "yolo-v5")]
-    YoloV5,
-    /// `[N, 4 + classes, A]`: centre, size, class scores. Also v11 and v12.
-    #[serde(rename = "yolo-v8")]
-    YoloV8,
-    /// `[N, K, 6]`: corners, score, class; no suppression. Also v26.
-    #[serde(rename = "yolo-v10")]
-    YoloV10,
-    /// `[N, A, 5 + classes]` on a grid of strides 8, 16, 32, sizes as logarithms.
-    #[serde(rename = "yolox")]
-    YoloX,
-    /// `[N, classes]`.
-    #[serde(rename = "classifier")]
-    Classifier,
-}
-
-impl DecoderKind {
-    /// As written in a manifest.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::YoloV5 => "yolo-v5",
-            Self::YoloV8 => "yolo-v8",
-            Self::YoloV10 => "yolo-v10",
-            Self::YoloX => "yolox",
-            Self::Classifier => "classifier",
-        }
-    }
-
-    /// The task it serves.
-    pub fn task(self) -> Task {
-        match self {
-            Self::Classifier => Task::Classify,
-            _ => Task::Detect,
-        }
-    }
-}
-
-/// What is done to a classifier's outputs to make them probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// Outputs are logits.
-    Softmax,
-    /// Outputs already are probabilities.
-    None,
-}
-
 /// One class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassSpec {
     /// Its place in the outputs, from 0 without a gap.
     pub id: u16,
-    /// Stable code, lower case.
+    /// Stable code: letters and digits of any script, `-`, `_`, `.`.
     pub code: String,
     /// For people.
     pub name: ClassName,
@@ -314,6 +246,9 @@ pub struct ClassSpec {
     pub severity: Severity,
     /// Score at or above which a finding counts.
     pub default_limit: f32,
+    /// The class of good parts: it does not count against a part unless the recipe says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub good: bool,
 }
 
 impl ClassSpec {
@@ -325,6 +260,7 @@ impl ClassSpec {
             name_zh: self.name.zh.clone().unwrap_or_else(|| self.name.en.clone()),
             severity: self.severity,
             default_limit: self.default_limit,
+            good: self.good,
         }
     }
 }

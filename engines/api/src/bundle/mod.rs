@@ -2,15 +2,20 @@
 
 pub mod archive;
 mod check;
+mod check_head;
+mod decoder;
 pub mod draft;
+mod external;
 pub mod golden;
 mod hash;
 pub mod manifest;
 mod problem;
 
-pub use check::{MAX_DETECTIONS, MAX_INPUT_SIDE};
-pub use manifest::{Activation, Channel, ClassName, ClassSpec, Color, DecoderKind, DecoderSpec};
-pub use manifest::{BUNDLE_SCHEMA, ROLE_MODEL};
+pub use check::{MAX_DETECTIONS, MAX_INPUT_SIDE, is_code};
+pub use external::Weights;
+pub use manifest::{Activation, Background, BoxFormat, BoxUnit, Channel, ClassName, ClassSpec};
+pub use manifest::{BUNDLE_SCHEMA, ROLE_MODEL, ROLE_WEIGHTS};
+pub use manifest::{Color, Column, DecoderKind, DecoderSpec, OutputNames};
 pub use manifest::{Dtype, FileEntry, GoldenSpec, InputSpec, Layout, Manifest, Precision};
 pub use manifest::{Resize, Task, Tolerance};
 pub use problem::{BundleError, Problem};
@@ -58,6 +63,9 @@ impl Bundle {
         let mut problems = check::Checker::new(&path, &source).run(&manifest);
         if problems.is_empty() {
             problems.extend(hash::check_files(dir, &manifest));
+        }
+        if problems.is_empty() {
+            problems.extend(external::check(dir, &manifest));
         }
         if problems.is_empty() {
             problems.extend(golden::check(dir, &manifest));
@@ -149,7 +157,7 @@ impl Bundle {
             name: format!("{library}/{}", file.precision.name()),
             bundle: m.name.clone(),
             version: m.version.clone(),
-            digest: file.entry.sha256.to_ascii_lowercase(),
+            digest: self.digest(&file),
             task: m.task,
             classes: m.classes.iter().map(ClassSpec::info).collect(),
             input_size: (m.input.width, m.input.height),

@@ -98,6 +98,14 @@ pub enum Problem {
         /// On disk.
         found: String,
     },
+    /// A model file's weights are not where they may be.
+    #[error("{}: {reason}", .model.display())]
+    Weights {
+        /// The model file, in the bundle.
+        model: PathBuf,
+        /// Which, and what to do.
+        reason: String,
+    },
     /// An archive that cannot be taken apart safely.
     #[error("{}: {reason}", .path.display())]
     Archive {

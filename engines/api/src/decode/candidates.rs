@@ -31,7 +31,7 @@ impl Candidate {
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     pub all: Vec<Candidate>,
-    /// Candidates with a value that is no number.
+    /// Candidates with a value that is no number, no probability, no class or no box.
     pub nonfinite: u32,
 }
 
@@ -39,6 +39,11 @@ impl Candidates {
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.nonfinite = 0;
+    }
+
+    /// Counts one that is no finding and not nothing either.
+    pub(super) fn broken(&mut self) {
+        self.nonfinite = self.nonfinite.saturating_add(1);
     }
 
     /// Takes one up, unless a value is no number (counted) or the box is empty (no finding). Heads give scores that
@@ -58,6 +63,17 @@ impl Candidates {
                 bbox,
             });
         }
+    }
+
+    /// Takes out those that lie outside of the tensor altogether and counts them: no head that is read rightly gives one.
+    pub(super) fn drop_outside(&mut self, width: f32, height: f32) {
+        let before = self.all.len();
+        self.all.retain(|c| {
+            let b = &c.bbox;
+            b.x < width && b.y < height && b.x + b.w > 0.0 && b.y + b.h > 0.0
+        });
+        let outside = (before - self.all.len()) as u32;
+        self.nonfinite = self.nonfinite.saturating_add(outside);
     }
 
     /// Cuts to the `limit` best and sorts them; says how many went.

@@ -3,17 +3,32 @@
 use crate::RegionOutput;
 use crate::bundle::Activation;
 
-/// `values` is `[classes]`. Where one is no number no class has a score: what is left would not add up.
-pub(super) fn decode(values: &[f32], activation: Option<Activation>, out: &mut RegionOutput) {
+/// `values` is `[classes]`, or one value for the second of two classes. Where one is no number no class has a score:
+/// what is left would not add up.
+pub(super) fn decode(
+    values: &[f32],
+    classes: usize,
+    activation: Option<Activation>,
+    out: &mut RegionOutput,
+) {
     out.dropped_nonfinite = values.iter().filter(|v| !v.is_finite()).count() as u32;
     if out.dropped_nonfinite > 0 {
         return;
     }
-    if activation == Some(Activation::Softmax) {
-        softmax(values, &mut out.class_scores);
-    } else {
-        let clamped = values.iter().map(|v| v.clamp(0.0, 1.0));
-        out.class_scores.extend(clamped);
+    let sigmoid = |v: f32| 1.0 / (1.0 + (-v).exp());
+    let probability = |v: f32| match activation {
+        Some(Activation::Softmax | Activation::Sigmoid) => sigmoid(v),
+        _ => v.clamp(0.0, 1.0),
+    };
+    match values {
+        [second] if classes == 2 => {
+            let second = probability(*second);
+            out.class_scores.extend([1.0 - second, second]);
+        }
+        _ if activation == Some(Activation::Softmax) => softmax(values, &mut out.class_scores),
+        _ => out
+            .class_scores
+            .extend(values.iter().map(|v| probability(*v))),
     }
 }
 

@@ -4,9 +4,13 @@
 //! [`MAX_CANDIDATES`] best before any pair is compared, boxes are clipped to what was looked at. The same outputs
 //! always give the same findings in the same order: ties go to the earlier candidate of the tensor.
 
+mod boxes;
 mod candidates;
 mod classifier;
 mod finite;
+mod geometry;
+mod rows;
+mod shapes;
 mod suppress;
 mod yolo_v10;
 mod yolo_v5;
@@ -14,14 +18,19 @@ mod yolo_v8;
 mod yolox;
 
 #[cfg(test)]
+mod heads_tests;
+#[cfg(test)]
 mod tests;
 
 pub use candidates::MAX_CANDIDATES;
+pub use shapes::Role;
 
 use crate::RegionOutput;
 use crate::bundle::{Activation, DecoderKind, DecoderSpec, InputSpec, Manifest};
 use crate::preprocess::Placement;
+use boxes::Scores;
 use candidates::Candidates;
+use geometry::Geometry;
 use suppress::Suppressor;
 
 /// Reads the outputs of one bundle's model. It owns its scratch; one a thread.
@@ -32,8 +41,20 @@ pub struct Decoder {
     width: u32,
     height: u32,
     spec: DecoderSpec,
+    geometry: Geometry,
+    rows: rows::Layout,
+    scores: Scores,
     candidates: Candidates,
     suppressor: Suppressor,
+}
+
+/// One picture's values of one output.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputView<'v> {
+    /// Class numbers and 16-bit floats as `f32`.
+    pub values: &'v [f32],
+    /// Without the batch.
+    pub dims: &'v [usize],
 }
 
 /// An output that the decoder cannot read.
@@ -62,53 +83,20 @@ impl Decoder {
             width: input.width,
             height: input.height,
             spec: spec.clone(),
+            geometry: Geometry::of(spec, input),
+            rows: rows::Layout::of(&spec.columns),
+            scores: Scores {
+                classes,
+                background: spec.background,
+                activation: spec.activation.unwrap_or(Activation::None),
+            },
             candidates: Candidates::default(),
             suppressor: Suppressor::default(),
         }
     }
 
-    /// The shape it reads, for people.
-    pub fn expected(&self) -> String {
-        let (c, cells) = (self.classes, yolox::cells(self.width, self.height));
-        match self.kind {
-            DecoderKind::YoloV8 => format!("[N, {}, A]: 4 and {c} classes", 4 + c),
-            DecoderKind::YoloV5 => format!("[N, A, {}]: 4, objectness and {c} classes", 5 + c),
-            DecoderKind::YoloV10 => "[N, K, 6]: corners, score, class".to_owned(),
-            DecoderKind::YoloX => format!("[N, {cells}, {}]: 4, objectness and {c} classes", 5 + c),
-            DecoderKind::Classifier => format!("[N, {c}]"),
-        }
-    }
-
-    /// Whether an output of shape `dims` (the batch first, -1 where open) can be read.
-    ///
-    /// # Errors
-    /// [`OutputMisfit`] with both sides.
-    pub fn fits(&self, dims: &[i64]) -> Result<(), OutputMisfit> {
-        let is = |dim: i64, wanted: usize| dim < 0 || dim == wanted as i64;
-        let some = |dim: i64| dim != 0;
-        let fits = match (self.kind, dims) {
-            (DecoderKind::YoloV8, &[_, rows, boxes]) => is(rows, 4 + self.classes) && some(boxes),
-            (DecoderKind::YoloV5, &[_, boxes, columns]) => {
-                some(boxes) && is(columns, 5 + self.classes)
-            }
-            (DecoderKind::YoloV10, &[_, rows, columns]) => some(rows) && is(columns, 6),
-            (DecoderKind::YoloX, &[_, boxes, columns]) => {
-                is(boxes, yolox::cells(self.width, self.height)) && is(columns, 5 + self.classes)
-            }
-            (DecoderKind::Classifier, &[_, classes]) => is(classes, self.classes),
-            _ => false,
-        };
-        if fits {
-            return Ok(());
-        }
-        Err(OutputMisfit {
-            decoder: self.kind.name(),
-            expected: self.expected(),
-            found: dims.to_vec(),
-        })
-    }
-
-    /// Reads one region's values, shaped `dims` without the batch, into `out`, which is emptied first.
+    /// Reads one region's values of a head with one output, shaped `dims` without the batch, into `out`, which is
+    /// emptied first.
     ///
     /// # Errors
     /// [`OutputMisfit`] where values and shape do not fit the decoder.
@@ -119,30 +107,29 @@ impl Decoder {
         placed: &Placement,
         out: &mut RegionOutput,
     ) -> Result<(), OutputMisfit> {
+        self.decode_all(&[OutputView { values, dims }], placed, out)
+    }
+
+    /// Reads one region's values, one view for each of [`Decoder::roles`] in their order, into `out`, which is emptied
+    /// first.
+    ///
+    /// # Errors
+    /// [`OutputMisfit`] where values and shapes do not fit the decoder.
+    pub fn decode_all(
+        &mut self,
+        outputs: &[OutputView<'_>],
+        placed: &Placement,
+        out: &mut RegionOutput,
+    ) -> Result<(), OutputMisfit> {
         out.clear();
-        self.check(values, dims)?;
+        self.check(outputs)?;
         if self.kind == DecoderKind::Classifier {
-            classifier::decode(values, self.spec.activation, out);
+            classifier::decode(outputs[0].values, self.classes, self.spec.activation, out);
             return Ok(());
         }
+        self.find(outputs);
         let found = &mut self.candidates;
-        found.clear();
-        let floor = self.spec.score_floor;
-        match self.kind {
-            DecoderKind::YoloV8 => yolo_v8::decode(values, dims[1], self.classes, floor, found),
-            DecoderKind::YoloV5 => yolo_v5::decode(values, self.classes, floor, found),
-            DecoderKind::YoloV10 => yolo_v10::decode(values, self.classes, floor, found),
-            DecoderKind::YoloX => {
-                yolox::decode(
-                    values,
-                    (self.width, self.height),
-                    self.classes,
-                    floor,
-                    found,
-                );
-            }
-            DecoderKind::Classifier => {}
-        }
+        found.drop_outside(self.width as f32, self.height as f32);
         out.dropped_nonfinite = found.nonfinite;
         out.dropped_excess = found.keep_best(MAX_CANDIDATES);
         let iou = match self.kind {
@@ -160,47 +147,105 @@ impl Decoder {
         Ok(())
     }
 
+    /// Everything above the floor.
+    fn find(&mut self, outputs: &[OutputView<'_>]) {
+        let (found, geometry, scores) = (&mut self.candidates, &self.geometry, self.scores);
+        found.clear();
+        let (classes, floor) = (self.classes, self.spec.score_floor);
+        let OutputView { values, dims } = outputs[0];
+        match self.kind {
+            DecoderKind::YoloV8 if self.spec.transposed => {
+                let none = Scores {
+                    background: None,
+                    activation: Activation::None,
+                    ..scores
+                };
+                let centre = Geometry::centre_in_pixels();
+                boxes::side_by_side(values, none, &centre, floor, found);
+            }
+            DecoderKind::YoloV8 => yolo_v8::decode(values, dims[1], classes, floor, found),
+            DecoderKind::YoloV5 => yolo_v5::decode(values, classes, floor, found),
+            DecoderKind::YoloV10 => yolo_v10::decode(values, classes, floor, found),
+            DecoderKind::YoloX => {
+                let size = (self.width, self.height);
+                yolox::decode(values, size, classes, floor, found);
+            }
+            DecoderKind::Rows => {
+                rows::decode(values, self.rows, geometry, classes, floor, found);
+            }
+            DecoderKind::BoxesScores => match outputs {
+                [both] => boxes::side_by_side(both.values, scores, geometry, floor, found),
+                _ => boxes::apart(values, outputs[1].values, scores, geometry, floor, found),
+            },
+            DecoderKind::BoxesLabels => boxes::labelled(outputs, geometry, (classes, floor), found),
+            DecoderKind::Classifier => {}
+        }
+    }
+
     /// A score outside 0..=1 among one region's values, if there is one: the export lacks its last activation, or
-    /// this is another head. Shapes are as in [`Decoder::decode`]; values that are no numbers are left to it.
-    pub fn out_of_range(&self, values: &[f32], dims: &[usize]) -> Option<f32> {
-        // rounding may put a sigmoid a hair outside
-        let bad = |score: &f32| score.is_finite() && !(-1e-3..=1.0 + 1e-3).contains(score);
+    /// this is another head. Views are as in [`Decoder::decode_all`]; values that are no numbers are left to it.
+    pub fn out_of_range(&self, outputs: &[OutputView<'_>]) -> Option<f32> {
+        let slack = geometry::SCORE_SLACK;
+        let bad = |score: &f32| score.is_finite() && !(-slack..=1.0 + slack).contains(score);
+        let OutputView { values, dims } = *outputs.first()?;
+        let columns = *dims.last()?;
+        let probabilities = self.spec.activation.is_none_or(|a| a == Activation::None);
         let mut scores: Box<dyn Iterator<Item = f32>> = match self.kind {
-            DecoderKind::YoloV8 => Box::new(values.iter().skip(4 * dims[1]).copied()),
-            DecoderKind::YoloV5 | DecoderKind::YoloX => {
-                let rows = values.chunks_exact(5 + self.classes);
+            DecoderKind::YoloV8 if !self.spec.transposed => {
+                Box::new(values.iter().skip(4 * dims[1]).copied())
+            }
+            DecoderKind::YoloV8 | DecoderKind::YoloV5 | DecoderKind::YoloX => {
+                let rows = values.chunks_exact(columns);
                 Box::new(rows.flat_map(|row| row[4..].iter().copied()))
             }
             DecoderKind::YoloV10 => Box::new(values.iter().skip(4).step_by(6).copied()),
-            DecoderKind::Classifier if self.spec.activation == Some(Activation::None) => {
-                Box::new(values.iter().copied())
+            DecoderKind::Classifier if probabilities => Box::new(values.iter().copied()),
+            DecoderKind::BoxesScores if probabilities && outputs.len() == 1 => {
+                let rows = values.chunks_exact(columns);
+                Box::new(rows.flat_map(|row| row[4..].iter().copied()))
             }
-            DecoderKind::Classifier => return None,
+            DecoderKind::BoxesScores if probabilities => {
+                Box::new(outputs[1].values.iter().copied())
+            }
+            // rows may be padding: what is none is counted as they are read
+            _ => return None,
         };
         scores.find(bad)
     }
 
-    fn check(&self, values: &[f32], dims: &[usize]) -> Result<(), OutputMisfit> {
-        let shape = || std::iter::once(1).chain(dims.iter().map(|&d| d as i64));
-        let elements = dims.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
-        // the shape list is only made when there is something to say
-        let fits = match (self.kind, dims) {
-            (DecoderKind::Classifier, &[n]) => n == self.classes,
-            (DecoderKind::YoloV8, &[rows, boxes]) => rows == 4 + self.classes && boxes > 0,
-            (DecoderKind::YoloV5, &[boxes, columns]) => boxes > 0 && columns == 5 + self.classes,
-            (DecoderKind::YoloV10, &[rows, columns]) => rows > 0 && columns == 6,
-            (DecoderKind::YoloX, &[boxes, columns]) => {
-                boxes == yolox::cells(self.width, self.height) && columns == 5 + self.classes
-            }
-            _ => false,
+    fn check(&self, outputs: &[OutputView<'_>]) -> Result<(), OutputMisfit> {
+        let whole = |view: &OutputView<'_>| {
+            let elements = view.dims.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
+            elements == Some(view.values.len())
         };
-        if fits && elements == Some(values.len()) {
+        let role = |index| match (&self.spec.outputs, index) {
+            (None, _) => Role::Only,
+            (_, 0) => Role::Boxes,
+            (Some(names), 1) if names.labels.is_some() => Role::Labels,
+            _ => Role::Scores,
+        };
+        let wanted = match &self.spec.outputs {
+            None => 1,
+            Some(n) => 1 + usize::from(n.labels.is_some()) + usize::from(n.scores.is_some()),
+        };
+        // boxes, scores and class numbers are of the same rows
+        let rows = |view: &OutputView<'_>| view.dims.first().copied();
+        let alike = outputs
+            .iter()
+            .all(|o| outputs.len() == 1 || rows(o) == rows(&outputs[0]));
+        let bad = outputs
+            .iter()
+            .enumerate()
+            .find(|(i, o)| !whole(o) || !self.fits_exactly(role(*i), o.dims));
+        if outputs.len() == wanted && alike && bad.is_none() {
             return Ok(());
         }
+        let found = bad.map(|(_, o)| o).or(outputs.last());
+        let found = found.iter().flat_map(|o| o.dims).map(|&d| d as i64);
         Err(OutputMisfit {
             decoder: self.kind.name(),
             expected: self.expected(),
-            found: shape().collect(),
+            found: std::iter::once(1).chain(found).collect(),
         })
     }
 }

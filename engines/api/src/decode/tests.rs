@@ -1,6 +1,6 @@
 //! Heads against layouts written out by hand, and outputs that no sane model gives.
 
-use super::{Decoder, MAX_CANDIDATES};
+use super::{Decoder, MAX_CANDIDATES, OutputView};
 use crate::RegionOutput;
 use crate::bundle::{Activation, Channel, Color, DecoderKind, DecoderSpec, Dtype, InputSpec};
 use crate::bundle::{Layout, Resize};
@@ -11,13 +11,9 @@ use std::time::Instant;
 
 fn decoder(kind: DecoderKind, classes: usize) -> Decoder {
     let spec = DecoderSpec {
-        kind,
-        version: 1,
         score_floor: 0.25,
-        iou_threshold: 0.5,
-        merge: false,
-        max_detections: 300,
         activation: (kind == DecoderKind::Classifier).then_some(Activation::Softmax),
+        ..DecoderSpec::of(kind)
     };
     let input = InputSpec {
         name: "images".into(),
@@ -30,6 +26,8 @@ fn decoder(kind: DecoderKind, classes: usize) -> Decoder {
         mean: vec![0.0],
         std: vec![1.0],
         resize: Resize::Letterbox,
+        resize_to: None,
+        antialias: false,
         pad_value: 114,
         channels: vec![Channel::Image],
     };
@@ -195,22 +193,22 @@ fn scores_that_are_no_probabilities_are_found_and_coordinates_are_not_mistaken_f
         vec![20.0, 30.0, 10.0, 10.0, 0.1, 1.0],
         vec![50.0, 30.0, 10.0, 10.0, -7.5, 0.0],
     ];
+    let range = |d: &Decoder, values: &[f32], dims: &[usize]| {
+        d.out_of_range(&[OutputView { values, dims }])
+    };
     let v8 = decoder(DecoderKind::YoloV8, 2);
-    assert_eq!(v8.out_of_range(&columns(&rows), &[6, 2]), Some(-7.5));
-    assert_eq!(v8.out_of_range(&columns(&rows[..1]), &[6, 1]), None);
+    assert_eq!(range(&v8, &columns(&rows), &[6, 2]), Some(-7.5));
+    assert_eq!(range(&v8, &columns(&rows[..1]), &[6, 1]), None);
     let row = [20.0, 30.0, 10.0, 10.0, 3.0, 0.5];
     let v5 = decoder(DecoderKind::YoloV5, 1);
-    assert_eq!(v5.out_of_range(&row, &[1, 6]), Some(3.0));
-    assert_eq!(v5.out_of_range(&rows[0], &[1, 6]), None);
+    assert_eq!(range(&v5, &row, &[1, 6]), Some(3.0));
+    assert_eq!(range(&v5, &rows[0], &[1, 6]), None);
     let v10 = decoder(DecoderKind::YoloV10, 80);
-    assert_eq!(v10.out_of_range(&row, &[1, 6]), Some(3.0));
-    assert_eq!(
-        v10.out_of_range(&[1.0, 2.0, 3.0, 4.0, 0.5, 70.0], &[1, 6]),
-        None
-    );
+    assert_eq!(range(&v10, &row, &[1, 6]), Some(3.0));
+    assert_eq!(range(&v10, &[1.0, 2.0, 3.0, 4.0, 0.5, 70.0], &[1, 6]), None);
     // softmax takes any number
     assert_eq!(
-        decoder(DecoderKind::Classifier, 1).out_of_range(&[9.0], &[1]),
+        range(&decoder(DecoderKind::Classifier, 1), &[9.0], &[1]),
         None
     );
 }

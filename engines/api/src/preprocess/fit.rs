@@ -42,17 +42,35 @@ impl Fit {
         let (tw, th) = (f64::from(spec.width), f64::from(spec.height));
         let (from, shown, to) = match spec.resize {
             Resize::Stretch => ((x, y), (w, h), [0, 0, tw as usize, th as usize]),
-            Resize::Letterbox => {
+            Resize::Letterbox | Resize::LetterboxTopLeft => {
                 let scale = (tw / w).min(th / h);
                 let (nw, nh) = (
                     (w * scale).round_ties_even().max(1.0),
                     (h * scale).round_ties_even().max(1.0),
                 );
                 // half a pixel of padding goes right and down
-                let left = ((tw - nw) / 2.0).floor();
-                let top = ((th - nh) / 2.0).floor();
+                let centred = spec.resize == Resize::Letterbox;
+                let before = |free: f64| if centred { (free / 2.0).floor() } else { 0.0 };
+                let (left, top) = (before(tw - nw), before(th - nh));
                 let to = [left as usize, top as usize, nw as usize, nh as usize];
                 ((x, y), (w, h), to)
+            }
+            Resize::Crop if spec.resize_to.is_some() => {
+                // torchvision: Resize(side) rounds the longer side down, CenterCrop its offset to even
+                let side = f64::from(spec.resize_to.unwrap_or(spec.width));
+                let short = w.min(h);
+                let whole = |n: f64| {
+                    if n == short {
+                        side
+                    } else {
+                        (side * n / short).floor()
+                    }
+                };
+                let (nw, nh) = (whole(w), whole(h));
+                let (sx, sy) = (w / nw, h / nh);
+                let cut = |size: f64, shown: f64| ((size - shown) / 2.0).round_ties_even();
+                let from = (x + cut(nw, tw) * sx, y + cut(nh, th) * sy);
+                (from, (tw * sx, th * sy), [0, 0, tw as usize, th as usize])
             }
             Resize::Crop => {
                 let scale = (tw / w).max(th / h);

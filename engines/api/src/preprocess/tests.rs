@@ -20,6 +20,8 @@ fn spec(width: u32, height: u32, color: Color, resize: Resize) -> InputSpec {
         mean: [0.4, 0.45, 0.5][..n].to_vec(),
         std: [0.2, 0.25, 0.3][..n].to_vec(),
         resize,
+        resize_to: None,
+        antialias: false,
         pad_value: 114,
         channels: vec![Channel::Image],
     }
@@ -268,4 +270,57 @@ fn pictures_that_are_not_there_are_refused_with_their_sizes() {
     let view = noise(5, 5, PixelFormat::Rgb, 3);
     let region = pre.run(view.picture(), None, Some(nan), &mut tensor);
     assert!(matches!(region, Err(PictureError::EmptyRegion { .. })));
+}
+
+/// Pillow's bilinear filter as its documentation says it: a triangle as wide as the shrinking, over what there is.
+fn pillow(view: &ReferencePicture, region: [f64; 4], out: (usize, usize)) -> Vec<f64> {
+    let (w, h) = (view.width as usize, view.height as usize);
+    let weights = |i: usize, from: f64, step: f64, len: usize| -> Vec<f64> {
+        let scale = step.max(1.0);
+        let centre = (i as f64 + 0.5) * step + from;
+        let near = |x: usize| (1.0 - ((x as f64 + 0.5 - centre) / scale).abs()).max(0.0);
+        let all: Vec<f64> = (0..len).map(near).collect();
+        let sum: f64 = all.iter().sum();
+        all.iter().map(|w| w / sum).collect()
+    };
+    let [x, y, rw, rh] = region;
+    let mut picture = Vec::new();
+    for j in 0..out.1 {
+        let down = weights(j, y, rh / out.1 as f64, h);
+        for i in 0..out.0 {
+            let along = weights(i, x, rw / out.0 as f64, w);
+            let at = |r: usize, c: usize| f64::from(view.bytes[r * view.layout.strides[0] + c]);
+            let row = |r: usize| (0..w).map(|c| at(r, c) * along[c]).sum::<f64>();
+            picture.push((0..h).map(|r| row(r) * down[r]).sum());
+        }
+    }
+    picture
+}
+
+#[test]
+fn shrinking_with_antialias_is_pillows_filter() {
+    let view = noise(61, 40, PixelFormat::Gray8, 7);
+    for (resize, resize_to, region) in [
+        (Resize::Stretch, None, [0.0, 0.0, 61.0, 40.0]),
+        // the shorter side to 16, the longer to floor(24.4) = 24; the middle 12 x 12 from (6, 2)
+        (
+            Resize::Crop,
+            Some(16),
+            [6.0 * 61.0 / 24.0, 2.0 * 2.5, 12.0 * 61.0 / 24.0, 30.0],
+        ),
+    ] {
+        let mut spec = spec(12, 12, Color::Gray, resize);
+        (spec.resize_to, spec.antialias) = (resize_to, true);
+        let mut tensor = vec![0.0; spec.elements()];
+        Preprocessor::new(&spec)
+            .run(view.picture(), None, None, &mut tensor)
+            .expect("it fits");
+        for (found, wanted) in tensor.iter().zip(pillow(&view, region, (12, 12))) {
+            let wanted = (wanted / 255.0 - 0.4) / 0.2;
+            assert!(
+                (f64::from(*found) - wanted).abs() < 1e-4,
+                "{resize:?}: {found} for {wanted}"
+            );
+        }
+    }
 }
