@@ -6,9 +6,11 @@ use crate::report::{Blame, Failure, Outcome};
 use anyhow::anyhow;
 use sightline_configs::station::{Camera, GateKind, Source};
 use sightline_configs::{Loaded, Recipe, Station};
+use sightline_engine::Bundle;
+use sightline_engine::bundle::Color;
 use sightline_frames::{MemoryWish, TapSink, Tapped};
 use sightline_ingest::{CameraContext, IngestError};
-use sightline_model::{CameraId, Generation, SystemClock};
+use sightline_model::{CameraId, Generation, PixelFormat, SystemClock};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,9 @@ pub fn check(args: &CheckArgs) -> Outcome {
         .iter()
         .for_each(|w| eprintln!("warning: {w}"));
     if args.probe {
+        colours(&station, &recipe)
+            .iter()
+            .for_each(|w| eprintln!("warning: {w}"));
         let problems = probe(&station, &recipe);
         if !problems.is_empty() {
             return Err(Failure::Use(anyhow!("{}", problems.join("\n"))));
@@ -63,6 +68,30 @@ fn warnings(station: &Station, recipe: &Recipe) -> Vec<String> {
             "presence is unchecked in {}: noise or an empty belt is OK there for a model that finds nothing on it; write presence = {{ like = {{ pictures = [\"good.png\"] }} }} in the recipe's views, or register a golden picture",
             names.join(", ")
         ));
+    }
+    warnings
+}
+
+/// Models that were trained on colours before cameras that give none. Bundles that do not load are told of elsewhere.
+fn colours(station: &Loaded<Station>, recipe: &Loaded<Recipe>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for model in &recipe.value.models {
+        let Ok(bundle) = Bundle::load(&recipe.base.join(&model.bundle)) else {
+            continue;
+        };
+        if bundle.manifest().input.color == Color::Gray {
+            continue;
+        }
+        for view in recipe.value.views.iter().filter(|v| v.model == model.name) {
+            let camera = station.value.cameras.iter().find(|c| c.name == view.camera);
+            if camera.is_some_and(|c| c.format == PixelFormat::Gray8) {
+                warnings.push(format!(
+                    "view `{}`: the model `{}` was trained on colours and the camera `{}` gives GRAY8: what differs in colour alone is \
+                     not found; write another format for the camera, or train on gray pictures",
+                    view.name, model.name, view.camera
+                ));
+            }
+        }
     }
     warnings
 }

@@ -165,6 +165,12 @@ pub enum ModelCommand {
     Inspect {
         /// A bundle's directory or an `.onnx` file.
         path: PathBuf,
+        /// Which head the file has, where it does not say itself; the names are told when that is so.
+        #[arg(long, value_name = "HEAD")]
+        decoder: Option<String>,
+        /// Class names in the order of the model's outputs, for a file that has none.
+        #[arg(long, value_name = "NAME", value_delimiter = ',')]
+        classes: Vec<String>,
     },
     /// Check a bundle's files and run its golden pictures.
     Verify {

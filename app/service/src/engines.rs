@@ -230,6 +230,7 @@ impl Models {
             name_en: c.name_en.clone(),
             severity: c.severity,
             default_limit: c.default_limit,
+            good: c.good,
         });
         Ok(VerifierFacts {
             task: match info.task {

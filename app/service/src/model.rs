@@ -23,8 +23,12 @@ pub const STEP: &str = "step: ";
 /// Does one of them.
 pub fn model(command: &ModelCommand) -> Outcome {
     match command {
-        ModelCommand::Inspect { path } if path.is_dir() => show(path),
-        ModelCommand::Inspect { path } => inspect_onnx(path),
+        ModelCommand::Inspect { path, .. } if path.is_dir() => show(path),
+        ModelCommand::Inspect {
+            path,
+            decoder,
+            classes,
+        } => inspect_onnx(path, decoder.as_ref(), classes),
         ModelCommand::Verify { bundle, precision } => verify(bundle, precision.as_deref()),
         ModelCommand::Pack { bundle, output } => {
             let bundle = Bundle::load(bundle).wrong_use()?;
@@ -132,10 +136,21 @@ fn show(path: &Path) -> Outcome {
     Ok(())
 }
 
-fn inspect_onnx(path: &Path) -> Outcome {
+fn inspect_onnx(path: &Path, decoder: Option<&String>, classes: &[String]) -> Outcome {
     let factory = OnnxFactory::new(&LibrarySearch::usual(None)).failed()?;
     let info = inspect(factory.runtime(), path).wrong_use()?;
-    let drafted = draft::draft(&info).wrong_use()?;
+    let choice = draft::Choice {
+        decoder: decoder.cloned(),
+        classes: classes.to_vec(),
+    };
+    let drafted = draft::draft(&info, &choice).wrong_use()?;
+    eprintln!("read as: {}", drafted.read_as);
+    for weights in &info.weights {
+        eprintln!(
+            "weights: {}, to be copied into the bundle beside the model",
+            weights.path
+        );
+    }
     for guess in &drafted.guesses {
         eprintln!("guessed: {guess}");
     }

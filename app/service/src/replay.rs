@@ -329,6 +329,14 @@ fn summarise(
         .enumerate()
         .map(|(i, c)| (c.as_str(), i))
         .collect();
+    // a data set has the names, a code may not be able to hold them as they are
+    let named: BTreeMap<&str, usize> = bundle
+        .manifest()
+        .classes
+        .iter()
+        .enumerate()
+        .map(|(i, c)| (c.name.en.as_str(), i))
+        .collect();
     let Some(truth) = &pictures.truth else {
         let rejected = results
             .iter()
@@ -343,7 +351,8 @@ fn summarise(
         .collect();
     let class = |id: u64| {
         let name = names.get(&id).copied().unwrap_or("?");
-        class_of.get(name).copied().with_context(|| {
+        let found = class_of.get(name).or_else(|| named.get(name));
+        found.copied().with_context(|| {
             format!(
                 "the truth has the class `{name}`, the model has {}; rename the one or the other",
                 classes.join(", ")
@@ -359,7 +368,11 @@ fn summarise(
         let mut pairs = Vec::new();
         for (result, picture) in scored {
             let Some(id) = picture.class_id else {
-                bail!("{}: expected a class_id, found none", picture.file_name)
+                bail!(
+                    "{}: expected a `class_id`, found none; a classifier is compared with the class of each picture: write the id of its \
+                     category as \"class_id\" into its entry of `images`",
+                    picture.file_name
+                )
             };
             let best = result.views[0]
                 .detections

@@ -147,4 +147,6 @@ pub struct ClassFacts {
     pub severity: Severity,
     /// Score at or above which a finding counts, unless the recipe says otherwise.
     pub default_limit: f32,
+    /// The class of good parts: unless the recipe names it, it does not count.
+    pub good: bool,
 }

@@ -65,6 +65,7 @@ pub fn info(batch: usize, task: Task, classes: &[&str]) -> EngineInfo {
         name_zh: (*code).to_owned(),
         severity: Severity::Major,
         default_limit: 0.5,
+        good: false,
     };
     EngineInfo {
         name: "scripted".into(),

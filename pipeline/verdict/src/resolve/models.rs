@@ -147,7 +147,7 @@ fn class(facts: &ClassFacts, limits: &BTreeMap<String, ClassLimit>) -> PlannedCl
         severity: facts.severity,
         score_limit: limit.and_then(|l| l.score).unwrap_or(facts.default_limit),
         min_area_px: limit.map_or(0.0, |l| l.min_area_px),
-        count: limit.map_or(1, |l| l.count),
+        count: limit.map_or(u32::from(!facts.good), |l| l.count),
     }
 }
 

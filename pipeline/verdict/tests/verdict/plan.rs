@@ -49,6 +49,7 @@ fn class(code: &str, default_limit: f32) -> ClassFacts {
         name_en: code.to_owned(),
         severity: Severity::Major,
         default_limit,
+        good: false,
     }
 }
 
