@@ -20,6 +20,8 @@ pub(super) enum Trouble {
     Rejected(EngineError),
     /// It panicked; it must not be used again.
     Panicked(String),
+    /// It answered, but so many values were nothing that a sound model says.
+    Broken(u32),
 }
 
 impl std::fmt::Display for Trouble {
@@ -27,6 +29,12 @@ impl std::fmt::Display for Trouble {
         match self {
             Self::Rejected(error) => error.fmt(f),
             Self::Panicked(words) => write!(f, "the engine panicked: {words}"),
+            Self::Broken(count) => write!(
+                f,
+                "{count} values of its answer are no numbers, no probabilities, no class of the manifest or no box on the picture; its \
+                 manifest reads the file wrongly, or the file is damaged: compare with `sightline model inspect`, verify the bundle, or \
+                 take another precision"
+            ),
         }
     }
 }

@@ -349,7 +349,16 @@ impl EngineCore {
                 let model = job.model;
                 self.trouble(at, model, &trouble);
             }
-            None => self.worked(at, job.model),
+            None => self.judge_answer(at, job),
+        }
+    }
+
+    /// An answer with broken values is told; the engine is kept, as a new one would say the same.
+    fn judge_answer(&mut self, at: usize, job: &Job) {
+        let broken = job.answers.iter().map(|a| a.dropped_nonfinite);
+        match broken.fold(0_u32, u32::saturating_add) {
+            0 => self.worked(at, job.model),
+            count => self.tell_fault(at, job.model, &Trouble::Broken(count)),
         }
     }
 
