@@ -120,7 +120,7 @@ fn run(session: &mut Session, info: &ModelInfo) -> Result<Vec<RunOutput>, String
                 values: Vec::new(),
             });
         }
-        let (dims, values) = values_of(&found[o.name.as_str()]).map_err(words)?;
+        let RunOutput { dims, values } = values_of(&found[o.name.as_str()]).map_err(words)?;
         // of one picture
         let batched = batch > 1 && dims.first() == Some(&batch);
         let of_one = if batched {

@@ -9,7 +9,7 @@ use crate::{Runtime, inspect::tensor_info};
 use ort::AsPointer;
 use ort::session::{IoBinding, Session};
 use ort::value::{TensorElementType, ValueType};
-use sightline_engine::bundle::draft::TensorInfo;
+use sightline_engine::bundle::draft::{RunOutput, TensorInfo};
 use sightline_engine::bundle::{InputSpec, Manifest};
 use sightline_engine::decode::{Decoder, OutputView, Role};
 use sightline_engine::{EngineError, EngineSettings};
@@ -240,7 +240,7 @@ impl Network {
             .run(ort::inputs![name => input])
             .map_err(failed)?;
         for output in &mut self.outputs {
-            let (dims, values) =
+            let RunOutput { dims, values } =
                 values_of(&found[output.declared.name.as_str()]).map_err(failed)?;
             let own = if output.batched {
                 &dims[1..]
@@ -258,7 +258,7 @@ impl Network {
     fn probe(&mut self, decoder: &Decoder) -> Result<(), EngineError> {
         let one = self.size_for(1);
         let found = self.run_zeros(one)?;
-        for (i, (dims, _)) in found.iter().enumerate() {
+        for (i, RunOutput { dims, .. }) in found.iter().enumerate() {
             let output = &self.outputs[i];
             self.honours(&output.declared, dims)?;
             let names = decoder.roles();
@@ -277,7 +277,7 @@ impl Network {
             .outputs
             .iter()
             .zip(&found)
-            .map(|(output, (_, values))| OutputView {
+            .map(|(output, RunOutput { values, .. })| OutputView {
                 values: &values[..if output.batched {
                     values.len() / one
                 } else {
@@ -296,7 +296,9 @@ impl Network {
         }
         if self.max_batch > one {
             let many = self.run_zeros(self.max_batch)?;
-            for (i, ((dims, _), (first, _))) in many.into_iter().zip(&found).enumerate() {
+            for (i, (many, first)) in many.into_iter().zip(&found).enumerate() {
+                let dims = many.dims;
+                let first = &first.dims;
                 let same = self.varies || dims[1..] == first[1..];
                 if dims[0] != self.max_batch as i64 || !same {
                     return Err(self.misfit(i, decoder, dims, self.max_batch));
@@ -306,7 +308,7 @@ impl Network {
         Ok(())
     }
 
-    fn run_zeros(&mut self, size: usize) -> Result<Vec<(Vec<i64>, Vec<f32>)>, EngineError> {
+    fn run_zeros(&mut self, size: usize) -> Result<Vec<RunOutput>, EngineError> {
         let unreadable = |e: ort::Error| EngineError::ModelUnreadable {
             path: self.path.clone(),
             reason: format!(

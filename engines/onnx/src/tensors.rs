@@ -5,6 +5,7 @@ use half::slice::HalfFloatSliceExt;
 use ort::memory::Allocator;
 use ort::session::{IoBinding, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorElementType};
+use sightline_engine::bundle::draft::RunOutput;
 use sightline_engine::bundle::{Dtype, InputSpec, Layout};
 
 /// Memory of an input or output.
@@ -88,9 +89,9 @@ fn copy<T: Copy>(from: &[T], to: &mut [f32], convert: impl Fn(T) -> f32) {
 }
 
 /// An output's values as `f32`, of any element type that is read.
-pub(crate) fn values_of(value: &DynValue) -> ort::Result<(Vec<i64>, Vec<f32>)> {
-    let shape = value.shape().to_vec();
-    let count: usize = shape.iter().map(|&d| d.max(0) as usize).product();
+pub(crate) fn values_of(value: &DynValue) -> ort::Result<RunOutput> {
+    let dims = value.shape().to_vec();
+    let count: usize = dims.iter().map(|&d| d.max(0) as usize).product();
     let mut out = vec![0.0; count];
     if count > 0 {
         match value.data_type() {
@@ -109,7 +110,7 @@ pub(crate) fn values_of(value: &DynValue) -> ort::Result<(Vec<i64>, Vec<f32>)> {
             _ => out.copy_from_slice(value.try_extract_tensor::<f32>()?.1),
         }
     }
-    Ok((shape, out))
+    Ok(RunOutput { dims, values: out })
 }
 
 /// The input's memory, and the planes of `f32` that pictures are written into.

@@ -26,7 +26,7 @@ impl Bundle {
         file: &ModelFile<'_>,
         onnx: &OnnxFile,
     ) -> Result<Vec<Weights>, BundleError> {
-        let found = entries(self.manifest(), file.entry, onnx).map_err(|p| self.refused(p))?;
+        let found = entries(self.manifest(), file.entry, onnx).map_err(|p| self.refused(*p))?;
         let read = |(location, entry): (String, &FileEntry)| {
             let bytes = hash::read_checked(&self.dir().join(&entry.path), entry);
             let bytes = bytes.map_err(|problem| self.refused(*problem))?;
@@ -58,10 +58,12 @@ fn entries<'m>(
     manifest: &'m Manifest,
     model: &FileEntry,
     onnx: &OnnxFile,
-) -> Result<Vec<(String, &'m FileEntry)>, Problem> {
-    let refuse = |reason: String| Problem::Weights {
-        model: PathBuf::from(&model.path),
-        reason,
+) -> Result<Vec<(String, &'m FileEntry)>, Box<Problem>> {
+    let refuse = |reason: String| {
+        Box::new(Problem::Weights {
+            model: PathBuf::from(&model.path),
+            reason,
+        })
     };
     let locations = onnx.weights_files().map_err(|e| refuse(e.to_string()))?;
     let folder = Path::new(&model.path).parent().unwrap_or(Path::new(""));
@@ -87,7 +89,7 @@ pub(super) fn check(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
     let problem = |entry: &FileEntry| {
         let bytes = hash::read_limited(&dir.join(&entry.path), hash::MAX_FILE_BYTES).ok()?;
         let onnx = OnnxFile::read(Bytes::from(bytes)).ok()?;
-        entries(manifest, entry, &onnx).err()
+        entries(manifest, entry, &onnx).err().map(|p| *p)
     };
     models.filter_map(problem).collect()
 }
