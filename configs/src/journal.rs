@@ -20,7 +20,7 @@ pub struct Journal {
     /// MB that may wait for the disk.
     #[serde(default = "default_queue_mb")]
     pub queue_mb: usize,
-    /// Results that the broker has are removed after so many days.
+    /// Results that the broker has are removed after so many days of running, one at least; the wall clock does not count.
     #[serde(default = "default_keep_days")]
     pub keep_days: f64,
     /// MB the file may use; the oldest results that the broker has are removed first.

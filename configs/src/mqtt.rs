@@ -77,11 +77,15 @@ pub enum Verb {
     ActivateModel,
     /// Goes back to the bundle before.
     RollbackModel,
+    /// Sends stored results again.
+    Resend,
+    /// The MES takes note of numbers whose results will not come.
+    Skip,
 }
 
 impl Verb {
     /// Every verb, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Trigger,
         Self::PrepareRecipe,
         Self::Start,
@@ -90,6 +94,8 @@ impl Verb {
         Self::InstallModel,
         Self::ActivateModel,
         Self::RollbackModel,
+        Self::Resend,
+        Self::Skip,
     ];
 
     /// Its name, the last level of its topic.
@@ -103,6 +109,8 @@ impl Verb {
             Self::InstallModel => "install_model",
             Self::ActivateModel => "activate_model",
             Self::RollbackModel => "rollback_model",
+            Self::Resend => "resend",
+            Self::Skip => "skip",
         }
     }
 }

@@ -5,7 +5,8 @@
 //! A dictionary is raw content, stored in the journal beside the bodies that need it.
 
 use crate::JournalError;
-use rusqlite::{Connection, OptionalExtension, params};
+use crate::proof::Proof;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use zstd::bulk::{Compressor, Decompressor};
@@ -31,7 +32,7 @@ pub(crate) struct Packer {
 impl Packer {
     pub(crate) fn new() -> Result<Self, JournalError> {
         Ok(Self {
-            plain: Compressor::new(LEVEL).map_err(|e| body_error(0, &e))?,
+            plain: with_checksum(Compressor::new(LEVEL)).map_err(|e| body_error(0, &e))?,
             samples: Vec::new(),
             sampled: 0,
             current: None,
@@ -65,11 +66,12 @@ impl Packer {
         // The end is what zstd finds cheapest, so the oldest goes.
         let from = self.samples.len().saturating_sub(MAX_DICTIONARY);
         let content = self.samples.split_off(from);
-        conn.prepare_cached("INSERT INTO dictionaries (content) VALUES (?1)")
-            .and_then(|mut s| s.insert(params![content]))
+        let text = "INSERT INTO dictionaries (content, copy, sum) VALUES (?1, ?1, ?2)";
+        conn.prepare_cached(text)
+            .and_then(|mut s| s.insert(params![content, proof(&content).sum()]))
             .map_err(JournalError::sqlite("storing a dictionary"))
             .and_then(|id| {
-                let packer = Compressor::with_dictionary(LEVEL, &content);
+                let packer = with_checksum(Compressor::with_dictionary(LEVEL, &content));
                 self.current = Some((id, packer.map_err(|e| body_error(seq, &e))?, 0));
                 Ok(())
             })?;
@@ -77,6 +79,19 @@ impl Packer {
         self.sampled = 0;
         Ok(())
     }
+}
+
+/// The packed body carries a checksum of the unpacked one, so that a dictionary that has changed is found as well.
+fn with_checksum(
+    packer: std::io::Result<Compressor<'static>>,
+) -> std::io::Result<Compressor<'static>> {
+    let mut packer = packer?;
+    packer.include_checksum(true)?;
+    Ok(packer)
+}
+
+fn proof(content: &[u8]) -> Proof {
+    Proof::of("dictionary").bytes(content)
 }
 
 /// Unpacks bodies, keeping the dictionaries it has met.
@@ -114,12 +129,42 @@ impl Unpacker {
     }
 }
 
+/// A dictionary, or its second copy where the first has changed.
 fn content(conn: &Connection, seq: u64, id: i64) -> Result<Vec<u8>, JournalError> {
+    let text = "SELECT content, copy, sum FROM dictionaries WHERE id = ?1";
     let found = conn
-        .prepare_cached("SELECT content FROM dictionaries WHERE id = ?1")
-        .and_then(|mut s| s.query_row([id], |row| row.get(0)).optional())
+        .prepare_cached(text)
+        .and_then(|mut s| s.query_row([id], copies).optional())
         .map_err(JournalError::sqlite("reading a dictionary"))?;
-    found.ok_or_else(|| body_error(seq, &format!("dictionary {id} is not there")))
+    let (copies, sum) =
+        found.ok_or_else(|| body_error(seq, &format!("dictionary {id} is not there")))?;
+    let sound = copies
+        .into_iter()
+        .flatten()
+        .find(|content| proof(content).agrees(sum.as_deref()));
+    sound.ok_or_else(|| body_error(seq, &format!("dictionary {id} has changed")))
+}
+
+type Copies = [Option<Vec<u8>>; 2];
+
+fn copies(row: &Row<'_>) -> rusqlite::Result<(Copies, Option<Vec<u8>>)> {
+    // A copy of the wrong type is one that has changed.
+    Ok((
+        [row.get(0).ok(), row.get(1).unwrap_or_default()],
+        row.get(2).unwrap_or_else(|_| Some(Vec::new())),
+    ))
+}
+
+/// Dictionaries of which a copy has changed, for the look at everything.
+pub(crate) fn changed_dictionaries(conn: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let mut all = conn.prepare("SELECT content, copy, sum, id FROM dictionaries")?;
+    let found = all.query_map([], |row| {
+        let (copies, sum) = copies(row)?;
+        let sound = |c: &Vec<u8>| proof(c).agrees(sum.as_deref());
+        let whole = copies.iter().flatten().all(sound) && copies[0].is_some();
+        Ok((!whole).then_some(row.get(3)?))
+    })?;
+    found.filter_map(Result::transpose).collect()
 }
 
 fn body_error(seq: u64, why: &dyn std::fmt::Display) -> JournalError {

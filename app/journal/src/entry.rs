@@ -1,6 +1,7 @@
 //! What is put into the journal: a result with what queries need of it, and the smaller records.
 
 use crate::JournalError;
+use crate::gaps::Noted;
 use crate::records::{AlarmRecord, Review};
 use bytes::Bytes;
 use serde::Serialize;
@@ -17,6 +18,8 @@ pub(crate) enum Entry {
     /// Its `id` is given when it is written.
     Review(Review),
     Audit(AuditNote),
+    /// Somebody has taken note of gaps.
+    Noted(Noted),
 }
 
 impl Entry {
@@ -24,13 +27,26 @@ impl Entry {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Result(result) => result.json.len() + 512,
+            Self::Audit(note) => {
+                let maybe = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+                512 + note.reason.len() + maybe(&note.old) + maybe(&note.new)
+            }
             _ => 1_024,
+        }
+    }
+
+    /// What others can cause in any number may take this part of the queue only, so that results have room.
+    pub(crate) fn share(&self) -> Option<usize> {
+        match self {
+            Self::Audit(_) => Some(4),
+            Self::Alarm(_) => Some(2),
+            _ => None,
         }
     }
 }
 
 /// A link before it has its place in the chain.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AuditNote {
     pub at: UtcMicros,
     pub actor: String,
@@ -38,6 +54,20 @@ pub(crate) struct AuditNote {
     pub old: Option<String>,
     pub new: Option<String>,
     pub reason: String,
+}
+
+impl AuditNote {
+    /// What the station itself did.
+    pub(crate) fn of_station(at: UtcMicros, action: &str, reason: String) -> Self {
+        Self {
+            at,
+            actor: "station".into(),
+            action: action.into(),
+            old: None,
+            new: None,
+            reason,
+        }
+    }
 }
 
 /// A result, read once on the way in.

@@ -39,9 +39,11 @@ pub enum JournalError {
     },
     /// Its layout is not one that this program knows.
     #[error(
-        "the journal has layout version {found}, expected {expected} at most; it was written by a newer sightline: use that one, or another folder"
+        "the journal {path} has layout version {found}, expected {expected} at most as this program writes it: another, probably newer, version of sightline wrote it, and nothing in it was changed; run that version, or name another folder in journal.folder (results in this one that the broker does not have are sent by that version only)", path = path.display()
     )]
     Newer {
+        /// Which.
+        path: PathBuf,
         /// Its version.
         found: i64,
         /// The newest that is known here.
@@ -127,14 +129,41 @@ impl JournalError {
 
     /// The file's content is wrong, so that trying again cannot help.
     pub(crate) fn is_damage(&self) -> bool {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         match self {
-            Self::Sqlite { source, .. } => matches!(
-                source.sqlite_error_code(),
-                Some(DatabaseCorrupt | NotADatabase)
-            ),
-            Self::Newer { .. } | Self::Damaged { .. } => true,
+            Self::Sqlite { source, .. } => is_damage(source),
+            Self::Damaged { .. } | Self::Body { .. } => true,
             _ => false,
         }
+    }
+}
+
+/// What SQLite or the reading of a row says of content that is not what was written. Not: what a disk, rights or another
+/// process are the cause of.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{
+        ApiMisuse, ConstraintViolation, DatabaseCorrupt, NotADatabase, NotFound,
+        ParameterOutOfRange, SchemaChanged, SystemIoFailure, TooBig, TypeMismatch, Unknown,
+    };
+    use rusqlite::{Error, ffi};
+    match error {
+        Error::SqliteFailure(failure, _) => match failure.code {
+            DatabaseCorrupt | NotADatabase | ConstraintViolation | TypeMismatch | SchemaChanged
+            | TooBig | NotFound | ParameterOutOfRange | Unknown => true,
+            SystemIoFailure => matches!(
+                failure.extended_code,
+                ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS
+            ),
+            ApiMisuse => false,
+            _ => false,
+        },
+        Error::SqlInputError { .. }
+        | Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::Utf8Error(..)
+        | Error::QueryReturnedNoRows
+        | Error::InvalidColumnType(..)
+        | Error::InvalidColumnName(_)
+        | Error::InvalidColumnIndex(_) => true,
+        _ => false,
     }
 }

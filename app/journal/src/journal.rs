@@ -1,13 +1,16 @@
 //! What the station holds: a handle that takes entries without waiting, and says how far the disk is.
 
 use crate::entry::{AuditNote, Entry, ResultEntry};
+use crate::gaps::{Gap, Noted};
 use crate::records::{AlarmRecord, Review};
-use crate::store::{Gap, State};
+use crate::state::State;
+use crate::text::bounded;
 use crate::writer::Writer;
 use crate::{JournalError, Reader, open, schema};
 use bytes::Bytes;
 use sightline_model::{Clock, InspectionResult};
 use sightline_queue::{QueueSnapshot, SendError, Sender, bounded_weighed};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +23,8 @@ use uuid::Uuid;
 pub struct JournalSettings {
     /// Its folder; made if it is not there.
     pub folder: PathBuf,
+    /// A second place for the numbers that were given, outside the folder: they go on should the folder be lost.
+    pub marker: Option<PathBuf>,
     /// Identifies this run of the box.
     pub boot_id: Uuid,
     /// Time of the records that have none of their own.
@@ -32,7 +37,7 @@ pub struct JournalSettings {
     pub queue: usize,
     /// Bytes that may wait for the disk.
     pub queue_bytes: usize,
-    /// Acknowledged results older than this are removed.
+    /// Acknowledged results are removed when the station has run so long since; never before a day.
     pub keep: Duration,
     /// Bytes the file may use; the oldest acknowledged results are removed first.
     pub max_bytes: u64,
@@ -53,8 +58,18 @@ pub struct Progress {
     pub committed: u64,
     /// Results lost in this run because the queue was full.
     pub lost: u64,
+    /// Results are being lost: the queue has been full, and the disk has not caught up since.
+    pub losing: bool,
     /// Results removed in this run for lack of room before the broker had them.
     pub removed_unacknowledged: u64,
+    /// There is no room for more results, and the broker has none of those that are stored.
+    pub full: bool,
+    /// Moves whenever gaps were noted, or somebody took note of some.
+    pub gap_changes: u64,
+    /// The newest link of the audit trail.
+    pub links: u64,
+    /// Moves when another file takes the place of the one before; whoever reads must open it anew.
+    pub file: u64,
     /// Why nothing can be written at the moment.
     pub stuck: Option<String>,
     /// What was damaged and set aside in this run.
@@ -68,10 +83,26 @@ pub(crate) struct Desk {
     pub handled: u64,
     /// Numbers that were refused, not yet on the disk.
     pub gaps: Vec<Gap>,
+    /// Entries of audit trail and alarm history that found no room, not yet said.
+    pub left_out: u64,
     pub closing: bool,
 }
 
+/// Characters of an audit link's actor and action, and of every longer text, at most.
+const ACTOR: usize = 80;
+const ACTION: usize = 120;
+const TEXT: usize = 1_000;
+
 impl Desk {
+    /// Notes numbers without a result; what goes on where the last gap ended makes that longer.
+    fn gap(&mut self, first: u64, last: u64, why: Cow<'static, str>) {
+        let before = self.gaps.last_mut();
+        match before.filter(|g| g.last + 1 == first && g.why == why) {
+            Some(gap) => gap.last = last,
+            None => self.gaps.push(Gap { first, last, why }),
+        }
+    }
+
     pub(crate) fn follow(&mut self, state: &State) {
         self.progress.committed_to = state.next_seq - 1;
         self.progress.acknowledged_to = state.acknowledged_to;
@@ -130,6 +161,7 @@ impl Journal {
         let mut desk = shared.desk();
         desk.follow(&state);
         desk.progress.set_aside.clone_from(&files.set_aside);
+        desk.progress.links = files.store.as_ref().map_or(0, |store| store.head().id);
         drop(desk);
         let (queue, entries) = bounded_weighed(
             "journal",
@@ -179,21 +211,33 @@ impl Journal {
     fn lost(&self, seq: u64, why: &'static str) {
         let mut desk = self.0.shared.desk();
         desk.progress.lost += 1;
-        let last = desk.gaps.last_mut();
-        match last.filter(|g| g.last + 1 == seq && g.why == why) {
-            Some(gap) => gap.last = seq,
-            None => desk.gaps.push(Gap {
-                first: seq,
-                last: seq,
-                why,
-            }),
-        }
+        desk.progress.losing = true;
+        desk.gap(seq, seq, why.into());
     }
 
-    /// Adds a link to the audit trail: who did what, from what to what, and why. Never waits.
+    /// Notes numbers whose results cannot be delivered: they are damaged, or not there. It is written with the next commit,
+    /// before any acknowledgement that comes later.
+    pub fn note_gap(&self, first: u64, last: u64, why: String) {
+        self.0.shared.desk().gap(first, last, why.into());
+    }
+
+    /// `by` has taken note of every gap that lies within these numbers: it need not be told any more. Never waits.
     ///
     /// # Errors
     /// The queue is full, or the writer has ended.
+    pub fn take_note(&self, first: u64, last: u64, by: &str) -> Result<(), JournalError> {
+        self.put(Entry::Noted(Noted {
+            first,
+            last,
+            by: bounded(by, ACTOR),
+        }))
+    }
+
+    /// Adds a link to the audit trail: who did what, from what to what, and why. Never waits. What is too long is cut, what
+    /// cannot be seen is escaped.
+    ///
+    /// # Errors
+    /// A quarter of the queue is in use: results go first. It is counted, and said in the trail. Or the writer has ended.
     pub fn audit(
         &self,
         actor: &str,
@@ -204,11 +248,11 @@ impl Journal {
     ) -> Result<(), JournalError> {
         self.put(Entry::Audit(AuditNote {
             at: self.0.settings.clock.utc(),
-            actor: actor.to_string(),
-            action: action.to_string(),
-            old: old.map(str::to_string),
-            new: new.map(str::to_string),
-            reason: reason.to_string(),
+            actor: bounded(actor, ACTOR),
+            action: bounded(action, ACTION),
+            old: old.map(|text| bounded(text, TEXT)),
+            new: new.map(|text| bounded(text, TEXT)),
+            reason: bounded(reason, TEXT),
         }))
     }
 
@@ -216,7 +260,9 @@ impl Journal {
     ///
     /// # Errors
     /// The queue is full, or the writer has ended.
-    pub fn alarm(&self, alarm: AlarmRecord) -> Result<(), JournalError> {
+    pub fn alarm(&self, mut alarm: AlarmRecord) -> Result<(), JournalError> {
+        alarm.alarm = bounded(&alarm.alarm, ACTION);
+        alarm.message = bounded(&alarm.message, TEXT);
         self.put(Entry::Alarm(alarm))
     }
 
@@ -226,11 +272,21 @@ impl Journal {
     /// The queue is full, or the writer has ended.
     pub fn review(&self, mut review: Review) -> Result<(), JournalError> {
         review.at = self.0.settings.clock.utc();
+        review.by = bounded(&review.by, ACTOR);
+        review.comment = bounded(&review.comment, TEXT);
         self.put(Entry::Review(review))
     }
 
     fn put(&self, entry: Entry) -> Result<(), JournalError> {
         let queue = self.0.queue.as_ref().ok_or(JournalError::Closed)?;
+        if let Some(share) = entry.share() {
+            let fill = queue.gauge().snapshot();
+            let heavy = fill.max_bytes.is_some_and(|max| fill.bytes * share > max);
+            if fill.len * share > fill.capacity || heavy {
+                self.0.shared.desk().left_out += 1;
+                return Err(JournalError::Full { waiting: fill.len });
+            }
+        }
         queue.try_send(entry).map_err(|refused| match refused {
             SendError::Closed(_) => JournalError::Closed,
             _ => JournalError::Full {

@@ -1,32 +1,35 @@
 //! Reading beside the writer: results, alarms, reviews, the audit trail.
+//!
+//! Only what agrees with its checksum is given out as what was stored. A damaged record costs itself, not its neighbours.
 
 use crate::audit::{self, ChainReport};
 use crate::body::Unpacker;
 use crate::codes::{Code, Kind};
-use crate::records::{AlarmChange, AlarmRecord, AuditEntry, Query, Review, Stat, StoredResult};
-use crate::{JournalError, retention, schema};
+use crate::media::{self, Copy, Opened};
+use crate::records::{
+    AlarmChange, AlarmRecord, AuditEntry, GapRecord, Query, Record, Review, Stat, StoredResult,
+};
+use crate::{JournalError, gaps, retention, row, schema, side};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params, params_from_iter};
-use sightline_model::{Disposition, UtcMicros};
+use sightline_model::Disposition;
 use std::cell::RefCell;
 use std::path::Path;
-use std::time::Duration;
-use uuid::Uuid;
 
-/// How long a reader waits for a file that is being changed.
-const BUSY_AT_MOST: Duration = Duration::from_secs(5);
+/// Ranges that [`Reader::stat`] lists.
+const GAPS: usize = 1_000;
 
 /// A read-only connection of its own. Each answer is one short statement: a writer's log can be taken in between.
 pub struct Reader {
     pub(crate) conn: Connection,
     unpacker: RefCell<Unpacker>,
+    checked_from: u64,
+    layout: i64,
+    /// After the connection, so that it goes later.
+    _copy: Option<Copy>,
 }
 
-const RESULT: &str =
-    "SELECT r.seq, r.event_id, r.decided, r.evaluation, r.disposition, r.reason, n.name, r.part_id,
-    r.dictionary, r.body FROM results r JOIN names n ON n.id = r.recipe";
-
 impl Reader {
-    /// Reads the journal of a folder, or a single file that was set aside.
+    /// Reads the journal of a folder, or a single file that was set aside, also where nothing can be written.
     ///
     /// # Errors
     /// There is none, or it cannot be read.
@@ -38,19 +41,94 @@ impl Reader {
     }
 
     pub(crate) fn open_file(path: &Path) -> Result<Self, JournalError> {
-        Ok(Self {
-            conn: schema::open_to_read(path, BUSY_AT_MOST)?,
-            unpacker: RefCell::default(),
-        })
+        Ok(Self::of(media::open(path)?))
     }
 
-    /// Results above `seq`, oldest first.
+    pub(crate) fn of(opened: Opened) -> Self {
+        let Opened { conn, layout, copy } = opened;
+        let checked_from = conn.query_row("SELECT checked_from FROM state", [], |row| row.get(0));
+        Self {
+            checked_from: checked_from.unwrap_or(1),
+            conn,
+            layout,
+            unpacker: RefCell::default(),
+            _copy: copy,
+        }
+    }
+
+    /// Whatever stands above `seq`, oldest first: sound or damaged.
     ///
     /// # Errors
-    /// The file cannot be read, or a body is damaged.
+    /// The file cannot be read at all.
+    pub fn records_after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+        let text = format!(
+            "SELECT {} FROM results r WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2",
+            row::COLUMNS
+        );
+        match self.records(&text, params![seq, limit as i64]) {
+            Ok(found) if rises(seq, &found) => Ok(found),
+            Err(error) if !error.is_damage() => Err(error),
+            // Pages are damaged: what can still be reached, number by number.
+            _ => self.one_by_one(seq, limit),
+        }
+    }
+
+    fn one_by_one(&self, after: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+        let end = self.end()?;
+        let mut found = Vec::new();
+        for seq in after + 1..end {
+            if found.len() >= limit {
+                break;
+            }
+            match self.record(seq) {
+                Ok(record) => found.extend(record),
+                Err(error) if error.is_damage() => found.push(Record::Damaged {
+                    seq,
+                    why: error.to_string(),
+                }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The number after the last that was given, as far as that can be read.
+    pub(crate) fn end(&self) -> Result<u64, JournalError> {
+        let ask = |text: &str| self.conn.query_row(text, [], |row| row.get::<_, u64>(0));
+        ask("SELECT next_seq FROM state")
+            .or_else(|_| ask("SELECT max(seq) + 1 FROM results"))
+            .map_err(JournalError::sqlite("reading the state"))
+    }
+
+    /// What stands under this number.
+    ///
+    /// # Errors
+    /// The file cannot be read there.
+    pub fn record(&self, seq: u64) -> Result<Option<Record>, JournalError> {
+        let text = format!("SELECT {} FROM results r WHERE r.seq = ?1", row::COLUMNS);
+        let mut found = self.records(&text, params![seq])?;
+        found.retain(|record| record.seq() == seq);
+        Ok(found.pop())
+    }
+
+    /// Sound results above `seq`, oldest first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn results_after(&self, seq: u64, limit: usize) -> Result<Vec<StoredResult>, JournalError> {
-        let text = format!("{RESULT} WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2");
-        self.results(&text, params![seq, limit as i64])
+        let mut after = seq;
+        loop {
+            let records = self.records_after(after, limit)?;
+            let Some(last) = records.last().map(Record::seq) else {
+                return Ok(Vec::new());
+            };
+            let sound: Vec<_> = records.into_iter().filter_map(Record::sound).collect();
+            if !sound.is_empty() {
+                return Ok(sound);
+            }
+            // None of these is sound; there may be others behind them.
+            after = last;
+        }
     }
 
     /// The newest results, newest first.
@@ -58,17 +136,20 @@ impl Reader {
     /// # Errors
     /// As [`Reader::results_after`].
     pub fn latest(&self, limit: usize) -> Result<Vec<StoredResult>, JournalError> {
-        let text = format!("{RESULT} ORDER BY r.seq DESC LIMIT ?1");
+        let text = format!("{} ORDER BY r.seq DESC LIMIT ?1", result());
         self.results(&text, params![limit as i64])
     }
 
     /// The result with this number.
     ///
     /// # Errors
-    /// As [`Reader::results_after`].
+    /// It is damaged, or the file cannot be read.
     pub fn result(&self, seq: u64) -> Result<Option<StoredResult>, JournalError> {
-        let text = format!("{RESULT} WHERE r.seq = ?1");
-        Ok(self.results(&text, params![seq])?.pop())
+        match self.record(seq)? {
+            Some(Record::Sound(result)) => Ok(Some(result)),
+            Some(Record::Damaged { seq, why }) => Err(JournalError::Body { seq, why }),
+            None => Ok(None),
+        }
     }
 
     /// Every result of a part's id, newest first.
@@ -76,7 +157,10 @@ impl Reader {
     /// # Errors
     /// As [`Reader::results_after`].
     pub fn of_part(&self, part_id: &str, limit: usize) -> Result<Vec<StoredResult>, JournalError> {
-        let text = format!("{RESULT} WHERE r.part_id = ?1 ORDER BY r.seq DESC LIMIT ?2");
+        let text = format!(
+            "{} WHERE r.part_id = ?1 ORDER BY r.seq DESC LIMIT ?2",
+            result()
+        );
         self.results(&text, params![part_id, limit as i64])
     }
 
@@ -102,7 +186,8 @@ impl Reader {
         // Only the filters that are set stand in the text, so that each way is answered from an index.
         let (from, to) = span(query);
         let mut text = format!(
-            "{RESULT} WHERE r.disposition = {} AND r.decided >= ? AND r.decided < ?",
+            "{} WHERE r.disposition = {} AND r.decided >= ? AND r.decided < ?",
+            result(),
             disposition.code()
         );
         let mut with = vec![from, to];
@@ -132,20 +217,34 @@ impl Reader {
         self.results(&text, params_from_iter(with))
     }
 
+    /// The sound ones; a damaged one is said and left out.
     fn results(&self, text: &str, with: impl Params) -> Result<Vec<StoredResult>, JournalError> {
+        let sound = |record| match record {
+            Record::Sound(result) => Some(result),
+            Record::Damaged { seq, why } => {
+                tracing::warn!(seq, why, "a stored result is damaged; it is left out");
+                None
+            }
+        };
+        let records = self.records(text, with)?;
+        Ok(records.into_iter().filter_map(sound).collect())
+    }
+
+    fn records(&self, text: &str, with: impl Params) -> Result<Vec<Record>, JournalError> {
         let doing = JournalError::sqlite("reading results");
         let mut statement = self.conn.prepare_cached(text).map_err(&doing)?;
         let mut rows = statement.query(with).map_err(&doing)?;
-        let mut results = Vec::new();
-        while let Some(row) = rows.next().map_err(&doing)? {
-            let (mut result, dictionary, body) = stored(row).map_err(&doing)?;
-            let mut unpacker = self.unpacker.borrow_mut();
-            result.json = unpacker
-                .unpack(&self.conn, result.seq, dictionary, &body)?
-                .into();
-            results.push(result);
+        let mut records = Vec::new();
+        let mut unpacker = self.unpacker.borrow_mut();
+        while let Some(found) = rows.next().map_err(&doing)? {
+            let seq = found.get(0).map_err(&doing)?;
+            let read = row::read(&self.conn, &mut unpacker, found, self.checked_from);
+            records.push(match read {
+                Ok(result) => Record::Sound(result),
+                Err(why) => Record::Damaged { seq, why },
+            });
         }
-        Ok(results)
+        Ok(records)
     }
 
     /// The id of a name; -1, which no row has, for a name that is not known.
@@ -173,9 +272,11 @@ impl Reader {
     /// # Errors
     /// The file cannot be read.
     pub fn alarms(&self, limit: usize) -> Result<Vec<AlarmRecord>, JournalError> {
-        let text =
-            "SELECT at, alarm, change, severity, by, message FROM alarms ORDER BY id DESC LIMIT ?1";
-        self.list("reading alarms", text, params![limit as i64], alarm)
+        let text = format!(
+            "SELECT {} FROM alarms ORDER BY id DESC LIMIT ?1",
+            side::ALARM
+        );
+        self.alarms_of(&text, params![limit as i64])
     }
 
     /// Of every alarm that nobody has acknowledged or put aside since it was last raised: that raising, oldest first.
@@ -184,16 +285,19 @@ impl Reader {
     /// The file cannot be read.
     pub fn unacknowledged_alarms(&self) -> Result<Vec<AlarmRecord>, JournalError> {
         // What comes off the shelf while it stands is as unseen as before.
-        let text = "WITH last AS (SELECT
+        let text = format!(
+            "WITH last AS (SELECT
                 coalesce(max(id) FILTER (WHERE change = ?1), 0) AS raised,
                 coalesce(max(id) FILTER (WHERE change = ?2), 0) AS cleared,
                 coalesce(max(id) FILTER (WHERE change IN (?3, ?4)), 0) AS seen,
                 coalesce(max(id) FILTER (WHERE change = ?5), 0) AS unshelved
             FROM alarms GROUP BY alarm)
-            SELECT at, alarm, change, severity, by, message FROM alarms JOIN last ON id = raised
+            SELECT {} FROM alarms JOIN last ON id = raised
             WHERE seen < CASE WHEN unshelved > raised AND NOT cleared BETWEEN raised AND unshelved
                 THEN unshelved ELSE raised END
-            ORDER BY id";
+            ORDER BY id",
+            side::ALARM
+        );
         let changes = [
             AlarmChange::Raised,
             AlarmChange::Cleared,
@@ -202,7 +306,14 @@ impl Reader {
             AlarmChange::Unshelved,
         ];
         let codes = changes.map(Code::code);
-        self.list("reading alarms", text, params_from_iter(codes), alarm)
+        self.alarms_of(&text, params_from_iter(codes))
+    }
+
+    fn alarms_of(&self, text: &str, with: impl Params) -> Result<Vec<AlarmRecord>, JournalError> {
+        let found = self.list("reading alarms", text, with, |row| {
+            Ok(side::read_alarm(row))
+        })?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Re-judgements after the review `id`, oldest first.
@@ -210,9 +321,7 @@ impl Reader {
     /// # Errors
     /// The file cannot be read.
     pub fn reviews_after(&self, id: u64, limit: usize) -> Result<Vec<Review>, JournalError> {
-        let text = "SELECT id, at, seq, event_id, by, evaluation, comment FROM reviews
-                    WHERE id > ?1 ORDER BY id LIMIT ?2";
-        self.list("reading reviews", text, params![id, limit as i64], review)
+        self.reviews("id > ?1 ORDER BY id LIMIT ?2", params![id, limit as i64])
     }
 
     /// Re-judgements of one result, oldest first.
@@ -220,9 +329,23 @@ impl Reader {
     /// # Errors
     /// The file cannot be read.
     pub fn reviews_of(&self, seq: u64) -> Result<Vec<Review>, JournalError> {
-        let text = "SELECT id, at, seq, event_id, by, evaluation, comment FROM reviews
-                    WHERE seq = ?1 ORDER BY id";
-        self.list("reading reviews", text, params![seq], review)
+        self.reviews("seq = ?1 ORDER BY id", params![seq])
+    }
+
+    fn reviews(&self, which: &str, with: impl Params) -> Result<Vec<Review>, JournalError> {
+        let text = format!("SELECT {} FROM reviews WHERE {which}", side::REVIEW);
+        let found = self.list("reading reviews", &text, with, |row| {
+            Ok(side::read_review(row))
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Numbers whose results will not come, the lowest first; `open`: those nobody has taken note of.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn gaps(&self, open: bool, limit: usize) -> Result<Vec<GapRecord>, JournalError> {
+        gaps::list(&self.conn, open, limit).map_err(JournalError::sqlite("reading gaps"))
     }
 
     /// Links of the audit trail after link `id`, oldest first.
@@ -246,7 +369,7 @@ impl Reader {
     /// # Errors
     /// The file cannot be read.
     pub fn verify_audit(&self) -> Result<ChainReport, JournalError> {
-        audit::verify(&self.conn)
+        audit::verify(&self.conn, |_| {})
     }
 
     /// What is stored.
@@ -258,12 +381,13 @@ impl Reader {
             pending, (SELECT coalesce(sum(last - first + 1), 0) FROM gaps), removed_unacknowledged,
             (SELECT count(*) FROM runs), (SELECT count(*) FROM alarms), (SELECT count(*) FROM reviews),
             (SELECT count(*) FROM audit) FROM state";
+        let gaps = self.gaps(false, GAPS)?;
         let read = || -> rusqlite::Result<Stat> {
             let bytes = retention::used_bytes(&self.conn)?;
             self.conn.query_row(text, [], |row| {
                 let removed: u64 = row.get(6)?;
                 Ok(Stat {
-                    version: schema::VERSION,
+                    version: self.layout,
                     first_seq: row.get(0)?,
                     last_seq: row.get(1)?,
                     next_seq: row.get(2)?,
@@ -276,6 +400,7 @@ impl Reader {
                     reviews: row.get(9)?,
                     audit: row.get(10)?,
                     bytes,
+                    gaps,
                 })
             })
         };
@@ -302,40 +427,12 @@ pub(crate) fn span(query: &Query) -> (i64, i64) {
     (from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX))
 }
 
-fn stored(row: &Row<'_>) -> rusqlite::Result<(StoredResult, Option<i64>, Vec<u8>)> {
-    let result = StoredResult {
-        seq: row.get(0)?,
-        event_id: Uuid::from_bytes(row.get(1)?),
-        decided: UtcMicros(row.get(2)?),
-        evaluation: Code::from_code(row.get(3)?)?,
-        disposition: Code::from_code(row.get(4)?)?,
-        reason: Code::from_code(row.get(5)?)?,
-        recipe: row.get(6)?,
-        part_id: row.get(7)?,
-        json: bytes::Bytes::new(),
-    };
-    Ok((result, row.get(8)?, row.get(9)?))
+/// Numbers rise, as they do in a tree that is whole.
+fn rises(after: u64, found: &[Record]) -> bool {
+    let seqs = std::iter::once(after).chain(found.iter().map(Record::seq));
+    seqs.clone().zip(seqs.skip(1)).all(|(a, b)| a < b)
 }
 
-fn alarm(row: &Row<'_>) -> rusqlite::Result<AlarmRecord> {
-    Ok(AlarmRecord {
-        at: UtcMicros(row.get(0)?),
-        alarm: row.get(1)?,
-        change: Code::from_code(row.get(2)?)?,
-        severity: Code::from_code(row.get(3)?)?,
-        by: row.get(4)?,
-        message: row.get(5)?,
-    })
-}
-
-fn review(row: &Row<'_>) -> rusqlite::Result<Review> {
-    Ok(Review {
-        id: row.get(0)?,
-        at: UtcMicros(row.get(1)?),
-        seq: row.get(2)?,
-        event_id: Uuid::from_bytes(row.get(3)?),
-        by: row.get(4)?,
-        evaluation: Code::from_code(row.get(5)?)?,
-        comment: row.get(6)?,
-    })
+fn result() -> String {
+    format!("SELECT {} FROM results r", row::COLUMNS)
 }

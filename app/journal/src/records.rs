@@ -26,6 +26,59 @@ pub struct StoredResult {
     pub part_id: Option<String>,
     /// `sightline.result.v1` as it was made.
     pub json: Bytes,
+    /// It agrees with a checksum. False: it was stored by a version that made none.
+    pub checked: bool,
+}
+
+/// What stands under a number.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// A result as it was stored.
+    Sound(StoredResult),
+    /// Something that is not what was stored.
+    Damaged {
+        /// Its number.
+        seq: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Record {
+    /// Its number.
+    pub fn seq(&self) -> u64 {
+        match self {
+            Self::Sound(result) => result.seq,
+            Self::Damaged { seq, .. } => *seq,
+        }
+    }
+
+    /// The result, if it is sound.
+    pub fn sound(self) -> Option<StoredResult> {
+        match self {
+            Self::Sound(result) => Some(result),
+            Self::Damaged { .. } => None,
+        }
+    }
+}
+
+/// Numbers whose results will not come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GapRecord {
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// When that was found.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: UtcMicros,
+    /// Why.
+    pub why: String,
+    /// When somebody took note; absent: nobody has yet.
+    #[serde(serialize_with = "maybe_rfc3339")]
+    pub acknowledged: Option<UtcMicros>,
+    /// Who did.
+    pub by: Option<String>,
 }
 
 /// What happened to an alarm (ISA-18.2).
@@ -182,7 +235,7 @@ pub struct ParetoBar {
 /// What is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stat {
-    /// Layout version.
+    /// Layout version of the file.
     pub version: i64,
     /// Lowest stored number; absent when there is no result.
     pub first_seq: Option<u64>,
@@ -194,7 +247,7 @@ pub struct Stat {
     pub acknowledged_to: u64,
     /// Results that wait for the broker.
     pub pending: u64,
-    /// Results that were lost before they could be stored (their numbers are known).
+    /// Results that were lost or damaged (their numbers are in `gaps`).
     pub lost: u64,
     /// Results removed for lack of room before the broker had them.
     pub removed_unacknowledged: u64,
@@ -208,6 +261,15 @@ pub struct Stat {
     pub audit: u64,
     /// Bytes in use in the file.
     pub bytes: u64,
+    /// Numbers whose results will not come, the first thousand ranges of them.
+    pub gaps: Vec<GapRecord>,
+}
+
+fn maybe_rfc3339<S: serde::Serializer>(at: &Option<UtcMicros>, to: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => to.serialize_some(&at.to_rfc3339()),
+        None => to.serialize_none(),
+    }
 }
 
 fn rfc3339<S: serde::Serializer>(at: &UtcMicros, to: S) -> Result<S::Ok, S::Error> {

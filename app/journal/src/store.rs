@@ -3,8 +3,13 @@
 use crate::audit::{self, Head};
 use crate::body::Packer;
 use crate::codes::{Code, Kind};
-use crate::entry::{Entry, ResultEntry};
-use crate::records::{AlarmRecord, Review};
+use crate::entry::{AuditNote, Entry, ResultEntry};
+use crate::gaps::{self, Gap};
+use crate::numbers::Known;
+use crate::row::{ResultRow, name_proof};
+use crate::seal::{self, Seal};
+use crate::side::{self, Side};
+use crate::state::{self, State};
 use crate::tally::Tally;
 use crate::{JournalError, schema};
 use rusqlite::{CachedStatement, Connection, params};
@@ -13,29 +18,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use uuid::Uuid;
 
-/// Where numbering and outbox stand; the row of `state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct State {
-    pub next_seq: u64,
-    pub acknowledged_to: u64,
-    pub pending: u64,
-    pub removed_unacknowledged: u64,
-}
-
-/// Numbers that will have no row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Gap {
-    pub first: u64,
-    pub last: u64,
-    pub why: &'static str,
-}
-
 /// What a transaction writes.
 pub(crate) struct Batch<'a> {
     pub entries: &'a [Entry],
     pub gaps: &'a [Gap],
     /// The broker has everything up to here.
     pub acknowledged_to: u64,
+    /// There is nobody who could be told of gaps.
+    pub nobody: bool,
     pub now: UtcMicros,
 }
 
@@ -43,6 +33,12 @@ pub(crate) struct Batch<'a> {
 pub(crate) struct Store {
     pub(crate) conn: Connection,
     pub(crate) state: State,
+    /// How old the journal is now, µs.
+    pub(crate) age_us: u64,
+    /// Results up to here are under a seal.
+    pub(crate) sealed_to: u64,
+    /// What audit trail and history of alarms take.
+    pub(crate) side: Side,
     cache: Cache,
 }
 
@@ -69,8 +65,12 @@ impl Cache {
         if let Some(id) = self.names.get(&key) {
             return Ok(*id);
         }
-        conn.prepare_cached("INSERT OR IGNORE INTO names (kind, name) VALUES (?1, ?2)")?
-            .execute(params![kind as i64, name])?;
+        conn.prepare_cached("INSERT OR IGNORE INTO names (kind, name, sum) VALUES (?1, ?2, ?3)")?
+            .execute(params![
+                kind as i64,
+                name,
+                name_proof(kind as i64, name).sum()
+            ])?;
         let id = conn
             .prepare_cached("SELECT id FROM names WHERE kind = ?1 AND name = ?2")?
             .query_row(params![kind as i64, name], |row| row.get(0))?;
@@ -80,13 +80,82 @@ impl Cache {
 }
 
 impl Store {
-    pub(crate) fn open(path: &Path) -> Result<Self, JournalError> {
+    /// Opens the file; with a state that cannot be relied on, makes it anew from what else is known, and says so.
+    pub(crate) fn open(path: &Path, known: &Known, now: UtcMicros) -> Result<Self, JournalError> {
         let conn = schema::open(path)?;
-        Ok(Self {
-            state: read_state(&conn).map_err(JournalError::sqlite("reading the state"))?,
+        let (state, rebuilt) = state::recover(&conn, known)?;
+        let mut store = Self {
+            state,
+            age_us: state.age_us,
+            sealed_to: seal::sealed_to(&conn, &state),
+            side: Side::of(&conn).map_err(JournalError::sqlite("measuring"))?,
             cache: Cache::of(&conn)?,
             conn,
+        };
+        if rebuilt {
+            store.say_rebuilt(now)?;
+        }
+        Ok(store)
+    }
+
+    fn say_rebuilt(&mut self, now: UtcMicros) -> Result<(), JournalError> {
+        let State {
+            next_seq,
+            acknowledged_to,
+            ..
+        } = self.state;
+        let reason = format!(
+            "the record of where numbering and outbox stand was damaged; as everything else says, the next number is {next_seq}, and results above {acknowledged_to} are sent (again)"
+        );
+        tracing::error!("{reason}");
+        let note = AuditNote::of_station(now, "journal.state_rebuilt", reason);
+        self.write(&Batch {
+            entries: &[Entry::Audit(note)],
+            gaps: &[],
+            acknowledged_to: 0,
+            nobody: false,
+            now,
         })
+    }
+
+    /// Changes the audit trail beside the entries, in a transaction of its own.
+    pub(crate) fn change_trail(
+        &mut self,
+        change: impl FnOnce(&Connection, Head) -> rusqlite::Result<Head>,
+    ) -> rusqlite::Result<()> {
+        let tx = self.conn.unchecked_transaction()?;
+        let head = change(&tx, self.cache.head)?;
+        tx.commit()?;
+        self.cache.head = head;
+        Ok(())
+    }
+
+    /// Measures anew what lies beside the results.
+    pub(crate) fn measure(&mut self) -> rusqlite::Result<()> {
+        self.side = Side::of(&self.conn)?;
+        Ok(())
+    }
+
+    /// Seals the results since the last seal, if there are any.
+    pub(crate) fn seal(&mut self, now: UtcMicros) -> Result<(), JournalError> {
+        let doing = JournalError::sqlite("sealing results");
+        let first = self.sealed_to.max(self.state.removed_to) + 1;
+        let last = self.state.next_seq - 1;
+        if first > last {
+            return Ok(());
+        }
+        let seal = Seal::over(&self.conn, first, last).map_err(&doing)?;
+        let note = seal.note(now);
+        self.change_trail(|tx, head| audit::append(tx, head, &note))
+            .map_err(&doing)?;
+        self.side.link(&note);
+        self.sealed_to = last;
+        Ok(())
+    }
+
+    /// The newest link of the audit trail.
+    pub(crate) fn head(&self) -> Head {
+        self.cache.head
     }
 
     /// Notes a start of the station, and continues the numbering at `next_seq` at least.
@@ -96,24 +165,40 @@ impl Store {
         at: UtcMicros,
         next_seq: u64,
     ) -> Result<(), JournalError> {
-        let next_seq = next_seq.max(self.state.next_seq);
+        let mut state = self.state;
+        state.next_seq = next_seq.max(state.next_seq);
+        state.age_us = self.age_us;
         let run = || -> rusqlite::Result<()> {
             let tx = self.conn.unchecked_transaction()?;
             tx.execute(
                 "INSERT INTO runs VALUES (?1, ?2, ?3)",
-                params![boot_id.as_bytes(), at.0, next_seq],
+                params![boot_id.as_bytes(), at.0, state.next_seq],
             )?;
-            tx.execute("UPDATE state SET next_seq = ?1", [next_seq])?;
+            // A station that is started every few seconds must not fill the disk with its starts.
+            tx.execute(
+                "DELETE FROM runs WHERE rowid <= (SELECT max(rowid) FROM runs) - 10000",
+                [],
+            )?;
+            state::write(&tx, &state)?;
             tx.commit()
         };
         run().map_err(JournalError::sqlite("noting the start"))?;
-        self.state = read_state(&self.conn).map_err(JournalError::sqlite("reading the state"))?;
+        self.state = state;
         Ok(())
     }
 
     /// Writes all of it or, with an error, nothing.
     pub(crate) fn write(&mut self, batch: &Batch<'_>) -> Result<(), JournalError> {
-        let written = self.try_write(batch);
+        self.write_with(None, batch)
+    }
+
+    /// The same, with a link of the station's own.
+    pub(crate) fn write_with(
+        &mut self,
+        note: Option<&AuditNote>,
+        batch: &Batch<'_>,
+    ) -> Result<(), JournalError> {
+        let written = self.try_write(note, batch);
         if written.is_err() {
             // What was rolled back must not be remembered.
             if let Ok(cache) = Cache::of(&self.conn) {
@@ -123,10 +208,15 @@ impl Store {
         written
     }
 
-    fn try_write(&mut self, batch: &Batch<'_>) -> Result<(), JournalError> {
+    fn try_write(
+        &mut self,
+        note: Option<&AuditNote>,
+        batch: &Batch<'_>,
+    ) -> Result<(), JournalError> {
         let doing = JournalError::sqlite("writing");
         let tx = self.conn.unchecked_transaction().map_err(&doing)?;
         let mut state = self.state;
+        let mut beside = self.side;
         let mut tally = Tally::default();
         let mut rows = Rows::new(&tx).map_err(&doing)?;
         for entry in batch.entries {
@@ -137,25 +227,37 @@ impl Store {
                         state.next_seq = state.next_seq.max(result.seq + 1);
                     }
                 }
-                Entry::Alarm(alarm) => insert_alarm(&tx, alarm).map_err(&doing)?,
-                Entry::Review(review) => insert_review(&tx, review).map_err(&doing)?,
+                Entry::Alarm(alarm) => {
+                    side::insert_alarm(&tx, alarm).map_err(&doing)?;
+                    beside.alarm(alarm);
+                }
+                Entry::Review(review) => side::insert_review(&tx, review).map_err(&doing)?,
                 Entry::Audit(note) => {
                     self.cache.head = audit::append(&tx, self.cache.head, note).map_err(&doing)?;
+                    beside.link(note);
+                }
+                Entry::Noted(noted) => {
+                    gaps::take_note(&tx, noted, batch.now).map_err(&doing)?;
                 }
             }
         }
         drop(rows);
+        if let Some(note) = note {
+            self.cache.head = audit::append(&tx, self.cache.head, note).map_err(&doing)?;
+            beside.link(note);
+        }
         tally.store(&tx).map_err(&doing)?;
         for gap in batch.gaps {
-            insert_gap(&tx, gap, batch.now).map_err(&doing)?;
+            gaps::insert(&tx, gap, batch.now, batch.nobody).map_err(&doing)?;
             state.next_seq = state.next_seq.max(gap.last + 1);
         }
         retire(&tx, &mut state, batch.acknowledged_to).map_err(&doing)?;
         if state != self.state {
-            write_state(&tx, &state).map_err(&doing)?;
+            state.age_us = self.age_us;
+            state::write(&tx, &state).map_err(&doing)?;
         }
         tx.commit().map_err(&doing)?;
-        self.state = state;
+        (self.state, self.side) = (state, beside);
         Ok(())
     }
 }
@@ -172,7 +274,7 @@ impl<'c> Rows<'c> {
         Ok(Self {
             conn,
             result: conn.prepare_cached(
-                "INSERT OR IGNORE INTO results VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT OR IGNORE INTO results VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?,
             cause: conn.prepare_cached("INSERT OR IGNORE INTO causes VALUES (?1, ?2, ?3)")?,
         })
@@ -190,21 +292,17 @@ impl<'c> Rows<'c> {
             .name(self.conn, Kind::Recipe, &r.recipe)
             .map_err(&doing)?;
         let (dictionary, body) = cache.packer.pack(self.conn, r.seq, &r.json)?;
-        let inserted = self
-            .result
-            .execute(params![
-                r.seq,
-                r.decided.0,
-                r.event_id.as_bytes(),
-                r.evaluation.code(),
-                r.disposition.code(),
-                r.reason.code(),
-                recipe,
-                r.part_id,
-                dictionary,
-                body
-            ])
-            .map_err(&doing)?;
+        let row = ResultRow {
+            seq: r.seq,
+            decided: r.decided.0,
+            event_id: *r.event_id.as_bytes(),
+            codes: [r.evaluation.code(), r.disposition.code(), r.reason.code()],
+            recipe,
+            part_id: r.part_id.as_deref(),
+            dictionary,
+            body: &body,
+        };
+        let inserted = row.insert(&mut self.result).map_err(&doing)?;
         if inserted == 0 {
             tracing::error!(
                 seq = r.seq,
@@ -231,34 +329,6 @@ impl<'c> Rows<'c> {
     }
 }
 
-fn read_state(conn: &Connection) -> rusqlite::Result<State> {
-    conn.query_row(
-        "SELECT next_seq, acknowledged_to, pending, removed_unacknowledged FROM state",
-        [],
-        |row| {
-            Ok(State {
-                next_seq: row.get(0)?,
-                acknowledged_to: row.get(1)?,
-                pending: row.get(2)?,
-                removed_unacknowledged: row.get(3)?,
-            })
-        },
-    )
-}
-
-pub(crate) fn write_state(conn: &Connection, state: &State) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "UPDATE state SET next_seq = ?1, acknowledged_to = ?2, pending = ?3, removed_unacknowledged = ?4",
-    )?
-    .execute(params![
-        state.next_seq,
-        state.acknowledged_to,
-        state.pending,
-        state.removed_unacknowledged
-    ])?;
-    Ok(())
-}
-
 /// Moves the outbox's mark; results that it passes are no longer pending.
 fn retire(conn: &Connection, state: &mut State, to: u64) -> rusqlite::Result<()> {
     let to = to.min(state.next_seq - 1);
@@ -270,41 +340,5 @@ fn retire(conn: &Connection, state: &mut State, to: u64) -> rusqlite::Result<()>
         .query_row(params![state.acknowledged_to, to], |row| row.get(0))?;
     state.pending = state.pending.saturating_sub(passed);
     state.acknowledged_to = to;
-    Ok(())
-}
-
-fn insert_alarm(conn: &Connection, alarm: &AlarmRecord) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO alarms (at, alarm, change, severity, by, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        alarm.at.0,
-        alarm.alarm,
-        alarm.change.code(),
-        alarm.severity.code(),
-        alarm.by,
-        alarm.message
-    ])?;
-    Ok(())
-}
-
-fn insert_review(conn: &Connection, review: &Review) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO reviews (at, seq, event_id, by, evaluation, comment) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        review.at.0,
-        review.seq,
-        review.event_id.as_bytes(),
-        review.by,
-        review.evaluation.code(),
-        review.comment
-    ])?;
-    Ok(())
-}
-
-pub(crate) fn insert_gap(conn: &Connection, gap: &Gap, at: UtcMicros) -> rusqlite::Result<()> {
-    conn.prepare_cached("INSERT INTO gaps VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![gap.first, gap.last, at.0, gap.why])?;
     Ok(())
 }

@@ -1,37 +1,72 @@
-//! Looking at everything that is stored: the file's structure, every body, every number, every link.
+//! Looking at everything that is stored: the file's structure, every record, every number, every link and seal.
 
 use crate::audit::{self, ChainReport};
-use crate::{JournalError, Reader};
+use crate::error::is_damage;
+use crate::records::{Record, StoredResult};
+use crate::seal::Seal;
+use crate::{JournalError, Reader, body, gaps, side, state};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Results looked at in one statement.
 const CHUNK: usize = 1_000;
-/// Damaged results that are named one by one.
-const NAMED: usize = 100;
+/// Damaged results and seals that are named one by one.
+const NAMED: usize = 1_000;
+/// Ranges without a result, likewise.
+const RANGES: usize = 100_000;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
     /// What SQLite says of the file's structure; absent: sound.
     pub structure: Option<String>,
-    /// Results that can be read and are what their row says.
+    /// Results that are what was stored.
     pub results: u64,
-    /// Results that are not, the first hundred of them, and why.
+    /// Of those, the ones stored by a version that made no checksums.
+    pub without_checksum: u64,
+    /// How many results are damaged.
+    pub damaged_results: u64,
+    /// Which, the first thousand of them, and why.
     pub damaged: Vec<(u64, String)>,
     /// Numbers that have neither a result nor a note of why not: first and last of each run.
     pub missing: Vec<(u64, u64)>,
+    /// Other records that are not what was stored.
+    pub other: Vec<String>,
     /// The audit trail.
     pub audit: ChainReport,
+    /// Seals in it whose results are still there and agree.
+    pub seals: u64,
+    /// Seals that do not agree with the results: first and last number.
+    pub broken_seals: Vec<(u64, u64)>,
 }
 
 impl VerifyReport {
     /// Nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.structure.is_none()
-            && self.damaged.is_empty()
+            && self.damaged_results == 0
             && self.missing.is_empty()
+            && self.other.is_empty()
             && self.audit.broken.is_none()
+            && self.broken_seals.is_empty()
+    }
+
+    fn take(&mut self, record: &Record) {
+        let why = match record {
+            Record::Sound(result) => match looks_like_itself(result) {
+                Ok(()) => {
+                    self.results += 1;
+                    self.without_checksum += u64::from(!result.checked);
+                    return;
+                }
+                Err(why) => why,
+            },
+            Record::Damaged { why, .. } => why.clone(),
+        };
+        self.damaged_results += 1;
+        if self.damaged.len() < NAMED {
+            self.damaged.push((record.seq(), why));
+        }
     }
 }
 
@@ -42,76 +77,150 @@ struct Identity {
     event_id: Uuid,
 }
 
+fn looks_like_itself(stored: &StoredResult) -> Result<(), String> {
+    let body: Identity = serde_json::from_slice(&stored.json).map_err(|e| e.to_string())?;
+    if (body.seq, body.event_id) != (stored.seq, stored.event_id) {
+        return Err(format!(
+            "its body is that of {} {}",
+            body.seq, body.event_id
+        ));
+    }
+    Ok(())
+}
+
 impl Reader {
     /// Looks at everything; `told` hears now and then how many results have been looked at.
     ///
     /// # Errors
     /// The file cannot be read at all.
     pub fn verify(&self, mut told: impl FnMut(u64)) -> Result<VerifyReport, JournalError> {
-        let said: String = self
-            .conn
-            .pragma_query_value(None, "integrity_check", |row| row.get(0))
-            .map_err(JournalError::sqlite("checking the structure"))?;
+        let mut sealed: Vec<Seal> = Vec::new();
+        let audit = audit::verify(&self.conn, |link| {
+            sealed.extend(link.new.as_deref().and_then(Seal::parse));
+        })?;
         let mut report = VerifyReport {
-            structure: (said != "ok").then_some(said),
+            structure: self.structure()?,
             results: 0,
+            without_checksum: 0,
+            damaged_results: 0,
             damaged: Vec::new(),
             missing: Vec::new(),
-            audit: audit::verify(&self.conn)?,
+            other: Vec::new(),
+            audit,
+            seals: 0,
+            broken_seals: Vec::new(),
         };
-        let noted = self.gaps()?;
-        let mut last = None;
+        let state = state::read(&self.conn).ok();
+        let removed_to = state.as_ref().map_or(0, |(state, _)| state.removed_to);
+        let noted: Vec<(u64, u64)> = match self.gaps(false, RANGES) {
+            Ok(gaps) => gaps.iter().map(|gap| (gap.first, gap.last)).collect(),
+            Err(error) if error.is_damage() => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let mut last = removed_to;
         loop {
-            let seqs = self.seqs_after(last.unwrap_or(0))?;
-            if seqs.is_empty() {
-                return Ok(report);
+            let records = self.records_after(last, CHUNK)?;
+            let Some(newest) = records.last().map(Record::seq) else {
+                break;
+            };
+            for record in &records {
+                report
+                    .missing
+                    .extend(unnoted(last + 1, record.seq(), &noted));
+                report.take(record);
+                last = record.seq();
             }
-            for seq in seqs {
-                if let Some(last) = last {
-                    report.missing.extend(unnoted(last + 1, seq, &noted));
-                }
-                match self.look_at(seq) {
-                    Ok(()) => report.results += 1,
-                    Err(why) if report.damaged.len() < NAMED => report.damaged.push((seq, why)),
-                    Err(_) => {}
-                }
-                last = Some(seq);
-            }
+            last = newest;
             told(report.results);
+        }
+        let end = self.end().unwrap_or(last + 1);
+        report.missing.extend(unnoted(last + 1, end, &noted));
+        self.look_at_seals(&mut report, &sealed, removed_to)?;
+        self.look_beside(&mut report)?;
+        Ok(report)
+    }
+
+    fn structure(&self) -> Result<Option<String>, JournalError> {
+        let said: rusqlite::Result<String> =
+            self.conn
+                .pragma_query_value(None, "integrity_check", |row| row.get(0));
+        match said {
+            Ok(said) => Ok((said != "ok").then_some(said)),
+            Err(error) if is_damage(&error) => Ok(Some(error.to_string())),
+            Err(error) => Err(JournalError::sqlite("checking the structure")(error)),
         }
     }
 
-    fn look_at(&self, seq: u64) -> Result<(), String> {
-        let stored = self.result(seq).map_err(|e| e.to_string())?;
-        let stored = stored.ok_or_else(|| "its recipe has no name".to_string())?;
-        let body: Identity = serde_json::from_slice(&stored.json).map_err(|e| e.to_string())?;
-        if (body.seq, body.event_id) != (seq, stored.event_id) {
-            return Err(format!(
-                "its body is that of {} {}",
-                body.seq, body.event_id
-            ));
+    fn look_at_seals(
+        &self,
+        report: &mut VerifyReport,
+        sealed: &[Seal],
+        removed_to: u64,
+    ) -> Result<(), JournalError> {
+        for seal in sealed.iter().filter(|seal| seal.first > removed_to) {
+            match Seal::over(&self.conn, seal.first, seal.last) {
+                Ok(now) if now == *seal => report.seals += 1,
+                Err(error) if !is_damage(&error) => {
+                    return Err(JournalError::sqlite("reading checksums")(error));
+                }
+                _ if report.broken_seals.len() < NAMED => {
+                    report.broken_seals.push((seal.first, seal.last));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
 
-    fn seqs_after(&self, seq: u64) -> Result<Vec<u64>, JournalError> {
-        let text = "SELECT seq FROM results WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-        self.list("reading numbers", text, (seq, CHUNK as i64), |row| {
-            row.get(0)
-        })
+    /// Everything that is no result and no link.
+    fn look_beside(&self, report: &mut VerifyReport) -> Result<(), JournalError> {
+        let count = |what: &str, changed: rusqlite::Result<u64>| match changed {
+            Ok(0) => Ok(None),
+            Ok(n) => Ok(Some(format!("{what}: {n} not what was written"))),
+            Err(error) if is_damage(&error) => Ok(Some(format!("{what}: {error}"))),
+            Err(error) => Err(JournalError::sqlite("reading")(error)),
+        };
+        let text = format!("SELECT {} FROM alarms", side::ALARM);
+        let alarms = self.changed(&text, |row| side::read_alarm(row).is_none());
+        let text = format!("SELECT {} FROM reviews", side::REVIEW);
+        let reviews = self.changed(&text, |row| side::read_review(row).is_none());
+        let names = self.changed("SELECT kind, name, sum FROM names", |row| {
+            !crate::row::name_agrees(row)
+        });
+        let dictionaries = body::changed_dictionaries(&self.conn).map(|ids| ids.len() as u64);
+        let state = state::is_sound(&self.conn).map(|sound| u64::from(!sound));
+        report.other.extend(
+            [
+                count("alarms", alarms)?,
+                count("reviews", reviews)?,
+                count("names", names)?,
+                count("dictionaries", dictionaries)?,
+                count("gaps", gaps::changed(&self.conn))?,
+                count("the state", state)?,
+            ]
+            .into_iter()
+            .flatten(),
+        );
+        Ok(())
     }
 
-    /// Numbers without a row and why, first and last.
-    fn gaps(&self) -> Result<Vec<(u64, u64)>, JournalError> {
-        let text = "SELECT first, last FROM gaps ORDER BY first";
-        self.list("reading gaps", text, [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+    fn changed(
+        &self,
+        text: &str,
+        has: impl Fn(&rusqlite::Row<'_>) -> bool,
+    ) -> rusqlite::Result<u64> {
+        let mut all = self.conn.prepare(text)?;
+        let mut rows = all.query([])?;
+        let mut changed = 0;
+        while let Some(row) = rows.next()? {
+            changed += u64::from(has(row));
+        }
+        Ok(changed)
     }
 }
 
 /// The parts of `from..to` that no gap covers.
-fn unnoted(mut from: u64, to: u64, gaps: &[(u64, u64)]) -> Vec<(u64, u64)> {
+pub(crate) fn unnoted(mut from: u64, to: u64, gaps: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut missing = Vec::new();
     for &(first, last) in gaps {
         if last < from || first >= to {

@@ -1,13 +1,15 @@
 //! The one thread that writes: takes what has come, commits it together, and cleans up a little at a time.
 
 use crate::JournalError;
-use crate::entry::Entry;
+use crate::entry::{AuditNote, Entry};
+use crate::gaps::Gap;
 use crate::journal::{JournalSettings, Shared};
-use crate::open::{self, Files};
-use crate::retention::{self, Limits};
-use crate::store::Batch;
+use crate::open::{self, Files, Lost};
+use crate::retention::{self, Limits, Swept};
+use crate::store::{Batch, Store};
+use crate::{Reader, schema, seal};
+use sightline_model::MonoTime;
 use sightline_queue::{Receiver, RecvTimeout};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -21,6 +23,13 @@ const MAX_BATCH_BYTES: usize = 16 << 20;
 const RETRY: Duration = Duration::from_secs(1);
 /// Old results are removed so often, a few at a time.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked whether the file is still where it was.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The journal grows older by this at most between two looks at the clock: a clock that jumps, even a monotonic one (a
+/// machine that was suspended, a faked one), ages nothing.
+const OLDER_AT_MOST: Duration = Duration::from_secs(10);
+/// Results are sealed after this time if there are not enough of them before, µs.
+const SEAL_US: u64 = 3_600_000_000;
 
 pub(crate) struct Writer {
     files: Files,
@@ -29,8 +38,11 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     batch: Vec<Entry>,
     last_commit: Instant,
-    /// A damaged file that was put out of the way, and what was wrong with it; the next is not begun yet.
-    damaged: Option<(PathBuf, String)>,
+    aged_at: MonoTime,
+    sealed_at_us: u64,
+    next_look: Instant,
+    /// A file that cannot be written any more; the next is not begun yet.
+    lost: Option<Lost>,
 }
 
 impl Writer {
@@ -41,13 +53,16 @@ impl Writer {
         shared: Arc<Shared>,
     ) -> Self {
         Self {
+            aged_at: settings.clock.now(),
+            sealed_at_us: files.state.age_us,
             files,
             settings,
             entries,
             shared,
             batch: Vec::new(),
             last_commit: Instant::now(),
-            damaged: None,
+            next_look: Instant::now() + LOOK_EVERY,
+            lost: None,
         }
     }
 
@@ -56,12 +71,15 @@ impl Writer {
         let mut next_sweep = Instant::now();
         loop {
             let open = self.collect();
+            self.grow_older();
+            self.look_for_file();
             self.commit_at_last();
             if Instant::now() >= next_sweep {
                 self.sweep();
                 next_sweep = Instant::now() + SWEEP_EVERY;
             }
             if !open && self.batch.is_empty() {
+                self.files.numbers.close();
                 return;
             }
         }
@@ -86,6 +104,45 @@ impl Writer {
         true
     }
 
+    fn grow_older(&mut self) {
+        let now = self.settings.clock.now();
+        let older = now.since(self.aged_at).min(OLDER_AT_MOST);
+        self.aged_at = now;
+        if let Some(store) = &mut self.files.store {
+            store.age_us = store.age_us.saturating_add(older.as_micros() as u64);
+        }
+    }
+
+    /// A file that was deleted or replaced takes what is written and keeps nothing.
+    fn look_for_file(&mut self) {
+        if Instant::now() < self.next_look {
+            return;
+        }
+        self.next_look = Instant::now() + LOOK_EVERY;
+        let there = match open::place(&self.settings.folder) {
+            Ok(place) => Some(place),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            // A disk that does not answer is no file that is gone.
+            Err(_) => return,
+        };
+        if there.is_some() && there == self.files.place {
+            return;
+        }
+        let Some(store) = self.files.store.take() else {
+            return;
+        };
+        let why = match there {
+            None => "its file deleted while the station ran",
+            Some(_) => "another file in its place while the station ran",
+        };
+        tracing::error!("the journal: found {why}; going on in memory and onto a fresh file");
+        self.lost = Some(Lost {
+            reader: store.into_reader(),
+            aside: None,
+            why: why.into(),
+        });
+    }
+
     /// Commits, however long the disk takes nothing; gives up only when the station ends.
     fn commit_at_last(&mut self) {
         while let Err(error) = self.commit() {
@@ -102,71 +159,110 @@ impl Writer {
                 return;
             }
             drop(self.shared.wait(desk, RETRY));
+            self.grow_older();
+            self.look_for_file();
         }
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
+        if self.lost.is_some() {
+            self.begin_afresh()?;
+        }
         let acknowledged_to = match self.settings.deliver {
             true => self.shared.acknowledged_to.load(Ordering::Relaxed),
             false => u64::MAX,
         };
-        let gaps = self.shared.desk().gaps.clone();
+        let desk = self.shared.desk();
+        let (gaps, left_out) = (desk.gaps.clone(), desk.left_out);
+        drop(desk);
         let before = self.files.state;
-        let nothing = self.batch.is_empty() && gaps.is_empty();
+        let nothing = self.batch.is_empty() && gaps.is_empty() && left_out == 0;
         if nothing && acknowledged_to.min(before.next_seq - 1) <= before.acknowledged_to {
             return Ok(());
         }
         self.last_commit = Instant::now();
-        self.files.lease.cover(self.highest())?;
-        if self.files.store.is_none() {
-            self.begin_afresh()?;
-        }
+        self.files.numbers.cover(self.highest(&gaps))?;
+        let now = self.settings.clock.utc();
+        let note = AuditNote::of_station(
+            now,
+            "journal.entries_left_out",
+            format!(
+                "{left_out} entries of audit trail or alarm history found no room: the disk took nothing, and results go first"
+            ),
+        );
         let Some(store) = &mut self.files.store else {
             return Ok(());
         };
-        store.write(&Batch {
-            entries: &self.batch,
-            gaps: &gaps,
-            acknowledged_to,
-            now: self.settings.clock.utc(),
-        })?;
+        store.write_with(
+            (left_out > 0).then_some(&note),
+            &Batch {
+                entries: &self.batch,
+                gaps: &gaps,
+                acknowledged_to,
+                nobody: !self.settings.deliver,
+                now,
+            },
+        )?;
+        self.committed(&gaps, left_out);
+        Ok(())
+    }
+
+    /// Tells everybody, and forgets what is on the disk now.
+    fn committed(&mut self, gaps: &[Gap], left_out: u64) {
+        let Some(store) = &self.files.store else {
+            return;
+        };
         self.files.state = store.state;
-        let results = self
-            .batch
-            .iter()
-            .filter(|e| matches!(e, Entry::Result(_)))
-            .count();
+        let (next_seq, acknowledged_to) = (store.state.next_seq, store.state.acknowledged_to);
+        self.files.numbers.note(next_seq - 1, acknowledged_to);
+        let results = self.batch.iter().filter(|e| matches!(e, Entry::Result(_)));
+        let noted = self.batch.iter().any(|e| matches!(e, Entry::Noted(_)));
+        let (results, waiting) = (results.count() as u64, self.entries.gauge().snapshot());
         let mut desk = self.shared.desk();
         desk.handled += self.batch.len() as u64;
         // A gap that has grown since goes on after what is written of it.
-        for (gap, written) in desk.gaps.iter_mut().zip(&gaps) {
+        for (gap, written) in desk.gaps.iter_mut().zip(gaps) {
             gap.first = written.last + 1;
         }
         desk.gaps.retain(|gap| gap.first <= gap.last);
-        desk.progress.committed += results as u64;
+        desk.left_out -= left_out;
+        desk.progress.committed += results;
         desk.progress.stuck = None;
+        desk.progress.losing &= waiting.len * 2 > waiting.capacity;
+        desk.progress.gap_changes += u64::from(noted || !gaps.is_empty());
+        desk.progress.links = store.head().id;
         desk.follow(&self.files.state);
         drop(desk);
         self.shared.changed.notify_all();
         self.batch.clear();
-        Ok(())
     }
 
     /// The highest number of the batch.
-    fn highest(&self) -> u64 {
+    fn highest(&self, gaps: &[Gap]) -> u64 {
         let seq = |e: &Entry| match e {
             Entry::Result(result) => Some(result.seq),
             _ => None,
         };
-        self.batch.iter().filter_map(seq).max().unwrap_or(0)
+        let gaps = gaps.iter().map(|gap| gap.last);
+        self.batch
+            .iter()
+            .filter_map(seq)
+            .chain(gaps)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The file is damaged: puts it out of the way. The batch is still in hand and goes into the next.
     fn set_aside(&mut self, error: &JournalError) -> bool {
         match open::set_aside(&self.settings.folder, self.settings.clock.utc()) {
             Ok(path) => {
+                // The connection goes before a fresh file is begun: it would take that one's log with it.
                 self.files.store = None;
-                self.damaged = Some((path, error.to_string()));
+                self.lost = Some(Lost {
+                    reader: Reader::open_file(&path).ok(),
+                    aside: Some(path),
+                    why: error.to_string(),
+                });
                 true
             }
             Err(error) => {
@@ -177,19 +273,53 @@ impl Writer {
     }
 
     fn begin_afresh(&mut self) -> Result<(), JournalError> {
-        let Some((path, why)) = &self.damaged else {
+        let Some(lost) = &self.lost else {
             return Ok(());
         };
-        let now = self.settings.clock.utc();
-        let (mut store, said) = open::afresh(&self.settings.folder, now, why, path)?;
-        store.begin_run(self.settings.boot_id, now, self.files.state.next_seq)?;
+        if lost.aside.is_none() {
+            // The folder may be gone, and the lock with it.
+            self.files.lock = open::lock(&self.settings.folder).or_else(|error| match error {
+                JournalError::InUse { .. } if self.holds_lock() => self
+                    .files
+                    .lock
+                    .try_clone()
+                    .map_err(|source| JournalError::Folder {
+                        path: self.settings.folder.clone(),
+                        source,
+                    }),
+                error => Err(error),
+            })?;
+            if self.settings.folder.join(schema::FILE).exists() {
+                // Somebody put another in its place: it is theirs, and stays.
+                open::set_aside(&self.settings.folder, self.settings.clock.utc())?;
+            }
+        }
+        let state = &self.files.state;
+        self.files.numbers.cover_anew(state.next_seq)?;
+        let (mut store, said) = open::afresh(&self.settings, lost, state, &self.files.numbers)?;
+        let (now, next_seq) = (self.settings.clock.utc(), self.files.state.next_seq);
+        store.begin_run(self.settings.boot_id, now, next_seq)?;
         self.files.state = store.state;
+        self.files.place = open::place(&self.settings.folder).ok();
+        self.sealed_at_us = store.age_us;
+        let links = store.head().id;
         self.files.store = Some(store);
-        self.damaged = None;
+        self.lost = None;
         let mut desk = self.shared.desk();
         desk.progress.set_aside = Some(said);
+        desk.progress.file += 1;
+        desk.progress.gap_changes += 1;
+        desk.progress.links = links;
         desk.follow(&self.files.state);
         Ok(())
+    }
+
+    /// The lock in the folder is still the one that is held.
+    fn holds_lock(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let there = std::fs::metadata(self.settings.folder.join("journal.lock"));
+        let held = self.files.lock.metadata();
+        there.is_ok_and(|t| held.is_ok_and(|h| (t.dev(), t.ino()) == (h.dev(), h.ino())))
     }
 
     fn stuck(&self, error: &JournalError) {
@@ -201,6 +331,9 @@ impl Writer {
     }
 
     fn sweep(&mut self) {
+        self.seal_if(|unsealed, since_us| {
+            unsealed >= seal::RESULTS || (unsealed > 0 && since_us >= SEAL_US)
+        });
         let limits = Limits {
             keep: self.settings.keep,
             max_bytes: self.settings.max_bytes,
@@ -208,16 +341,50 @@ impl Writer {
         let Some(store) = &mut self.files.store else {
             return;
         };
-        let swept = retention::sweep(store, &limits, self.settings.clock.utc());
+        let nobody = !self.settings.deliver;
+        let swept = retention::sweep(store, &limits, self.settings.clock.utc(), nobody);
         self.files.state = store.state;
         match swept {
-            Ok(0) => {}
-            Ok(removed_unacknowledged) => {
+            Ok(Swept {
+                removed_unacknowledged: removed,
+                full,
+                eased,
+            }) => {
                 let mut desk = self.shared.desk();
-                desk.progress.removed_unacknowledged += removed_unacknowledged;
+                desk.progress.removed_unacknowledged += removed;
+                desk.progress.gap_changes += u64::from(removed > 0);
+                desk.progress.full = full || (desk.progress.full && !eased);
+                desk.progress.links = store.head().id;
                 desk.follow(&self.files.state);
             }
             Err(error) => tracing::warn!(%error, "old results could not be removed"),
         }
+    }
+
+    /// Seals the results if it is time, as (unsealed results, µs since the last seal) say.
+    fn seal_if(&mut self, is_time: impl Fn(u64, u64) -> bool) {
+        let Some(store) = &mut self.files.store else {
+            return;
+        };
+        let unsealed = (store.state.next_seq - 1).saturating_sub(store.sealed_to);
+        if !is_time(unsealed, store.age_us.saturating_sub(self.sealed_at_us)) {
+            return;
+        }
+        if let Err(error) = store.seal(self.settings.clock.utc()) {
+            tracing::warn!(%error, "results could not be sealed");
+        }
+        self.sealed_at_us = store.age_us;
+    }
+}
+
+impl Store {
+    /// The same file to be read, also when it has been deleted; closing it leaves the folder alone.
+    fn into_reader(self) -> Option<Reader> {
+        schema::keep_log(&self.conn, true).ok()?;
+        Some(Reader::of(crate::media::Opened {
+            conn: self.conn,
+            layout: schema::VERSION,
+            copy: None,
+        }))
     }
 }

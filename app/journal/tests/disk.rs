@@ -6,7 +6,6 @@ use common::small_disk::SmallDisk;
 use common::*;
 use rusqlite::Connection;
 use sightline_journal::{Journal, JournalError, Reader};
-use sightline_model::Clock;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -160,47 +159,48 @@ fn damage_met_while_running_is_set_aside_too_and_nothing_in_hand_is_lost() {
 }
 
 #[test]
-fn acknowledged_results_go_by_age_and_others_stay() {
+fn a_wall_clock_that_is_wrong_however_far_removes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let clock = clock();
     let mut settings = settings(folder.path());
     settings.clock = clock.clone();
     settings.keep = Duration::from_secs(3_600);
-    let journal = Journal::open(settings).unwrap();
-    (1..=3_000).for_each(|seq| submit(&journal, &good(seq)));
+    let journal = Journal::open(settings.clone()).unwrap();
+    (1..=200).for_each(|seq| submit(&journal, &good(seq)));
     assert!(journal.flush(PATIENCE));
-    journal.acknowledge(1_000);
-    until("the mark is written", || {
-        journal.progress().acknowledged_to == 1_000
-    });
-    assert_eq!(journal.reader().unwrap().stat().unwrap().first_seq, Some(1));
-    // An hour after result 500 was decided.
-    clock.advance(Duration::from_micros(
-        (decided(500).0 - clock.utc().0) as u64 + 3_600_000_000,
-    ));
-    let first = || journal.reader().unwrap().stat().unwrap().first_seq;
-    until("the old ones go", || first() == Some(500));
-    // Far later, what the broker does not have is still there, and so are the counts.
-    clock.advance(Duration::from_secs(86_400));
-    until("the acknowledged ones go", || first() == Some(1_001));
-    let progress = journal.progress();
+    journal.acknowledge(200);
+    let year = 365 * 86_400_000_000;
+    for step in [year, -2 * year, 1_000 * year] {
+        clock.step_utc(step);
+        std::thread::sleep(Duration::from_millis(250));
+        journal.acknowledge(200);
+    }
+    // A monotonic clock that jumps is not believed either.
+    clock.advance(Duration::from_secs(1_000 * 86_400));
+    std::thread::sleep(Duration::from_millis(500));
+    let stored = || journal.reader().unwrap().results_after(0, 1_000).unwrap();
+    assert_eq!(stored().len(), 200);
+    drop(journal);
+    // Nor is one between two runs, nor a time to keep that no number holds.
+    settings.keep = Duration::MAX;
+    let journal = Journal::open(settings).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
     assert_eq!(
-        (progress.pending, progress.removed_unacknowledged),
-        (2_000, 0)
+        journal
+            .reader()
+            .unwrap()
+            .results_after(0, 1_000)
+            .unwrap()
+            .len(),
+        200
     );
-    let counts = journal
-        .reader()
-        .unwrap()
-        .counts(&Default::default())
-        .unwrap();
-    assert_eq!(counts.parts, 3_000);
 }
 
 #[test]
 fn when_there_is_no_room_unacknowledged_results_go_last_and_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(folder.path());
-    settings.max_bytes = 600_000;
+    settings.max_bytes = 900_000;
     let journal = Journal::open(settings).unwrap();
     for seq in 1..=1_500 {
         submit(&journal, &good(seq));
@@ -217,7 +217,9 @@ fn when_there_is_no_room_unacknowledged_results_go_last_and_are_counted() {
     }
     until("the oldest go", || removed(&journal) > 0);
     let first = || journal.reader().unwrap().stat().unwrap();
-    until("it fits", || first().bytes <= 600_000);
+    until("it fits", || {
+        !journal.progress().full && first().bytes <= 900_000
+    });
     let progress = journal.progress();
     let stat = first();
     assert_eq!(
@@ -227,4 +229,135 @@ fn when_there_is_no_room_unacknowledged_results_go_last_and_are_counted() {
     assert_eq!(progress.pending, 4_500 - progress.removed_unacknowledged);
     assert_eq!(stat.lost, 0, "removed, not lost before");
     assert!(journal.reader().unwrap().verify(|_| {}).unwrap().is_sound());
+}
+
+#[test]
+fn a_folder_deleted_under_the_station_is_made_anew_and_nothing_the_broker_lacks_is_lost() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("journal");
+    let mut settings = settings(&folder);
+    settings.marker = Some(scratch.path().join("journal.numbers"));
+    let journal = Journal::open(settings.clone()).unwrap();
+    (1..=300).for_each(|seq| submit(&journal, &good(seq)));
+    journal.acknowledge(100);
+    until("the mark is written", || {
+        journal.progress().acknowledged_to == 100
+    });
+    fs::remove_dir_all(&folder).unwrap();
+    let begin = Instant::now();
+    until("it is noticed", || journal.progress().set_aside.is_some());
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+    submit(&journal, &good(301));
+    assert!(journal.flush(PATIENCE));
+    let reader = journal.reader().unwrap();
+    let stored: Vec<u64> = reader
+        .results_after(0, 1_000)
+        .unwrap()
+        .iter()
+        .map(|r| r.seq)
+        .collect();
+    assert_eq!(stored, (101..=301).collect::<Vec<_>>());
+    assert!(reader.verify(|_| {}).unwrap().is_sound());
+    assert_eq!(journal.progress().pending, 201);
+    drop((reader, journal));
+    // Deleted while the station was off: the place outside the folder knows, and the rest is a gap that is told.
+    fs::remove_dir_all(&folder).unwrap();
+    let journal = Journal::open(settings).unwrap();
+    assert_eq!(journal.first_seq(), 302);
+    let gaps = journal.reader().unwrap().gaps(true, 10).unwrap();
+    assert_eq!((gaps[0].first, gaps[0].last), (101, 301), "{gaps:?}");
+}
+
+#[test]
+fn what_others_send_in_any_number_takes_no_room_of_results() {
+    let Some(disk) = SmallDisk::mount(4) else {
+        return;
+    };
+    let mut settings = settings(&disk.path().join("journal"));
+    settings.queue = 80;
+    let journal = Journal::open(settings).unwrap();
+    disk.fill();
+    let (mut seq, mut left_out) = (0, 0);
+    until("the disk takes nothing", || {
+        seq += 1;
+        journal.submit(&good(seq), json(&good(seq))).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        journal.progress().stuck.is_some()
+    });
+    for n in 0..1_000 {
+        left_out += u32::from(
+            journal
+                .audit("mes", "stop", None, None, &format!("{n}"))
+                .is_err(),
+        );
+    }
+    assert!(left_out >= 900, "{left_out}");
+    for _ in 0..40 {
+        seq += 1;
+        submit(&journal, &good(seq));
+    }
+    disk.clear();
+    assert!(journal.flush(PATIENCE));
+    let reader = journal.reader().unwrap();
+    assert_eq!(reader.results_after(0, 1_000).unwrap().len() as u64, seq);
+    let said = |l: &sightline_journal::AuditEntry| {
+        l.action == "journal.entries_left_out" && l.reason.contains(&left_out.to_string())
+    };
+    until("it is said how many were left out", || {
+        reader.audit_latest(100).unwrap().iter().any(said)
+    });
+}
+
+#[test]
+fn a_medium_that_takes_no_writes_is_read_where_it_lies() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (ended, killed) = (scratch.path().join("ended"), scratch.path().join("killed"));
+    let journal = open(&ended);
+    (1..=50).for_each(|seq| submit(&journal, &good(seq)));
+    assert!(journal.flush(PATIENCE));
+    fs::create_dir(&killed).unwrap();
+    for name in ["journal.sqlite", "journal.sqlite-wal"] {
+        fs::copy(ended.join(name), killed.join(name)).unwrap();
+    }
+    drop(journal);
+    for folder in [ended, killed] {
+        let Some(_mount) = common::small_disk::ReadOnly::of(&folder) else {
+            return;
+        };
+        let reader = Reader::open(&folder).unwrap();
+        assert_eq!(
+            reader.results_after(0, 100).unwrap().len(),
+            50,
+            "{}",
+            folder.display()
+        );
+        assert!(reader.verify(|_| {}).unwrap().is_sound());
+    }
+}
+
+#[test]
+fn files_are_readable_for_the_group_at_most() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("journal");
+    drop(open(&folder));
+    let path = folder.join("journal.sqlite");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let journal = open(&folder);
+    submit(&journal, &good(1));
+    assert!(journal.flush(PATIENCE));
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder) & 0o027, 0);
+    for file in fs::read_dir(&folder).unwrap().flatten() {
+        let mode = mode(&file.path());
+        assert!(
+            mode == 0o640 || mode == 0o600,
+            "{}: {mode:o}",
+            file.path().display()
+        );
+    }
 }

@@ -32,6 +32,15 @@ pub struct Active {
 }
 
 impl Active {
+    /// What it is, for the audit trail.
+    pub fn in_words(&self) -> String {
+        let recipe = &self.recipe.value;
+        format!(
+            "recipe {} version {}, sha256 {}, generation {}",
+            recipe.external_id, recipe.version, self.recipe.hash, self.plan.generation
+        )
+    }
+
     /// Its models, each with its version.
     pub fn models(&self) -> Vec<String> {
         let refs = self.plan.models.iter().flat_map(|m| &m.refs);

@@ -421,6 +421,7 @@ mod tests {
         let (clock, _) = events();
         let run = |act: &dyn Fn(&Events)| {
             let journal = Journal::open(sightline_journal::JournalSettings {
+                marker: None,
                 folder: folder.path().into(),
                 boot_id: uuid::Uuid::now_v7(),
                 clock: clock.clone(),

@@ -4,7 +4,7 @@ use crate::cli::ExportFormat;
 use crate::parquet::Table;
 use anyhow::Context;
 use serde::Serialize;
-use sightline_journal::{Reader, StoredResult};
+use sightline_journal::{Reader, Record, StoredResult};
 use sightline_model::{Health, InspectionResult, UtcMicros};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -35,13 +35,20 @@ pub struct Row {
     pub decided_us: i64,
 }
 
-/// Writes the results of a span of time. Returns how many.
+/// What was written, and what could not be.
+pub struct Exported {
+    pub written: u64,
+    /// Damaged results: number and why. They are left out.
+    pub damaged: Vec<(u64, String)>,
+}
+
+/// Writes the sound results of a span of time, oldest first, around what is damaged.
 pub fn export(
     reader: &Reader,
     format: ExportFormat,
     output: Option<&Path>,
     span: (Option<UtcMicros>, Option<UtcMicros>),
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<Exported> {
     let file = |path: &Path| {
         File::create(path).with_context(|| format!("cannot write {}", path.display()))
     };
@@ -70,7 +77,7 @@ fn jsonl(
     reader: &Reader,
     mut to: impl Write,
     span: (Option<UtcMicros>, Option<UtcMicros>),
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<Exported> {
     let written = each(reader, span, |stored| {
         to.write_all(&stored.json)?;
         Ok(to.write_all(b"\n")?)
@@ -79,25 +86,32 @@ fn jsonl(
     Ok(written)
 }
 
-/// Every result of the span, oldest first.
+/// Every sound result of the span, oldest first. Of a damaged one nobody knows when it was.
 fn each(
     reader: &Reader,
     (from, to): (Option<UtcMicros>, Option<UtcMicros>),
     mut take: impl FnMut(&StoredResult) -> anyhow::Result<()>,
-) -> anyhow::Result<u64> {
-    let (mut last, mut taken) = (0, 0);
+) -> anyhow::Result<Exported> {
+    let (mut last, mut written, mut damaged) = (0, 0, Vec::new());
     loop {
-        let results = reader.results_after(last, CHUNK)?;
-        let Some(newest) = results.last() else {
-            return Ok(taken);
+        let records = reader.records_after(last, CHUNK)?;
+        let Some(newest) = records.last() else {
+            return Ok(Exported { written, damaged });
         };
-        last = newest.seq;
-        for stored in &results {
+        last = newest.seq();
+        for record in records {
+            let stored = match record {
+                Record::Sound(stored) => stored,
+                Record::Damaged { seq, why } => {
+                    damaged.push((seq, why));
+                    continue;
+                }
+            };
             if from.is_none_or(|from| stored.decided >= from)
                 && to.is_none_or(|to| stored.decided < to)
             {
-                take(stored)?;
-                taken += 1;
+                take(&stored)?;
+                written += 1;
             }
         }
     }

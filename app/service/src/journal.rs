@@ -1,12 +1,12 @@
 //! `sightline journal`: what is stored, beside a running station or without one.
 
 use crate::cli::{ExportFormat, JournalCommand, Place};
-use crate::export;
+use crate::export::{self, Exported};
 use crate::report::{self, Blame, Failure, Outcome};
 use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
-use sightline_journal::Reader;
 use sightline_journal::records::Stat;
+use sightline_journal::{GapRecord, Reader};
 use std::path::PathBuf;
 
 /// Looks at, exports or checks the journal.
@@ -26,14 +26,49 @@ pub fn journal(command: &JournalCommand) -> Outcome {
                     "parquet is a file, not a stream; say --output FILE"
                 )));
             }
-            let written =
-                export::export(&reader, *format, output.as_deref(), (*from, *to)).failed()?;
-            eprintln!("{written} results");
-            Ok(())
+            let span = (*from, *to);
+            let exported = export::export(&reader, *format, output.as_deref(), span).failed()?;
+            tell_exported(&reader, &exported)
         }
         JournalCommand::Audit { place, json } => audit(place, *json),
         JournalCommand::Verify { place, json } => verify(place, *json),
     }
+}
+
+/// What was written, and which numbers are not among it and why. Not everything is not done.
+fn tell_exported(reader: &Reader, exported: &Exported) -> Outcome {
+    eprintln!("{} results", exported.written);
+    for gap in reader.gaps(false, GAPS).failed()? {
+        eprintln!("{}", in_words(&gap));
+    }
+    for (seq, why) in &exported.damaged {
+        eprintln!("{seq}: damaged, left out: {why}");
+    }
+    match exported.damaged.len() {
+        0 => Ok(()),
+        n => Err(Failure::Ran(anyhow!(
+            "every sound result was exported; {n} damaged ones were left out: see above, and run `sightline journal verify`"
+        ))),
+    }
+}
+
+/// Ranges of lost numbers that are printed.
+const GAPS: usize = 1_000;
+
+fn in_words(gap: &GapRecord) -> String {
+    let numbers = match gap.first == gap.last {
+        true => gap.first.to_string(),
+        false => format!("{} to {}", gap.first, gap.last),
+    };
+    let noted = match (&gap.by, gap.acknowledged) {
+        (Some(by), Some(at)) => format!("{by} took note at {}", at.to_rfc3339()),
+        _ => "nobody has taken note".into(),
+    };
+    format!(
+        "{numbers}: lost, found at {}: {}; {noted}",
+        gap.at.to_rfc3339(),
+        gap.why
+    )
 }
 
 /// Links printed in one statement.
@@ -55,7 +90,8 @@ fn audit(place: &Place, json: bool) -> Outcome {
             }
             let value = |v: &Option<String>| v.clone().unwrap_or_else(|| "-".into());
             report::say(&format!(
-                "{} {} {}: {} -> {}; {}",
+                "{} {} {} {}: {} -> {}; {}",
+                link.id,
                 link.at.to_rfc3339(),
                 link.actor,
                 link.action,
@@ -94,7 +130,7 @@ fn stat(place: &Place, json: bool) -> Outcome {
         report::json_line(&stat);
         return Ok(());
     }
-    let Stat {
+    let &Stat {
         next_seq,
         acknowledged_to,
         pending,
@@ -106,7 +142,7 @@ fn stat(place: &Place, json: bool) -> Outcome {
         audit,
         bytes,
         ..
-    } = stat;
+    } = &stat;
     let results = match (stat.first_seq, stat.last_seq) {
         (Some(first), Some(last)) => format!("{first} to {last}"),
         _ => "none".to_string(),
@@ -117,8 +153,11 @@ fn stat(place: &Place, json: bool) -> Outcome {
     report::say(&format!("with the broker      up to {acknowledged_to}"));
     report::say(&format!("waiting for it       {pending}"));
     report::say(&format!(
-        "lost                 {lost} before they were stored, {removed_unacknowledged} for lack of room"
+        "lost                 {lost} lost or damaged, {removed_unacknowledged} removed for lack of room"
     ));
+    for gap in &stat.gaps {
+        report::say(&format!("  {}", in_words(gap)));
+    }
     report::say(&format!("starts               {runs}"));
     report::say(&format!(
         "alarm changes        {alarms}, reviews {reviews}, audit trail {audit} links"
@@ -145,9 +184,8 @@ fn verify(place: &Place, json: bool) -> Outcome {
             found.structure.as_deref().unwrap_or("sound")
         ));
         report::say(&format!(
-            "results      {} sound, {} damaged",
-            found.results,
-            found.damaged.len()
+            "results      {} sound ({} of them stored without a checksum by an older version), {} damaged",
+            found.results, found.without_checksum, found.damaged_results
         ));
         for (seq, why) in &found.damaged {
             report::say(&format!("  {seq}: {why}"));
@@ -157,8 +195,24 @@ fn verify(place: &Place, json: bool) -> Outcome {
                 "  {first} to {last}: neither stored nor noted as lost"
             ));
         }
+        for other in &found.other {
+            report::say(&format!("  {other}"));
+        }
+        for (first, last) in &found.broken_seals {
+            report::say(&format!(
+                "  {first} to {last}: not the results that were sealed into the audit trail"
+            ));
+        }
+        let links = found.audit.links;
+        let from = match found.audit.removed_to {
+            0 => String::new(),
+            last => format!(" after link {last}, up to which it was trimmed"),
+        };
         match &found.audit.broken {
-            None => report::say(&format!("audit trail  {} links, whole", found.audit.links)),
+            None => report::say(&format!(
+                "audit trail  {links} links{from}, whole; {} seals agree with the results",
+                found.seals
+            )),
             Some((id, why)) => report::say(&format!("audit trail  BROKEN at link {id}: {why}")),
         }
     }

@@ -4,6 +4,7 @@ use crate::events::Events;
 use sightline_configs::{Loaded, Station};
 use sightline_journal::{Journal, JournalSettings};
 use sightline_model::{AlarmKind, Clock, MonoTime};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
@@ -20,18 +21,28 @@ pub fn open(
     let Some(config) = &station.value.journal else {
         return Ok(None);
     };
+    let folder = station.base.join(&config.folder);
     Ok(Some(Journal::open(JournalSettings {
-        folder: station.base.join(&config.folder),
+        marker: numbers_beside(&folder),
+        folder,
         boot_id,
         clock: clock.clone(),
         deliver: station.value.mqtt.is_some(),
         commit_every: Duration::from_secs_f64(config.commit_every_ms / 1_000.0),
         queue: config.queue,
         queue_bytes: config.queue_mb << 20,
-        keep: Duration::from_secs_f64(config.keep_days * 86_400.0),
-        max_bytes: config.max_mb << 20,
+        // What no duration holds is for ever.
+        keep: Duration::try_from_secs_f64(config.keep_days * 86_400.0).unwrap_or(Duration::MAX),
+        max_bytes: config.max_mb.saturating_mul(1 << 20),
         check_at_most: Duration::from_secs_f64(config.check_s),
     })?))
+}
+
+/// A file beside the folder, so that numbers go on when somebody deletes the folder.
+fn numbers_beside(folder: &Path) -> Option<PathBuf> {
+    let mut name = folder.file_name()?.to_owned();
+    name.push(".numbers");
+    Some(folder.with_file_name(name))
 }
 
 /// After so long without another loss, losing is over.

@@ -20,7 +20,7 @@ use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup, Ge
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
 use sightline_ingest::{CameraContext, CameraHandle, SimulatedLine};
 use sightline_journal::Journal;
-use sightline_model::{CameraId, Clock, Generation, SystemClock};
+use sightline_model::{AlarmKind, CameraId, Clock, Generation, SystemClock};
 use sightline_uplink::{Counters, Patience, Uplink, UplinkSettings};
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
 use std::path::PathBuf;
@@ -450,15 +450,28 @@ impl Running {
     }
 
     /// Reads the active recipe's file again and lets it take over between parts, on a thread of its own. With anything wrong
-    /// the old one goes on.
+    /// the old one goes on, and an alarm stands until it is read well.
     pub fn reload_recipe(&self) {
         let changeover = self.changeover.clone();
+        let (control, events) = (self.control.clone(), self.events.clone());
         aside("sl-reload", move || {
-            let file = changeover.active().file;
-            match changeover.to_recipe(&file, "SIGHUP") {
-                Ok(generation) => tracing::info!(%generation, "the recipe was changed"),
-                Err(error) => tracing::error!("the recipe stays as it is: {error:#}"),
-            }
+            let before = changeover.active();
+            let (new, reason, raised) = match changeover.to_recipe(&before.file, "SIGHUP") {
+                Ok(_) => {
+                    let now = changeover.active().in_words();
+                    (Some(now), "the recipe's file was read again".into(), None)
+                }
+                Err(error) => {
+                    let file = before.file.display();
+                    let raised = format!(
+                        "expected a recipe that can take over in {file}, found at the reload: {error:#}; the one before goes on inspecting; correct it and send SIGHUP again"
+                    );
+                    (None, format!("refused: {error:#}"), Some(raised))
+                }
+            };
+            let old = Some(before.in_words());
+            control.audit("SIGHUP", "reload_recipe", old, new, &reason);
+            events.set(AlarmKind::RecipeReload, raised);
         });
     }
 
@@ -487,9 +500,11 @@ impl Running {
         }
         self.flow.stop();
         let flow = self.flow.counters();
+        self.control.follow_trail(true);
         if let Some(journal) = &self.journal {
             self.keeping.settle(journal, &self.events);
         }
+        self.control.follow_trail(true);
         let uplink = self.uplink.as_ref().map(|uplink| {
             uplink.settle(LAST_ACKNOWLEDGEMENTS);
             uplink.counters()

@@ -222,8 +222,8 @@ impl<'a> Session<'a> {
         drop(desk);
         self.limits = Some(limits);
         self.progress = Instant::now();
-        // `alarm/+`: what an earlier run left behind there is emptied.
-        for filter in ["cmd/+", "alarm/+"] {
+        // `alarm/+`, `gap/+`: what an earlier run left behind there is emptied.
+        for filter in ["cmd/+", "alarm/+", "gap/+"] {
             if let Err(error) = self.connection.subscribe(self.link.topic(filter)) {
                 tracing::warn!(%error, filter, "cannot subscribe on this connection");
             }

@@ -3,6 +3,7 @@
 use crate::conditions::Conditions;
 use crate::mqtt::Message;
 use crate::outbox::Outbox;
+use crate::resend::Resend;
 use sightline_model::{AlarmId, AlarmSeverity};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,8 @@ pub(crate) struct Desk {
     pub(crate) kpi: Option<Vec<u8>>,
     /// Messages that are sent once: answers, copies of the audit trail.
     pub(crate) said: VecDeque<Message>,
+    /// Results that were asked for again, until the feeder takes it up.
+    pub(crate) resend: Option<Resend>,
     pub(crate) conditions: Conditions,
     pub(crate) alarms: BTreeMap<AlarmId, AlarmSeverity>,
     pub(crate) connections: u64,
@@ -39,6 +42,7 @@ impl Shared {
             retained: BTreeMap::new(),
             kpi: None,
             said: VecDeque::new(),
+            resend: None,
             conditions: Conditions::default(),
             alarms: BTreeMap::new(),
             connections: 0,

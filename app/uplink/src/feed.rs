@@ -7,7 +7,8 @@ use crate::UplinkError;
 use crate::backlog::{self, Turn};
 use crate::desk::Shared;
 use crate::outbox::Outgoing;
-use sightline_journal::{Journal, JournalError, Reader, StoredResult};
+use crate::resend::Resend;
+use sightline_journal::{Journal, JournalError, Reader, Record, StoredResult};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{JoinHandle, Thread};
@@ -62,10 +63,11 @@ impl Feed {
         let mut feeder = Feeder {
             reader: journal.reader()?,
             journal: journal.clone(),
-            set_aside: progress.set_aside,
+            file: progress.file,
             read_to: progress.acknowledged_to,
             shared: shared.clone(),
             turn: Turn::new(inspecting),
+            resend: None,
         };
         // The outbox is a window onto the journal before the feeder sees it.
         let mut desk = shared.desk();
@@ -121,11 +123,14 @@ impl Drop for Feed {
 struct Feeder {
     journal: Journal,
     reader: Reader,
-    set_aside: Option<String>,
+    /// Which of the journal's files it reads.
+    file: u64,
     /// Everything up to here is in the window or retired.
     read_to: u64,
     shared: Arc<Shared>,
     turn: Turn,
+    /// What is sent again on demand.
+    resend: Option<Resend>,
 }
 
 impl Feeder {
@@ -138,7 +143,10 @@ impl Feeder {
             }
             desk.outbox.made(committed_to);
             let room = desk.outbox.room().min(CHUNK);
+            let asked = desk.resend.take();
             drop(desk);
+            self.resend = asked.or(self.resend.take());
+            self.send_again();
             if committed_to <= self.read_to {
                 continue;
             }
@@ -161,38 +169,59 @@ impl Feeder {
         }
     }
 
-    /// What comes next, up to `committed_to`.
+    /// What comes next, up to `committed_to`. A number that has no sound result is noted as a gap, which is told: it cannot
+    /// be sent, and those after it must not wait.
     fn read(&mut self, limit: usize, committed_to: u64) -> Result<Next, JournalError> {
-        let progress = self.journal.progress();
-        if progress.set_aside != self.set_aside {
-            // The file under the reader is no longer the journal.
-            self.reader = self.journal.reader()?;
-            self.set_aside = progress.set_aside;
+        self.follow_file()?;
+        let records = self.reader.records_after(self.read_to, limit)?;
+        // Numbers without a row, up to what was committed when this was asked, never get one.
+        let up_to = match records.last() {
+            Some(last) if records.len() >= limit => last.seq(),
+            _ => committed_to,
+        };
+        let (mut results, mut expected) = (Vec::new(), self.read_to + 1);
+        for record in records {
+            self.note_absent(expected, record.seq());
+            expected = record.seq() + 1;
+            match record {
+                Record::Sound(result) => results.push(result),
+                Record::Damaged { seq, why } => {
+                    tracing::error!(seq, why, "a stored result is damaged; its number is told");
+                    self.journal
+                        .note_gap(seq, seq, format!("the stored result is damaged: {why}"));
+                }
+            }
         }
-        match self.reader.results_after(self.read_to, limit) {
-            Err(JournalError::Body { .. }) => self.read_one(),
-            // Numbers without a row, up to what was committed when this was asked, never get one.
-            Ok(results) if results.len() < limit => Ok(Next {
-                results,
-                up_to: committed_to,
-            }),
-            Ok(results) => Ok(Next { results, up_to: 0 }),
-            Err(error) => Err(error),
+        self.note_absent(expected, up_to + 1);
+        Ok(Next { results, up_to })
+    }
+
+    /// The file under the reader may no longer be the journal.
+    fn follow_file(&mut self) -> Result<(), JournalError> {
+        let file = self.journal.progress().file;
+        if file != self.file {
+            self.reader = self.journal.reader()?;
+            self.file = file;
+        }
+        Ok(())
+    }
+
+    /// Numbers of `from..to` are not in the journal. Those that are noted already stay as they are.
+    fn note_absent(&self, from: u64, to: u64) {
+        if from < to {
+            let why = "the result is not in the journal";
+            self.journal.note_gap(from, to - 1, why.into());
         }
     }
 
-    /// The next result alone. One that is damaged is passed over: it cannot be sent, and those after it must not wait.
-    fn read_one(&mut self) -> Result<Next, JournalError> {
-        match self.reader.results_after(self.read_to, 1) {
-            Err(error @ JournalError::Body { seq, .. }) => {
-                tracing::error!(%error, "it is not sent");
-                let results = Vec::new();
-                Ok(Next {
-                    results,
-                    up_to: seq,
-                })
-            }
-            found => found.map(|results| Next { results, up_to: 0 }),
+    /// A little of what was asked for again.
+    fn send_again(&mut self) {
+        let Some(resend) = &mut self.resend else {
+            return;
+        };
+        let more = resend.send(&self.reader, &self.shared, Instant::now());
+        if !more {
+            self.resend = None;
         }
     }
 
@@ -241,10 +270,11 @@ mod tests {
         Feeder {
             reader: journal.reader().unwrap(),
             journal,
-            set_aside: None,
+            file: 0,
             read_to: 0,
             shared: Arc::new(Shared::new(room)),
             turn: Turn::new(Arc::default()),
+            resend: None,
         }
     }
 

@@ -21,6 +21,7 @@ mod journal_parts;
 mod mqtt;
 mod outbox;
 pub mod payload;
+mod resend;
 mod settings;
 mod sparkplug;
 mod thread;

@@ -153,7 +153,8 @@ impl Outbox {
     }
 }
 
-fn replayed(json: &Bytes) -> Bytes {
+/// The same result, marked as sent again.
+pub(crate) fn replayed(json: &Bytes) -> Bytes {
     match json.strip_suffix(FRESH) {
         Some(head) => Bytes::from([head, REPLAYED].concat()),
         None => json.clone(),

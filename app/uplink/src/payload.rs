@@ -250,6 +250,32 @@ pub struct AuditMessage {
     pub new: Option<String>,
     /// Why, or why not.
     pub reason: String,
+    /// The link's number in the chain; absent without a journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<u64>,
+    /// SHA-256 over the link and the hash of the one before, hex; absent without a journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+}
+
+/// `gap/{first}`, retained, empty when somebody has taken note: numbers whose results will not come.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GapMessage {
+    /// Always `sightline.gap.v1`.
+    #[schemars(extend("const" = "sightline.gap.v1"))]
+    pub schema: String,
+    /// The first number, also the last topic level.
+    pub first: u64,
+    /// The last number.
+    pub last: u64,
+    /// How many these are.
+    pub count: u64,
+    /// When it was found.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// Why they will not come.
+    pub reason: String,
 }
 
 /// `review`: what a person says of a part after its result.

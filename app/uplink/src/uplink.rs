@@ -5,6 +5,7 @@ use crate::desk::Shared;
 use crate::feed::Feed;
 use crate::mqtt::Message;
 use crate::outbox::Outgoing;
+use crate::resend::{self, Resend};
 use crate::settings::{Counters, UplinkSettings};
 use crate::{EmbeddedBroker, UplinkError, sparkplug, thread};
 use sightline_journal::Journal;
@@ -143,6 +144,15 @@ impl Uplink {
     pub fn say(&self, suffix: &str, json: Vec<u8>) {
         let topic = format!("{}/{suffix}", self.root);
         self.shared.say(Message::new(topic, json));
+    }
+
+    /// Sends the stored results `first` to `last` again, marked as replayed, at a bounded rate. What was asked for before and
+    /// is not sent yet is given up. Returns how many go each second at most; `None` without a journal.
+    pub fn resend(&self, first: u64, last: u64) -> Option<usize> {
+        self.feed.as_ref()?;
+        let topic = format!("{}/result", self.root);
+        self.shared.desk().resend = Some(Resend::new(first.max(1), last, topic));
+        Some(resend::PER_SECOND)
     }
 
     /// What a person must know of the way to the broker, over or not. To be made alarms by the station.

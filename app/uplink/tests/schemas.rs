@@ -2,7 +2,7 @@
 
 use schemars::{Schema, schema_for};
 use sightline_uplink::payload::{
-    ActiveModels, ActiveRecipe, AlarmMessage, Answer, AuditMessage, Kpi, ReviewMessage,
+    ActiveModels, ActiveRecipe, AlarmMessage, Answer, AuditMessage, GapMessage, Kpi, ReviewMessage,
     StateMessage, Status,
 };
 use std::path::Path;
@@ -30,6 +30,7 @@ fn every_message_beside_the_results_has_its_schema() {
     compare("alarm", &schema_for!(AlarmMessage));
     compare("answer", &schema_for!(Answer));
     compare("audit", &schema_for!(AuditMessage));
+    compare("gap", &schema_for!(GapMessage));
     compare("review", &schema_for!(ReviewMessage));
     compare("active_recipe", &schema_for!(ActiveRecipe));
     compare("active_models", &schema_for!(ActiveModels));

@@ -142,6 +142,8 @@ alarms! {
         "more than half of the journal's queue waits for the disk";
     JournalFull: "journal-full", Urgent, None, Seen, "journal_full",
         "results that the broker never had are removed for want of room";
+    JournalGap: "journal-gap", High, None, Seen, "journal_gap",
+        "numbers have no result, and nobody has taken note: the MES with `skip`, or a person who acknowledges it";
     JournalLost: "journal-lost", Urgent, None, Seen, "journal_lost",
         "results are lost because the disk takes nothing";
     JournalSetAside: "journal-set-aside", High, None, SeenTo, "journal_set_aside",
@@ -166,6 +168,8 @@ alarms! {
         "the broker takes results and acknowledges none";
     OutboxFull: "outbox-full", Urgent, None, Seen, "outbox_full",
         "without a journal: more results wait for the broker than there is room for";
+    RecipeReload: "recipe-reload", High, None, Seen, "recipe_reload",
+        "the recipe's file was refused at SIGHUP; the one before inspects";
     SparkplugBufferFull: "sparkplug-buffer-full", Low, None, Ends, "sparkplug_buffer_full",
         "results are lost to a Sparkplug host that is away";
     SparkplugRefused: "sparkplug-refused", High, None, Seen, "sparkplug_refused",

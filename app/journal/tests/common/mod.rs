@@ -30,6 +30,7 @@ pub fn clock() -> Arc<MockClock> {
 pub fn settings(folder: &Path) -> JournalSettings {
     JournalSettings {
         folder: folder.to_path_buf(),
+        marker: None,
         boot_id: Uuid::from_u128(7),
         clock: clock(),
         deliver: true,

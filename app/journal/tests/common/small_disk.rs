@@ -52,3 +52,31 @@ impl Drop for SmallDisk {
         let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
 }
+
+/// A folder that takes no writes, as a read-only medium does, until its guard goes.
+pub struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    /// `None`, said aloud, where this user may not mount.
+    pub fn of(folder: &Path) -> Option<Self> {
+        let mount = |args: &[&str]| {
+            let mounted = Command::new("mount").args(args).arg(folder).output();
+            mounted.is_ok_and(|m| m.status.success())
+        };
+        let folder_text = folder.to_str().expect("UTF-8");
+        if mount(&["--bind", folder_text]) {
+            let guard = Self(folder.to_path_buf());
+            if mount(&["-o", "remount,bind,ro"]) {
+                return Some(guard);
+            }
+        }
+        eprintln!("SKIPPED: a read-only medium needs the right to mount");
+        None
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

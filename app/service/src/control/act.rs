@@ -4,7 +4,7 @@ use super::changing::{Changed, Changing};
 use super::install::Installing;
 use super::machine::{Event, State};
 use super::request::{Request, Unfit};
-use super::{Control, Job, lock};
+use super::{Control, Job, gaps, lock};
 use crate::changeover::{Changeover, Overtaken};
 use crate::station::Running;
 use crate::stop::Stop;
@@ -82,6 +82,8 @@ impl Control {
             None => {}
         }
         running.events.unshelve();
+        self.tell_gaps(running);
+        self.follow_trail(false);
     }
 
     fn carry_out(&self, job: Job, running: &Running, station: &Loaded<Station>) {
@@ -165,8 +167,13 @@ impl Control {
                 if kind.rule() == AlarmRule::SeenTo && shelve.is_none() {
                     seen_to(running, kind);
                 }
+                if kind == AlarmKind::JournalGap && shelve.is_none() {
+                    gaps::seen(running, by)?;
+                }
                 Ok(said)
             }
+            Request::Resend { first, last } => gaps::resend(running, *first, *last),
+            Request::Skip { first, last } => gaps::skip(running, *first, *last, by),
             Request::UnshelveAlarm { id } => running.events.take_back(id, by),
         }
     }

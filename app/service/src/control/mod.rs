@@ -7,12 +7,15 @@
 
 mod act;
 mod changing;
+mod flood;
+mod gaps;
 mod install;
 mod machine;
 mod memory;
 mod request;
 mod sources;
 mod starting;
+mod trail;
 
 pub use act::store;
 pub use install::Installation;
@@ -29,7 +32,7 @@ use sightline_configs::station::Verb;
 use sightline_journal::Journal;
 use sightline_model::Clock;
 use sightline_queue::{Receiver, Sender, bounded};
-use sightline_uplink::payload::{AuditMessage, StateMessage, to_json};
+use sightline_uplink::payload::{StateMessage, to_json};
 use sightline_uplink::{Command, CommandHandler, Outcome, Reply, Uplink};
 use sources::Sources;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -83,6 +86,9 @@ pub struct Control {
     /// Weak: the uplink holds this door by its handler, and must end when the station lets go of it.
     uplink: OnceLock<Weak<Uplink>>,
     journal: OnceLock<Journal>,
+    flood: Mutex<flood::Flood>,
+    published: Mutex<trail::Published>,
+    told: Mutex<gaps::Told>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -112,6 +118,9 @@ impl Control {
             }),
             uplink: OnceLock::new(),
             journal: OnceLock::new(),
+            flood: Mutex::default(),
+            published: Mutex::default(),
+            told: Mutex::default(),
         })
     }
 
@@ -125,6 +134,7 @@ impl Control {
     pub fn record_with(&self, uplink: Option<&Arc<Uplink>>, journal: Option<Journal>) {
         // There is one of each a station; the first one stays.
         if let Some(journal) = journal {
+            *lock(&self.published) = trail::Published::behind(&journal);
             let _ = self.journal.set(journal);
         }
         if let Some(uplink) = uplink {
@@ -296,7 +306,7 @@ impl Control {
                 Verb::Trigger => {
                     return standing.machine.takes_parts().is_some() && self.trigger.is_some();
                 }
-                Verb::AckAlarm | Verb::InstallModel => &[],
+                Verb::AckAlarm | Verb::InstallModel | Verb::Resend | Verb::Skip => &[],
             };
             events.iter().all(|e| standing.machine.after(*e).is_ok())
         };
@@ -313,37 +323,5 @@ impl Control {
             job_id: standing.job_id.clone(),
         };
         uplink.retain("state", to_json(&message));
-    }
-
-    /// Writes down who did or asked for what, and what became of it.
-    pub fn audit(
-        &self,
-        actor: &str,
-        action: &str,
-        old: Option<String>,
-        new: Option<String>,
-        reason: &str,
-    ) {
-        let action: String = action.chars().take(120).collect();
-        let actor: String = actor.chars().take(80).collect();
-        tracing::info!(actor, action, ?old, ?new, reason, "audit");
-        if let Some(journal) = self.journal.get() {
-            let kept = journal.audit(&actor, &action, old.as_deref(), new.as_deref(), reason);
-            if let Err(error) = kept {
-                tracing::error!(%error, action, "an entry is missing from the audit trail");
-            }
-        }
-        if let Some(uplink) = self.uplink.get().and_then(Weak::upgrade) {
-            let message = AuditMessage {
-                schema: "sightline.audit.v1".into(),
-                at: self.clock.utc().to_rfc3339(),
-                actor,
-                action,
-                old,
-                new,
-                reason: reason.into(),
-            };
-            uplink.say("audit", to_json(&message));
-        }
     }
 }

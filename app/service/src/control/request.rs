@@ -51,6 +51,16 @@ pub enum Request {
     RollbackModel {
         name: String,
     },
+    /// Stored results, from the first number to the last.
+    Resend {
+        first: u64,
+        last: u64,
+    },
+    /// The MES takes note of gaps within these numbers.
+    Skip {
+        first: u64,
+        last: u64,
+    },
 }
 
 /// A request and who asks.
@@ -125,6 +135,7 @@ pub fn read(command: &Command, allowed: &[Verb], now: MonoTime) -> Result<Asked,
     let text = if text.trim().is_empty() { "{}" } else { text };
     let head: Head = parse(text, "a JSON object")?;
     if let Some(found) = head.schema.filter(|schema| schema != SCHEMA) {
+        let found = found.chars().take(80).collect();
         return Err(Unfit::UnknownVersion { found });
     }
     let request = request(verb, text)?;
@@ -208,6 +219,29 @@ struct RollbackModel {
     name: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Numbers {
+    first: u64,
+    last: u64,
+}
+
+/// Results that one command has sent again, at most.
+const MOST_AGAIN: u64 = 100_000;
+
+/// From the first number to the last.
+fn numbers(text: &str, most: u64) -> Result<(u64, u64), Unfit> {
+    let Numbers { first, last } = body(text, "{\"first\": number, \"last\": number}")?;
+    if first == 0 || last < first || last > i64::MAX as u64 || last - first >= most {
+        return Err(Unfit::Value {
+            field: "first, last",
+            found: format!("{first}, {last}"),
+            advice: "write numbers of results, the first not above the last; for resend at most 100000 of them",
+        });
+    }
+    Ok((first, last))
+}
+
 /// Longest time an alarm can be put aside.
 const LONGEST_SHELF_S: f64 = 24.0 * 3_600.0;
 
@@ -285,6 +319,14 @@ fn request(verb: Verb, text: &str) -> Result<Request, Unfit> {
             let RollbackModel { name } = body(text, "{\"name\": \"…\"}")?;
             Request::RollbackModel { name }
         }
+        Verb::Resend => {
+            let (first, last) = numbers(text, MOST_AGAIN)?;
+            Request::Resend { first, last }
+        }
+        Verb::Skip => {
+            let (first, last) = numbers(text, u64::MAX)?;
+            Request::Skip { first, last }
+        }
     })
 }
 
@@ -311,7 +353,7 @@ mod tests {
 
     #[test]
     fn each_command_is_read() {
-        let cases: [(&str, &str, Request); 10] = [
+        let cases: [(&str, &str, Request); 12] = [
             ("trigger", "", Request::Trigger { part_id: None }),
             (
                 "trigger",
@@ -374,6 +416,16 @@ mod tests {
                 r#"{"name":"m"}"#,
                 Request::RollbackModel { name: "m".into() },
             ),
+            (
+                "resend",
+                r#"{"first":5,"last":9}"#,
+                Request::Resend { first: 5, last: 9 },
+            ),
+            (
+                "skip",
+                r#"{"first":7,"last":7}"#,
+                Request::Skip { first: 7, last: 7 },
+            ),
         ];
         for (verb, payload, request) in cases {
             let asked = read(&command(verb, payload.as_bytes()), &Verb::ALL, MonoTime(0)).unwrap();
@@ -392,7 +444,7 @@ mod tests {
     #[test]
     fn each_bad_command_says_why() {
         let huge = vec![b' '; MAX_PAYLOAD + 1];
-        let cases: [(&str, &[u8], &str); 12] = [
+        let cases: [(&str, &[u8], &str); 15] = [
             ("frobnicate", b"", "found `frobnicate`"),
             ("stop", &huge, "found 16385"),
             ("stop", b"\xff\xfe", "not: invalid utf-8"),
@@ -421,6 +473,9 @@ mod tests {
                 b"{\"name\":\"m\",\"version\":2}",
                 "expected a string",
             ),
+            ("resend", b"{\"first\":9,\"last\":5}", "not above the last"),
+            ("resend", b"{\"first\":1,\"last\":100001}", "at most 100000"),
+            ("skip", b"{\"first\":0,\"last\":5}", "numbers of results"),
         ];
         for (verb, payload, expected) in cases {
             let said = says(&command(verb, payload));

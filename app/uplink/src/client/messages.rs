@@ -7,6 +7,11 @@ use crate::payload::StationState;
 use bytes::Bytes;
 use sightline_model::AlarmSeverity;
 
+/// Retained topics that come and go.
+fn goes(suffix: &str) -> bool {
+    suffix.starts_with("alarm/") || suffix.starts_with("gap/")
+}
+
 impl Session<'_> {
     /// Hands a message over if the broker can take one of its size.
     pub(super) fn publish(&self, message: Message) -> Result<Notice, Refusal> {
@@ -56,9 +61,9 @@ impl Session<'_> {
             })
             .collect();
         let worst = desk.alarms.values().max().copied();
-        // A cleared alarm has been emptied on the broker by now; it need not be remembered.
+        // A cleared alarm or gap has been emptied on the broker by now; it need not be remembered.
         desk.retained
-            .retain(|suffix, (json, _)| !(suffix.starts_with("alarm/") && json.is_empty()));
+            .retain(|suffix, (json, _)| !(goes(suffix) && json.is_empty()));
         drop(desk);
         for (suffix, json) in messages {
             let message = Message::new(self.link.topic(&suffix), json.clone()).retained();
@@ -132,7 +137,7 @@ impl Session<'_> {
             return;
         }
         let stale = message.retain && !message.payload.is_empty();
-        if stale && suffix.starts_with("alarm/") {
+        if stale && goes(suffix) {
             let known = self.shared.desk().retained.contains_key(suffix);
             if !known {
                 let empty = Message::new(message.topic.clone(), Bytes::new()).retained();
