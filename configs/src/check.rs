@@ -98,6 +98,7 @@ pub fn check_station(station: &Station, source: &Source) -> Vec<Problem> {
     if let Some(core) = station.threads.stage_core {
         r.core("threads.stage_core", core);
     }
+    crate::devices::check_shared(&mut r, &station.cameras);
     check_trigger(&mut r, station);
     check_engine(&mut r, &station.engine);
     check_gate(&mut r, station, &station.gate);
@@ -177,6 +178,7 @@ fn check_camera(r: &mut Report<'_>, at: &str, camera: &Camera, has_simulation: b
         },
     );
     r.share(format!("{at}.retry.jitter"), camera.retry.jitter);
+    crate::devices::check_time(r, at, camera);
     let h = &camera.health;
     for (field, level) in [
         ("dark_below", h.dark_below),
@@ -248,20 +250,11 @@ fn check_source(r: &mut Report<'_>, at: &str, source: &CameraSource, has_simulat
                 "pictures a second",
             );
         }
-        CameraSource::Rtsp {
-            url, latency_ms, ..
-        } => {
-            r.require(
-                url.starts_with("rtsp://") || url.starts_with("rtsps://"),
-                format!("{at}.url"),
-                || format!("expected rtsp://host[:port]/path, found `{url}`"),
-            );
-            r.within(format!("{at}.latency_ms"), *latency_ms, 0..=60_000, "ms");
-        }
+        CameraSource::Rtsp { .. } => crate::devices::check_rtsp(r, at, source),
         CameraSource::V4l2 { fps, .. } => {
             r.within_if(format!("{at}.fps"), *fps, 1..=1_000, "frames a second");
         }
-        CameraSource::Pipeline { description } => {
+        CameraSource::Pipeline { description, .. } => {
             r.require(!description.trim().is_empty(), format!("{at}.description"), || {
                 "expected a GStreamer description such as `videotestsrc is-live=true`, found nothing".into()
             });
@@ -284,7 +277,18 @@ fn check_trigger(r: &mut Report<'_>, station: &Station) {
             );
         }
         Trigger::Rate { hz } => r.within("trigger.hz", *hz, 0.001..=1_000.0, "parts a second"),
-        Trigger::Command {} => {}
+        Trigger::Command {
+            uncertainty_ms,
+            spacing_ms,
+        } => {
+            r.within(
+                "trigger.uncertainty_ms",
+                *uncertainty_ms,
+                0.0..=10_000.0,
+                "ms",
+            );
+            r.within_if("trigger.spacing_ms", *spacing_ms, 1.0..=86_400_000.0, "ms");
+        }
     }
 }
 
@@ -516,6 +520,17 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
             });
             r.share(format!("{at}.at_least"), f64::from(like.at_least));
         }
+        r.require(
+            view.width.is_some() == view.height.is_some(),
+            format!("{at}.width"),
+            || {
+                "expected both width and height of the picture, or neither; write the missing one"
+                    .into()
+            },
+        );
+        for (field, side) in [("width", view.width), ("height", view.height)] {
+            r.within_if(format!("{at}.{field}"), side, 1..=65_536, "pixels");
+        }
         if let Some(reference) = &view.reference {
             check_reference(&mut r, &at, reference);
         }
@@ -549,6 +564,7 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
             format!("expected 1 to {owed}, the number of views, found {views}")
         });
     }
+    crate::windows::check(&mut r, recipe, station);
     check_gate_after_deadline(&mut r, recipe, station);
     r.problems
 }

@@ -6,6 +6,7 @@
 
 mod check;
 pub mod console;
+mod devices;
 mod engine;
 pub mod journal;
 mod load;
@@ -15,6 +16,7 @@ mod range;
 mod read;
 pub mod recipe;
 pub mod station;
+mod windows;
 
 pub use check::{check_recipe, check_station};
 pub use load::{Loaded, load, load_recipe, recipe_id};
@@ -22,3 +24,4 @@ pub use problem::{Problem, Problems};
 pub use read::{Source, nearest, read};
 pub use recipe::Recipe;
 pub use station::Station;
+pub use windows::part_spacing_ms;

@@ -101,6 +101,13 @@ pub struct View {
     /// A frame captured within `offset_ms` +- this is the view, ms.
     #[serde(default = "default_window_ms")]
     pub window_ms: f64,
+    /// The picture's width, pixels; a frame of another size is not the view. Absent with `height`: with regions, that
+    /// of the first frame; without, any.
+    #[serde(default)]
+    pub width: Option<u32>,
+    /// The picture's height, pixels.
+    #[serde(default)]
+    pub height: Option<u32>,
     /// The camera gives exactly one frame a trigger, so frame numbers must run with the triggers.
     #[serde(default)]
     pub frame_per_trigger: bool,

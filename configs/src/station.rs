@@ -107,9 +107,15 @@ pub struct Camera {
     /// Core that the camera's thread is pinned to.
     #[serde(default)]
     pub core: Option<usize>,
-    /// No frame for so long means stalled.
+    /// What the camera does by itself: `stream`, or one frame a trigger and silence between.
+    #[serde(default)]
+    pub expects: Expects,
+    /// No frame for so long means stalled; not for a camera that is triggered.
     #[serde(default = "default_stall_ms")]
     pub stall_ms: u64,
+    /// A source without usable time stamps: its frames arrive at most so long after others of their age, ms.
+    #[serde(default = "default_arrival_uncertainty_ms")]
+    pub arrival_uncertainty_ms: f64,
     /// How it comes back after a failure.
     #[serde(default)]
     pub retry: Retry,
@@ -130,7 +136,9 @@ impl Camera {
             slot_bytes: None,
             slots: default_slots(),
             core: None,
+            expects: Expects::default(),
             stall_ms: default_stall_ms(),
+            arrival_uncertainty_ms: default_arrival_uncertainty_ms(),
             retry: Retry::default(),
             health: HealthLimits::default(),
         }
@@ -145,6 +153,20 @@ fn default_slots() -> usize {
 }
 fn default_stall_ms() -> u64 {
     2_000
+}
+fn default_arrival_uncertainty_ms() -> f64 {
+    10.0
+}
+
+/// What a camera does by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expects {
+    /// Frames come all the time; silence is a fault.
+    #[default]
+    Stream,
+    /// A frame comes for a trigger; silence between triggers is normal, and a trigger without a frame is the miss.
+    Trigger,
 }
 
 /// Where a camera's frames come from.
@@ -189,6 +211,18 @@ pub enum Source {
         /// TCP (true) or UDP first.
         #[serde(default = "yes")]
         tcp: bool,
+        /// UDP multicast alone; needs `tcp = false`.
+        #[serde(default)]
+        multicast: bool,
+        /// Longest wait for the server's answer, ms; the first attempts wait less.
+        #[serde(default = "default_rtsp_timeout_ms")]
+        timeout_ms: u64,
+        /// Which of the server's video streams: its number, or its encoding, e.g. `H264`; absent: the first.
+        #[serde(default)]
+        stream: Option<StreamChoice>,
+        /// `rtsps://`: the authority that signed the server's certificate, PEM; absent: the system's.
+        #[serde(default)]
+        ca_file: Option<PathBuf>,
     },
     /// A V4L2 device.
     V4l2 {
@@ -202,11 +236,27 @@ pub enum Source {
     Pipeline {
         /// e.g. `videotestsrc is-live=true ! video/x-raw,framerate=30/1`.
         description: String,
+        /// Its end is the end; otherwise it is opened again.
+        #[serde(default)]
+        ends: bool,
     },
 }
 
 fn yes() -> bool {
     true
+}
+fn default_rtsp_timeout_ms() -> u64 {
+    10_000
+}
+
+/// One of a server's video streams.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StreamChoice {
+    /// Its number among the video streams, from 0.
+    Number(u32),
+    /// Its encoding as the server names it, e.g. `H264`, `H265`, `JPEG`.
+    Encoding(String),
 }
 
 /// Back-off between attempts to reconnect, doubled each time, with jitter.
@@ -279,7 +329,18 @@ pub enum Trigger {
         hz: f64,
     },
     /// A command from outside (MQTT, socket).
-    Command {},
+    Command {
+        /// The trigger's time is known to so many ms: how late commands come, or how far the sender's clock is off.
+        #[serde(default = "default_trigger_uncertainty_ms")]
+        uncertainty_ms: f64,
+        /// Parts come at least so far apart, ms, so that windows can be checked; absent: not known.
+        #[serde(default)]
+        spacing_ms: Option<f64>,
+    },
+}
+
+fn default_trigger_uncertainty_ms() -> f64 {
+    5.0
 }
 
 /// The reject gate.

@@ -35,9 +35,35 @@ pub enum Command {
     /// Look at, check and pack model bundles; install them in a station's store, activate them, go back.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Look at one camera of a station.
+    #[command(subcommand)]
+    Camera(CameraCommand),
     /// Say who may log in at consoles.
     #[command(subcommand)]
     User(UserCommand),
+}
+
+/// `camera`.
+#[derive(Subcommand)]
+pub enum CameraCommand {
+    /// Show live what the station thinks of a camera: rate, times, losses, damage, levels, sharpness, safe windows.
+    Test(CameraTestArgs),
+}
+
+/// `camera test`.
+#[derive(Args)]
+pub struct CameraTestArgs {
+    /// The camera's name in the configuration.
+    pub name: String,
+    /// The station's configuration.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Stop after so many seconds; absent: on Ctrl-C.
+    #[arg(long)]
+    pub seconds: Option<f64>,
+    /// One JSON object a second on stdout, and a summary at the end.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `user`.

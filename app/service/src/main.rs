@@ -7,6 +7,8 @@
 
 mod backend;
 mod bench;
+mod camera_doubts;
+mod camera_test;
 mod changeover;
 mod check;
 mod cli;
@@ -41,7 +43,7 @@ mod user;
 mod watch;
 
 use clap::Parser;
-use cli::{Cli, Command};
+use cli::{CameraCommand, Cli, Command};
 use report::Failure;
 use std::process::ExitCode;
 
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args),
         Command::Journal(command) => journal::journal(&command),
         Command::Model(command) => model::model(&command),
+        Command::Camera(CameraCommand::Test(args)) => camera_test::test(&args),
         Command::User(command) => user::user(&command),
     };
     match done {

@@ -11,8 +11,8 @@ use sightline_engine::{
 };
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
 use sightline_model::{
-    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, TrackId, UtcMicros,
-    ViewId, ViewTag,
+    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing, TrackId,
+    UtcMicros, ViewId, ViewTag,
 };
 use sightline_onnx::{LibrarySearch, OnnxFactory, inspect};
 use std::path::Path;
@@ -259,6 +259,8 @@ fn view(path: &Path, reference: Option<&Path>, format: PixelFormat) -> anyhow::R
         frame_id: FrameId(0),
         captured: MonoTime(0),
         captured_utc: UtcMicros(0),
+        timing: Timing::default(),
+        numbered: true,
         width: picture.width,
         height: picture.height,
         format,

@@ -80,6 +80,7 @@ pub fn replay(file: &Path, config: &Path, json: bool) -> Outcome {
         station.value.cameras.iter().map(|c| c.slots).collect(),
     );
     settings.every_frame = crate::station::every_frame(&station.value).wrong_use()?;
+    settings.triggered = crate::station::triggered(&station.value);
     let events = Arc::new(Events::new(None, clock.clone()));
     let mailbox = Arc::new(Mailbox::new(usize::MAX));
     let results = Results {

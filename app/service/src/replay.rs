@@ -280,6 +280,8 @@ fn compose(
             model: "model".into(),
             offset_ms: 0.0,
             window_ms: 1_000.0,
+            width: None,
+            height: None,
             frame_per_trigger: false,
             presence: None,
             reference: wants_reference.then(Reference::default),

@@ -1,5 +1,6 @@
 //! Composes a running station: engines, uplink, flow, gate, cameras, trigger, in this order, and ends it in reverse.
 
+use crate::camera_doubts::Doubts;
 use crate::changeover::Changeover;
 use crate::console::{self, Console, Deeds};
 use crate::control::{Control, Event, GatedTap, GatedTrigger, store};
@@ -14,7 +15,7 @@ use crate::trial::Trial;
 use crate::trigger::{self, RateTrigger};
 use crate::watch;
 use anyhow::{Context, anyhow};
-use sightline_configs::station::{GateKind, Trigger as TriggerKind};
+use sightline_configs::station::{Expects, GateKind, Trigger as TriggerKind};
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup, GenerationBuild};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
@@ -67,6 +68,7 @@ pub struct Running {
     pub losses: watch::Losses,
     pub keeping: Keeping,
     pub trial: Arc<Trial>,
+    pub doubts: Doubts,
     pub control: Arc<Control>,
     recorder: Option<Arc<recording::Tap>>,
     rate: Option<RateTrigger>,
@@ -288,6 +290,7 @@ pub fn start_on(
         losses: watch::Losses::default(),
         keeping: Keeping::default(),
         trial,
+        doubts: Doubts::default(),
         control,
         recorder,
         rate: None,
@@ -314,7 +317,7 @@ pub fn start_on(
                 line.run()?;
             }
         }
-        TriggerKind::EveryFrame { .. } | TriggerKind::Command {} => {}
+        TriggerKind::EveryFrame { .. } | TriggerKind::Command { .. } => {}
     }
     Ok(running)
 }
@@ -367,8 +370,14 @@ fn control(config: &Station, clock: &Arc<dyn Clock>, door: &Arc<trigger::Door>) 
         .mqtt
         .as_ref()
         .map_or_else(Vec::new, |m| m.commands.clone());
-    let by_command = matches!(config.trigger, TriggerKind::Command {});
-    let trigger = by_command.then(|| trigger::CommandTrigger::new(door.clone(), clock.clone()));
+    let trigger = match config.trigger {
+        TriggerKind::Command { uncertainty_ms, .. } => Some(trigger::CommandTrigger::new(
+            door.clone(),
+            clock.clone(),
+            uncertainty_ms,
+        )),
+        _ => None,
+    };
     Control::new(allowed, clock.clone(), trigger)
 }
 
@@ -389,7 +398,15 @@ fn flow_settings(
     settings.raised = raised;
     settings.max_open_parts = MAX_OPEN_PARTS;
     settings.every_frame = every_frame(config)?;
+    settings.triggered = triggered(config);
     Ok(settings)
+}
+
+/// The cameras that give one frame a trigger.
+pub fn triggered(config: &Station) -> Vec<CameraId> {
+    let cameras = config.cameras.iter().zip(0..);
+    let mine = cameras.filter(|(camera, _)| camera.expects == Expects::Trigger);
+    mine.map(|(_, id)| CameraId(id)).collect()
 }
 
 /// The camera whose every frame is a part, if that is the trigger.

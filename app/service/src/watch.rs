@@ -29,6 +29,7 @@ pub fn look(running: &Running) -> FlowCounters {
         running.events.set(id, down);
     }
     let counters = running.flow.counters();
+    running.doubts.look(running, &counters);
     if !look_at_trial(running, &counters) && counters.workers == 0 {
         stand_in(running);
     } else {

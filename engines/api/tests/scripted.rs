@@ -3,7 +3,7 @@
 use sightline_engine::scripted::{Latency, Script, ScriptedEngine};
 use sightline_engine::{Batch, BatchView, Engine, EngineError, EngineInfo, Region, Task};
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
-use sightline_model::{BoxView, CameraId, ClassId, Clock, Detection, FrameId, FrameMeta};
+use sightline_model::{BoxView, CameraId, ClassId, Clock, Detection, FrameId, FrameMeta, Timing};
 use sightline_model::{Generation, Health, MockClock, MonoTime, PixelFormat, TrackId, UtcMicros};
 use sightline_model::{ViewId, ViewTag};
 use std::sync::Arc;
@@ -35,6 +35,8 @@ fn batch(pool: &FramePool, part: u64) -> Batch {
             frame_id: FrameId(part),
             captured: MonoTime(0),
             captured_utc: UtcMicros(0),
+            timing: Timing::default(),
+            numbered: true,
             width: 4,
             height: 4,
             format: PixelFormat::Gray8,

@@ -4,7 +4,9 @@ use sightline_engine::bundle::draft::ModelInfo;
 use sightline_engine::{Batch, BatchView, Bundle, Engine, EngineSettings, Precision, Reference};
 use sightline_engine::{ReferencePicture, RegionOutput};
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
-use sightline_model::{CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat};
+use sightline_model::{
+    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing,
+};
 use sightline_model::{TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_onnx::{LibrarySearch, OnnxFactory};
 use sightline_tensorrt::derive::{Derivation, derive};
@@ -92,6 +94,8 @@ fn answers(bundle: &Bundle, precision: Precision) -> Vec<RegionOutput> {
             frame_id: FrameId(0),
             captured: MonoTime(0),
             captured_utc: UtcMicros(0),
+            timing: Timing::default(),
+            numbered: true,
             width: view.width,
             height: view.height,
             format: view.format,

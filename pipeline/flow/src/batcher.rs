@@ -12,9 +12,11 @@ use crate::judging::JudgeInput;
 use crate::lane::{Engines, Lane};
 use crate::live::Live;
 use crate::parts::{PartNote, Parts};
+use crate::sizes::Sizes;
 use sightline_frames::{Missed, Tapped, View};
 use sightline_model::{
-    CameraId, Clock, Health, MissReason, MonoTime, TrackId, Trigger, UtcMicros, ViewId, ViewTag,
+    CameraId, Clock, Health, MissReason, MonoTime, Timing, TrackId, Trigger, UtcMicros, ViewId,
+    ViewTag,
 };
 use sightline_queue::Sender;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub(crate) struct BatchRules {
     pub every_frame: Option<CameraId>,
     /// Frames a camera can have in memory, by camera.
     pub camera_slots: Vec<usize>,
+    /// Cameras that give one frame a trigger.
+    pub triggered: Vec<CameraId>,
 }
 
 /// What is to be done, in this order.
@@ -50,6 +54,7 @@ pub(crate) struct BatchCore {
     assoc: Associator<View>,
     assigned: Vec<Assigned<View>>,
     lanes: Vec<Lane>,
+    sizes: Sizes,
     parts: Parts,
     next_track: u64,
     pub(crate) stopping: bool,
@@ -72,11 +77,13 @@ impl BatchCore {
             held_per_camera: (most / 2).clamp(1, 8),
         };
         let mut assoc = Associator::new(cameras, memory);
+        assoc.set_triggered(&rules.triggered);
         assoc.prepare(&live.expected);
         let mut core = Self {
             parts: Parts::new(rules.max_open),
             assigned: Vec::with_capacity(slots + 64),
             lanes: Vec::new(),
+            sizes: Sizes::of(&live.plan),
             next_track: 1,
             stopping: false,
             assoc,
@@ -129,6 +136,7 @@ impl BatchCore {
         let part = Part {
             track: trigger.track_id,
             at: trigger.at,
+            uncertainty: trigger.timing.uncertainty,
             deadline: trigger.at + live.plan.deadline,
         };
         let room = self.tally.open.fetch_add(1, Relaxed) < self.rules.max_open;
@@ -159,8 +167,14 @@ impl BatchCore {
         let meta = *view.lease.meta();
         self.tally.camera(meta.camera, |c| &c.seen);
         if self.rules.every_frame == Some(meta.camera) {
-            let brought =
-                self.open_by_frame(meta.camera, meta.captured, meta.captured_utc, now, out);
+            let brought = self.open_by_frame(
+                meta.camera,
+                meta.captured,
+                meta.captured_utc,
+                meta.timing,
+                now,
+                out,
+            );
             let track = TrackId(self.next_track - 1);
             self.assigned.push(match brought {
                 Some(id) => Assigned::Claimed {
@@ -176,8 +190,9 @@ impl BatchCore {
         } else {
             let sighting = Sighting {
                 camera: meta.camera,
-                frame_id: Some(meta.frame_id),
+                frame_id: meta.numbered.then_some(meta.frame_id),
                 captured: meta.captured,
+                uncertainty: meta.timing.uncertainty,
                 repeated: meta.health == Health::Frozen,
             };
             self.assoc.frame(sighting, view, now, &mut self.assigned);
@@ -193,7 +208,14 @@ impl BatchCore {
         } else if self.rules.every_frame == Some(missed.camera) {
             // a frame that is lost is a part that nobody saw
             let utc = self.rules.clock.utc().0 - now.signed_us(missed.at);
-            let brought = self.open_by_frame(missed.camera, missed.at, UtcMicros(utc), now, out);
+            let brought = self.open_by_frame(
+                missed.camera,
+                missed.at,
+                UtcMicros(utc),
+                Timing::default(),
+                now,
+                out,
+            );
             self.assigned.extend(brought.map(|view| Assigned::Missed {
                 track: TrackId(self.next_track - 1),
                 view,
@@ -204,6 +226,7 @@ impl BatchCore {
                 camera: missed.camera,
                 frame_id: missed.frame_id,
                 captured: missed.at,
+                uncertainty: Duration::ZERO,
                 repeated: false,
             };
             self.assoc
@@ -218,6 +241,7 @@ impl BatchCore {
         camera: CameraId,
         at: MonoTime,
         at_utc: UtcMicros,
+        timing: Timing,
         now: MonoTime,
         out: &mut Vec<BatchOut>,
     ) -> Option<ViewId> {
@@ -227,6 +251,7 @@ impl BatchCore {
             at,
             at_utc,
             encoder: None,
+            timing,
         };
         self.next_track += 1;
         bump(&self.tally.line.triggers);
@@ -245,7 +270,9 @@ impl BatchCore {
         for a in assigned.drain(..) {
             match a {
                 Assigned::Claimed { track, view, frame } => {
-                    self.tally.camera(frame.lease.meta().camera, |c| &c.claimed);
+                    let camera = frame.lease.meta().camera;
+                    self.tally.camera(camera, |c| &c.claimed);
+                    self.note_shift(camera);
                     self.claimed(track, view, frame, now, out);
                 }
                 Assigned::Missed {
@@ -254,6 +281,7 @@ impl BatchCore {
                     reason,
                 } => {
                     self.parts.lost(track, view);
+                    self.note_doubt(view, reason);
                     out.push(BatchOut::Tell(JudgeInput::Missed {
                         track,
                         view,
@@ -269,6 +297,28 @@ impl BatchCore {
         self.assigned = assigned;
     }
 
+    /// How far the camera's frames come from where they are expected.
+    fn note_shift(&self, camera: CameraId) {
+        if let (Some((shift, window)), Some(tally)) = (
+            self.assoc.shift(camera),
+            self.tally.cameras.get(camera.index()),
+        ) {
+            tally.shift_ns.store(shift.cast_unsigned(), Relaxed);
+            tally.window_ns.store(window.as_nanos() as u64, Relaxed);
+        }
+    }
+
+    fn note_doubt(&self, view: ViewId, reason: MissReason) {
+        let Some(planned) = self.live.plan.views.get(view.index()) else {
+            return;
+        };
+        match reason {
+            MissReason::Ambiguous => self.tally.camera(planned.camera, |c| &c.ambiguous),
+            MissReason::OutOfStep => self.tally.camera(planned.camera, |c| &c.out_of_step),
+            _ => {}
+        }
+    }
+
     fn claimed(
         &mut self,
         track: TrackId,
@@ -278,6 +328,18 @@ impl BatchCore {
         out: &mut Vec<BatchOut>,
     ) {
         let meta = *frame.lease.meta();
+        // a part of a generation before keeps its views; a picture of another size is none of the new one's either way
+        if !self.sizes.fit(view, &meta) {
+            self.tally.camera(meta.camera, |c| &c.wrong_size);
+            self.parts.lost(track, view);
+            out.push(BatchOut::Tell(JudgeInput::Missed {
+                track,
+                view,
+                reason: MissReason::Geometry,
+                meta: Some(meta),
+            }));
+            return;
+        }
         let part = self.parts.peek(track).filter(|p| p.deadline > now);
         let lane = part.and_then(|p| {
             let mine = |l: &&mut Lane| l.live.generation() == p.generation;
@@ -309,6 +371,7 @@ impl BatchCore {
 
     fn switch(&mut self, live: Arc<Live>, done: Sender<()>, out: &mut Vec<BatchOut>) {
         let before = std::mem::replace(&mut self.live, live);
+        self.sizes = Sizes::of(&self.live.plan);
         self.assoc.prepare(&self.live.expected);
         self.add_lanes();
         out.push(BatchOut::Tell(JudgeInput::Superseded(before.generation())));

@@ -40,6 +40,16 @@ counters! {
         refused,
         /// Views owed by this camera that parts went without, for whatever reason.
         missed,
+        /// Views of which nobody knows whether the frame that came was theirs.
+        ambiguous,
+        /// Views whose frame came with a number that its time contradicts.
+        out_of_step,
+        /// Frames in another size than the view's.
+        wrong_size,
+        /// Mean distance of the last frames from their due times, ns, as the bits of an `i64`.
+        shift_ns,
+        /// The longest window of the camera's views, ns.
+        window_ns,
     }
 }
 

@@ -26,6 +26,7 @@ mod recording;
 mod results;
 mod settings;
 mod sinks;
+mod sizes;
 mod stages;
 mod start;
 mod threads;

@@ -92,6 +92,7 @@ impl Lockstep {
             max_open,
             every_frame: settings.every_frame,
             camera_slots: settings.camera_slots,
+            triggered: settings.triggered,
         };
         let generation = live.generation();
         let stages = Arc::new(Mutex::new(Stages::new(settings.batch_wait)));

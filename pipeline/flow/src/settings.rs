@@ -12,6 +12,8 @@ pub struct FlowSettings {
     pub clock: Arc<dyn Clock>,
     /// Frames each camera can have in memory at once; says how many cameras there are and bounds the queues.
     pub camera_slots: Vec<usize>,
+    /// Cameras that give one frame a trigger and are silent between.
+    pub triggered: Vec<CameraId>,
     /// Longest time a view waits for others to fill its batch.
     pub batch_wait: Duration,
     /// An engine that has been idle for so long is kept warm; `None`: never.
@@ -40,6 +42,7 @@ impl FlowSettings {
         Self {
             clock,
             camera_slots,
+            triggered: Vec::new(),
             batch_wait: Duration::from_millis(2),
             keep_warm: None,
             engine_cores: Vec::new(),

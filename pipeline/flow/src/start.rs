@@ -151,6 +151,7 @@ impl Flow {
             max_open,
             every_frame: settings.every_frame,
             camera_slots: settings.camera_slots.clone(),
+            triggered: settings.triggered.clone(),
         };
         let batcher = BatchThread {
             core: BatchCore::new(rules, live, Arc::clone(&tally), link.clone()),

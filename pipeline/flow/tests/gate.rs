@@ -143,8 +143,10 @@ fn the_gate_follows_the_encoder() {
     let bench = Arc::default();
     let mut rig = rig_with(GateAt::EncoderCounts(200), None, &bench);
     let now = rig.clock.now();
+    rig.arrived = now;
     let with_encoder = Trigger {
         encoder: Some((now.0 / 1_000_000) as i64),
+        timing: Timing::default(),
         ..trigger(1, now)
     };
     sightline_frames::TriggerSink::trigger(&rig.triggers, with_encoder).unwrap();

@@ -139,8 +139,7 @@ fn an_unhealthy_view_is_never_ok() {
         Options::default(),
     );
     rig.trigger();
-    let now = rig.clock.now();
-    let mut lease = lease(&rig.pools[0], 0, 1, now, good()).unwrap();
+    let mut lease = lease(&rig.pools[0], 0, 1, rig.arrived, good()).unwrap();
     lease.set_health(Health::TooDark);
     let view = View {
         lease,

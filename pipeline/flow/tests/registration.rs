@@ -88,7 +88,7 @@ fn line(registration: Registration, golden: bool) -> (Rig, FramePool) {
 
 fn see(rig: &mut Rig, pool: &FramePool, pixels: &[u8], golden: Option<&[u8]>) -> InspectionResult {
     rig.trigger();
-    let now = rig.clock.now();
+    let now = rig.arrived;
     let lease = |pixels: &[u8]| {
         let mut slot = pool.open().unwrap();
         slot.bytes_mut()[..pixels.len()].copy_from_slice(pixels);
@@ -97,6 +97,8 @@ fn see(rig: &mut Rig, pool: &FramePool, pixels: &[u8], golden: Option<&[u8]>) ->
             frame_id: FrameId(now.0),
             captured: now,
             captured_utc: UtcMicros(0),
+            timing: Timing::default(),
+            numbered: true,
             width: SIDE,
             height: SIDE,
             format: PixelFormat::Gray8,

@@ -61,7 +61,7 @@ impl Line {
             schedule: GateSchedule::new(&schedule, 64).unwrap(),
             driver: Box::new(Belt(Arc::clone(&gate))),
         };
-        let first = build(plan(1, cameras, DEADLINE), 1, 2, &script());
+        let first = build(wide(plan(1, cameras, DEADLINE)), 1, 2, &script());
         let heard = Arc::new(Heard::default());
         let sink = Box::new(Kept(tx));
         let step =
@@ -284,7 +284,7 @@ fn a_changeover_in_lockstep_is_between_parts() {
     };
     line.step.trigger(ms(10), trigger(1, ms(10)));
     line.step
-        .activate(build(plan(2, 1, DEADLINE), 1, 1, &script()))
+        .activate(build(wide(plan(2, 1, DEADLINE)), 1, 1, &script()))
         .unwrap();
     line.step.deliver(ms(11), view(1, ms(11)));
     line.step.trigger(ms(110), trigger(2, ms(110)));

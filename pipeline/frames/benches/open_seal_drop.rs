@@ -2,7 +2,9 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use sightline_frames::{FramePool, Lease, MemoryWish, PoolConfig};
-use sightline_model::{CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, UtcMicros};
+use sightline_model::{
+    CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, Timing, UtcMicros,
+};
 use sightline_queue::bounded_weighed;
 use std::hint::black_box;
 
@@ -14,6 +16,8 @@ fn meta() -> FrameMeta {
         frame_id: FrameId(0),
         captured: MonoTime(0),
         captured_utc: UtcMicros(0),
+        timing: Timing::default(),
+        numbered: true,
         width: SIDE,
         height: SIDE,
         format: PixelFormat::Gray8,

@@ -3,7 +3,7 @@
 use crate::{FramePool, MemoryWish, PoolConfig, sync::Arc};
 use loom::{cell::UnsafeCell, thread};
 use sightline_model::{
-    CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, PlaneLayout, UtcMicros,
+    CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, PlaneLayout, Timing, UtcMicros,
 };
 
 fn pool(slots: usize) -> FramePool {
@@ -22,6 +22,8 @@ fn meta(frame: u64) -> FrameMeta {
         frame_id: FrameId(frame),
         captured: MonoTime(0),
         captured_utc: UtcMicros(0),
+        timing: Timing::default(),
+        numbered: true,
         width: 8,
         height: 8,
         format: PixelFormat::Gray8,

@@ -7,7 +7,7 @@ use crate::{
     simulated::SimulatedSource,
     state::Limits,
 };
-use sightline_configs::station::{self, Retry};
+use sightline_configs::station::{self, Expects, Retry};
 use sightline_frames::{FramePool, PoolConfig, slot_bytes_for_decoders};
 use sightline_model::PixelFormat;
 use std::{sync::Arc, time::Duration};
@@ -122,10 +122,16 @@ pub(crate) fn limits(ctx: &CameraContext) -> Limits {
         Kind::Simulated { .. } | Kind::Images { .. } => true,
         // As fast as the line takes it: silence may be the line's.
         Kind::Video { paced, .. } => !paced,
-        _ => false,
+        // Silence between triggers is the line's, too.
+        _ => config.expects == Expects::Trigger,
     };
     let stall = Duration::from_millis(config.stall_ms);
     let mut retry = config.retry.clone();
+    let mut connect = CONNECT.max(stall);
+    if let Kind::Rtsp { timeout_ms, .. } = config.source {
+        // several questions, each with its answer
+        connect = connect.max(Duration::from_millis(timeout_ms.saturating_mul(2)));
+    }
     if matches!(config.source, Kind::Rtsp { .. }) {
         retry = Retry {
             max_ms: retry.max_ms.min(RTSP_LONGEST_WAIT_MS),
@@ -133,8 +139,9 @@ pub(crate) fn limits(ctx: &CameraContext) -> Limits {
         };
     }
     Limits {
-        connect: CONNECT.max(stall),
+        connect,
         stall: (!on_demand).then_some(stall),
+        is_silent: config.expects == Expects::Trigger,
         retry,
         seed: u64::from(ctx.id.0) + 1,
     }

@@ -1,7 +1,8 @@
 //! GStreamer sources: `video`, `rtsp`, `v4l2`, `pipeline`.
 //!
 //! `plan` says which elements, `source` opens them for the supervisor, `bus` hears them, `outlet` is where
-//! frames leave it, `capture` takes them, `damage` knows which a decoder had to patch. Streaming threads only stamp, lease and deliver: they never change a state, and what they hold refers to
+//! frames leave it, `capture` takes them, `damage` knows which a decoder had to patch,
+//! `timing` and `rtp_time` know when they were captured. Streaming threads only stamp, lease and deliver: they never change a state, and what they hold refers to
 //! no element, so that a closed pipeline is gone.
 
 mod bus;
@@ -11,8 +12,11 @@ mod numbering;
 mod outlet;
 mod pace;
 mod plan;
+mod rtp_time;
+mod rtsp;
 mod shape;
 mod source;
+mod timing;
 
 use crate::{CameraContext, IngestError, session::Source};
 use gstreamer as gst;

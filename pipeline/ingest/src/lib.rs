@@ -7,6 +7,7 @@
 
 mod build;
 mod camera;
+mod capture_time;
 mod driver;
 mod error;
 mod gst;

@@ -69,6 +69,8 @@ pub(crate) struct Limits {
     pub(crate) connect: Duration,
     /// From frame to frame; `None` for sources that give frames on demand and say themselves when they break.
     pub(crate) stall: Option<Duration>,
+    /// The camera is silent until it is triggered. A source that gives up waiting for it is opened again at once.
+    pub(crate) is_silent: bool,
     /// Back-off.
     pub(crate) retry: Retry,
     /// Seed of the jitter.

@@ -1,10 +1,14 @@
 //! What a camera shows of itself: counters its threads keep without locks, and the supervisor's standing.
 
+use crate::capture_time::Moment;
 use crate::state::{CameraState, Reason, Standing};
-use sightline_model::{Health, MonoTime};
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use sightline_model::{Health, MonoTime, TimeSource, Timing};
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 /// A camera at one moment. Counters run from the camera's start, over all reconnections.
@@ -24,6 +28,10 @@ pub struct CameraStatus {
     pub last_frame: Option<MonoTime>,
     /// Frames per second, an average over about the last 16.
     pub fps: f64,
+    /// How the time of the last frame was known, and how late it arrived beyond the least delay.
+    pub timing: Option<(Timing, Duration)>,
+    /// Mean distance of the frames' intervals from their average.
+    pub jitter: Duration,
     /// Everything that is counted.
     pub counts: CameraCounts,
 }
@@ -41,6 +49,8 @@ pub struct CameraCounts {
     pub missed_overflow: u64,
     /// Frames or pictures that could not be decoded or did not fit.
     pub undecodable: u64,
+    /// Frames that came in another size than the camera's first.
+    pub wrong_size: u64,
     /// Times the host copied a frame's pixels on the way into its slot.
     pub host_copies: u64,
     /// Frames that arrived in memory that is not ours and had to be copied.
@@ -74,6 +84,7 @@ pub(crate) struct Stats {
     pub(crate) missed_no_slot: AtomicU64,
     pub(crate) missed_overflow: AtomicU64,
     pub(crate) undecodable: AtomicU64,
+    pub(crate) wrong_size: AtomicU64,
     pub(crate) host_copies: AtomicU64,
     pub(crate) foreign: AtomicU64,
     pub(crate) warnings: AtomicU64,
@@ -86,6 +97,11 @@ pub(crate) struct Stats {
     last_frame: AtomicU64,
     /// Smoothed distance of frames, ns; written by the one thread that delivers.
     interval_ns: AtomicU64,
+    jitter_ns: AtomicU64,
+    /// Of the last frame: uncertainty, lateness, ns, and the number of its source plus one.
+    uncertainty_ns: AtomicU64,
+    late_ns: AtomicU64,
+    time_source: AtomicU8,
     /// The supervisor wants to hear of the next frame.
     announce: AtomicBool,
 }
@@ -119,8 +135,30 @@ impl Stats {
                 old - old / 16 + step / 16
             };
             self.interval_ns.store(new, Relaxed);
+            let (off, jitter) = (step.abs_diff(new), self.jitter_ns.load(Relaxed));
+            let jitter = jitter - jitter / 16 + off / 16;
+            self.jitter_ns.store(jitter, Relaxed);
         }
         self.announce.load(Relaxed) && self.announce.swap(false, Relaxed)
+    }
+
+    pub(crate) fn saw_timing(&self, moment: &Moment) {
+        let ns = |d: Duration| d.as_nanos() as u64;
+        self.uncertainty_ns
+            .store(ns(moment.timing.uncertainty), Relaxed);
+        self.late_ns.store(ns(moment.late), Relaxed);
+        self.time_source
+            .store(moment.timing.source as u8 + 1, Relaxed);
+    }
+
+    fn timing(&self) -> Option<(Timing, Duration)> {
+        let source = self.time_source.load(Relaxed).checked_sub(1)?;
+        let ns = |of: &AtomicU64| Duration::from_nanos(of.load(Relaxed));
+        let timing = Timing {
+            uncertainty: ns(&self.uncertainty_ns),
+            source: *TimeSource::ALL.get(usize::from(source))?,
+        };
+        Some((timing, ns(&self.late_ns)))
     }
 
     pub(crate) fn ask_to_announce(&self) {
@@ -146,6 +184,7 @@ impl Stats {
             missed_no_slot: get(&self.missed_no_slot),
             missed_overflow: get(&self.missed_overflow),
             undecodable: get(&self.undecodable),
+            wrong_size: get(&self.wrong_size),
             host_copies: get(&self.host_copies),
             foreign: get(&self.foreign),
             warnings: get(&self.warnings),
@@ -195,6 +234,8 @@ impl Board {
             } else {
                 0.0
             },
+            timing: stats.timing(),
+            jitter: Duration::from_nanos(stats.jitter_ns.load(Relaxed)),
             counts: stats.counts(),
         }
     }

@@ -10,10 +10,15 @@
 //!   |
 //!   +--> failed, when as many attempts as allowed brought no frame
 //! ```
+//!
+//! Parts hear that the camera is down when its source is closed: while it only stalls, a frame may still come in time.
 
 use crate::state::{Action, CameraState, Event, Limits, Reason, Standing};
 use sightline_model::MonoTime;
 use std::time::Duration;
+
+/// A source that ran for so long and then gave up waiting for a silent camera is not broken.
+const RAN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Supervisor {
@@ -74,6 +79,13 @@ impl Supervisor {
             }
             // A word from a session that was closed meanwhile.
             (Retrying, Event::Alive | Event::Lost(_) | Event::Ended) => Vec::new(),
+            (Live, Event::Lost(reason))
+                if self.limits.is_silent && now.since(self.standing.since) >= RAN =>
+            {
+                self.go(Connecting, reason, now);
+                self.standing.attempts = 1;
+                vec![Action::Close, Action::Open]
+            }
             (Connecting | Live | Stalled, Event::Lost(reason)) => self.give_up_session(reason, now),
             (Connecting | Live | Stalled, Event::Ended) => {
                 self.go(Ended, "the source is at its end".into(), now);
@@ -88,7 +100,10 @@ impl Supervisor {
                     now,
                 )
             }
-            (Live, Event::Tick) => self.stall(now),
+            (Live, Event::Tick) => {
+                self.stall(now);
+                Vec::new()
+            }
             (Stalled, Event::Tick) => {
                 let reason = self.standing.reason.clone();
                 self.give_up_session(reason, now)
@@ -112,14 +127,13 @@ impl Supervisor {
         Vec::new()
     }
 
-    fn stall(&mut self, now: MonoTime) -> Vec<Action> {
+    fn stall(&mut self, now: MonoTime) {
         let stall_ms = self.limits.stall.unwrap_or_default().as_millis();
         self.go(
             CameraState::Stalled,
             format!("expected a frame every {stall_ms} ms, found none for longer").into(),
             now,
         );
-        self.tell_down()
     }
 
     fn reopen(&mut self, now: MonoTime) -> Vec<Action> {

@@ -6,6 +6,7 @@ fn limits() -> Limits {
     Limits {
         connect: Duration::from_secs(5),
         stall: Some(Duration::from_secs(2)),
+        is_silent: false,
         retry: Retry {
             first_ms: 250,
             max_ms: 4_000,
@@ -55,9 +56,9 @@ fn a_first_frame_makes_it_live_and_silence_stalls_then_closes_it() {
     assert_eq!(rig.hear(Event::Alive), []);
     assert_eq!(rig.state(), CameraState::Live);
     assert_eq!(rig.after_ms(1_999), []);
-    assert_eq!(rig.after_ms(1), [Action::TellDown]);
+    assert_eq!(rig.after_ms(1), [], "its frame may still come");
     assert_eq!(rig.state(), CameraState::Stalled);
-    assert_eq!(rig.after_ms(2_000), [Action::Close], "told down once only");
+    assert_eq!(rig.after_ms(2_000), [Action::TellDown, Action::Close]);
     assert_eq!(rig.state(), CameraState::Retrying);
     assert_eq!(rig.wake(), [Action::Open]);
     assert_eq!(rig.state(), CameraState::Connecting);
@@ -68,6 +69,22 @@ fn a_first_frame_makes_it_live_and_silence_stalls_then_closes_it() {
         [Action::TellDown, Action::Close]
     );
     assert_eq!(&*rig.camera.standing().reason, "cable");
+}
+
+#[test]
+fn a_source_that_gives_up_waiting_for_a_silent_camera_is_opened_at_once_and_nobody_is_alarmed() {
+    let mut rig = Rig::new(Limits {
+        stall: None,
+        is_silent: true,
+        ..limits()
+    });
+    rig.hear(Event::Alive);
+    assert_eq!(rig.after_ms(2_000), []);
+    let gone = || Event::Lost("no buffer for 2 s".into());
+    assert_eq!(rig.hear(gone()), [Action::Close, Action::Open]);
+    assert_eq!(rig.state(), CameraState::Connecting);
+    assert_eq!(rig.hear(gone()), [Action::TellDown, Action::Close]);
+    assert_eq!(rig.state(), CameraState::Retrying);
 }
 
 #[test]
@@ -87,9 +104,10 @@ fn a_stalled_camera_that_speaks_again_is_live_without_reopening() {
     rig.after_ms(2_000);
     assert_eq!(rig.hear(Event::Alive), []);
     assert_eq!(rig.state(), CameraState::Live);
+    assert_eq!(rig.after_ms(2_000), []);
     assert_eq!(
         rig.after_ms(2_000),
-        [Action::TellDown],
+        [Action::TellDown, Action::Close],
         "a new fall is told anew"
     );
 }

@@ -8,7 +8,7 @@ use sightline_configs::station::HealthLimits;
 use sightline_frames::{FramePool, Lease, Missed, OpenSlot, TapSink, Tapped, View};
 use sightline_model::{
     CameraId, Clock, FrameId, FrameMeta, Health, MissReason, MonoTime, PictureRef, PixelFormat,
-    PlaneLayout, UtcMicros,
+    PlaneLayout, Timing, UtcMicros,
 };
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -23,6 +23,7 @@ const SINK_FULL_PAUSE: Duration = Duration::from_micros(500);
 pub(crate) struct Stamp {
     pub(crate) at: MonoTime,
     pub(crate) utc: UtcMicros,
+    pub(crate) timing: Timing,
 }
 
 /// Shape of a captured picture.
@@ -38,6 +39,8 @@ pub(crate) struct Shape {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) frame_id: FrameId,
+    /// The number is the source's own.
+    pub(crate) numbered: bool,
     pub(crate) stamp: Stamp,
     pub(crate) shape: Shape,
     pub(crate) host_copies: u8,
@@ -84,10 +87,20 @@ impl Tap {
         self.health.numbers_restart();
     }
 
+    /// Now, as the time of something that this station does itself.
     pub(crate) fn stamp(&self) -> Stamp {
         Stamp {
             at: self.clock.now(),
             utc: self.clock.utc(),
+            timing: Timing::default(),
+        }
+    }
+
+    fn saw_frame(&self) {
+        if self.stats.saw_frame(self.clock.now())
+            && let Some(link) = &self.link
+        {
+            link.alive();
         }
     }
 
@@ -112,6 +125,8 @@ impl Tap {
             frame_id: arrival.frame_id,
             captured: arrival.stamp.at,
             captured_utc: arrival.stamp.utc,
+            timing: arrival.stamp.timing,
+            numbered: arrival.numbered,
             width,
             height,
             format,
@@ -133,7 +148,7 @@ impl Tap {
             Err(error) => {
                 tracing::warn!(camera = %self.camera, %error, "a picture did not fit its slot");
                 self.miss(
-                    Some(arrival.frame_id),
+                    arrival.own_number(),
                     arrival.stamp.at,
                     MissReason::Undecodable,
                 );
@@ -152,7 +167,7 @@ impl Tap {
     /// Hands a view on; when the sink has no room, its miss instead.
     pub(crate) fn deliver(&mut self, view: View) {
         let meta = *view.lease.meta();
-        self.note(meta.frame_id, meta.captured);
+        self.note(own_number(&meta));
         self.stats
             .host_copies
             .fetch_add(meta.host_copies.into(), Relaxed);
@@ -160,7 +175,7 @@ impl Tap {
             Ok(()) => Stats::count(&self.stats.frames),
             Err(back) => {
                 drop(back);
-                self.hand_on_miss(Some(meta.frame_id), meta.captured, MissReason::Overflow);
+                self.hand_on_miss(own_number(&meta), meta.captured, MissReason::Overflow);
             }
         }
     }
@@ -174,7 +189,7 @@ impl Tap {
         match &item {
             Tapped::View(view) => {
                 let meta = view.lease.meta();
-                self.note(meta.frame_id, meta.captured);
+                self.note(own_number(meta));
                 self.stats
                     .host_copies
                     .fetch_add(meta.host_copies.into(), Relaxed);
@@ -182,7 +197,7 @@ impl Tap {
             }
             Tapped::Missed(missed) => {
                 self.count_miss(missed.reason);
-                self.note(missed.frame_id.unwrap_or_default(), missed.at);
+                self.note(missed.frame_id);
             }
         }
         let mut item = item;
@@ -197,9 +212,7 @@ impl Tap {
 
     /// Tells the sink of a frame that was due and is not there.
     pub(crate) fn miss(&mut self, frame_id: Option<FrameId>, at: MonoTime, reason: MissReason) {
-        if let Some(id) = frame_id {
-            self.note(id, at);
-        }
+        self.note(frame_id);
         self.hand_on_miss(frame_id, at, reason);
     }
 
@@ -231,20 +244,30 @@ impl Tap {
             MissReason::NoFreeSlot => Stats::count(&self.stats.missed_no_slot),
             MissReason::Overflow => Stats::count(&self.stats.missed_overflow),
             MissReason::Undecodable => Stats::count(&self.stats.undecodable),
+            MissReason::Geometry => Stats::count(&self.stats.wrong_size),
             _ => {}
         }
     }
 
-    /// Counts the gap before a frame number and notes that the camera lives.
-    fn note(&mut self, id: FrameId, at: MonoTime) {
-        if let Some(last) = self.last_id.replace(id) {
+    /// Counts the gap before a frame number of the source's own and notes that the camera lives.
+    fn note(&mut self, id: Option<FrameId>) {
+        if let Some(id) = id
+            && let Some(last) = self.last_id.replace(id)
+        {
             let gap = id.0.saturating_sub(last.0).saturating_sub(1);
             self.stats.lost.fetch_add(gap, Relaxed);
         }
-        if self.stats.saw_frame(at)
-            && let Some(link) = &self.link
-        {
-            link.alive();
-        }
+        self.saw_frame();
+    }
+}
+
+fn own_number(meta: &FrameMeta) -> Option<FrameId> {
+    meta.numbered.then_some(meta.frame_id)
+}
+
+impl Arrival {
+    /// The frame's number, where the source itself counts.
+    pub(crate) fn own_number(&self) -> Option<FrameId> {
+        self.numbered.then_some(self.frame_id)
     }
 }

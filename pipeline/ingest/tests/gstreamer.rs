@@ -15,6 +15,7 @@ const LONG: Duration = Duration::from_secs(20);
 fn pipeline(description: &str) -> Camera {
     camera(Source::Pipeline {
         description: description.into(),
+        ends: true,
     })
 }
 

@@ -94,6 +94,10 @@ fn rtsp(port: u16) -> Camera {
         url: format!("rtsp://127.0.0.1:{port}/cam"),
         latency_ms: 0,
         tcp: true,
+        multicast: false,
+        timeout_ms: 10_000,
+        stream: None,
+        ca_file: None,
     });
     config.retry = sightline_configs::station::Retry::default();
     config.stall_ms = 600;
@@ -106,6 +110,7 @@ fn a_killed_or_frozen_server_is_noticed_told_and_connected_again_while_others_ru
     let mut other = camera(Source::Pipeline {
         description: "videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=50/1"
             .into(),
+        ends: false,
     });
     other.name = "other".into();
     let other = start(context(other, Arc::clone(&other_notes), Path::new(""))).unwrap();
@@ -135,6 +140,10 @@ fn a_killed_or_frozen_server_is_noticed_told_and_connected_again_while_others_ru
         url: format!("rtsp://127.0.0.1:{port}/cam"),
         latency_ms: 20,
         tcp: false,
+        multicast: false,
+        timeout_ms: 10_000,
+        stream: None,
+        ca_file: None,
     };
     let by_udp = start(context(by_udp, Arc::new(Notes::default()), Path::new(""))).unwrap();
     wait(&by_udp, LONG, |c| c.status().counts.frames >= 5);

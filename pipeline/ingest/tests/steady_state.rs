@@ -1,7 +1,7 @@
 //! In steady state a frame costs no allocation on its way from a camera to the sink. Counted over the whole process,
 //! which is why this test has a program of its own.
 
-use sightline_configs::station::{Camera, HealthLimits, Retry, Source};
+use sightline_configs::station::{Camera, Expects, HealthLimits, Retry, Source};
 use sightline_frames::{MemoryWish, TapSink, Tapped};
 use sightline_ingest::{CameraContext, start};
 use sightline_model::{CameraId, PixelFormat, SystemClock};
@@ -75,6 +75,7 @@ fn frames_of_a_gstreamer_camera_allocate_nothing() {
                 description:
                     "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=500/1"
                         .into(),
+                ends: false,
             },
             format: PixelFormat::Gray8,
             width: None,
@@ -82,7 +83,9 @@ fn frames_of_a_gstreamer_camera_allocate_nothing() {
             slot_bytes: Some(320 * 240),
             slots: 8,
             core: None,
+            expects: Expects::Stream,
             stall_ms: 2_000,
+            arrival_uncertainty_ms: 10.0,
             retry: Retry::default(),
             health: HealthLimits {
                 frozen_after: 2,

@@ -84,6 +84,16 @@ macro_rules! alarms {
 alarms! {
     CameraDown: "camera.{}.down", High, Degraded, Seen, "camera_down",
         "no frames come from a camera";
+    CameraAmbiguous: "camera.{}.ambiguous", High, Degraded, Seen, "camera_ambiguous",
+        "pictures came that may be another part's or older; for 10 s after the last";
+    CameraDrift: "camera.{}.drift", Low, None, Ends, "camera_drift",
+        "pictures come near the edge of their trigger window";
+    CameraEnded: "camera.{}.ended", High, Degraded, Seen, "camera_ended",
+        "a file or folder is at its end while other cameras go on";
+    CameraLate: "camera.{}.late", Low, None, Ends, "camera_late",
+        "pictures arrive more than 200 ms later than the fastest ones";
+    CameraSize: "camera.{}.size", High, Degraded, Seen, "camera_size",
+        "pictures came in another size than the view's; for 10 s after the last";
     ConservationGap: "conservation-gap", Urgent, Hold, SeenTo, "conservation_gap",
         "a part has neither a result nor is it on its way";
     EngineFault: "engine.{}.fault", High, Degraded, Seen, "engine_fault",

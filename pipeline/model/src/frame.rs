@@ -1,6 +1,6 @@
 //! What a frame is: pixel format, layout in memory, identity, capture time, health.
 
-use crate::{CameraId, FrameId, MonoTime, UtcMicros};
+use crate::{CameraId, FrameId, MonoTime, Timing, UtcMicros};
 use serde::{Deserialize, Serialize};
 
 /// Pixel formats the station takes, by their GStreamer names.
@@ -153,6 +153,10 @@ pub enum MissReason {
     EngineFault,
     /// The engine had not answered by the deadline.
     Late,
+    /// A frame came that may be another part's, or an older picture: its time, or the windows, leave a doubt.
+    Ambiguous,
+    /// A frame came in another size than the view's.
+    Geometry,
 }
 
 /// Identity, time and shape of one captured frame, taken in the capture callback.
@@ -160,12 +164,16 @@ pub enum MissReason {
 pub struct FrameMeta {
     /// Which camera.
     pub camera: CameraId,
-    /// The source's own frame number.
+    /// Its number: the source's own if `numbered`, counted by us otherwise.
     pub frame_id: FrameId,
     /// When it was captured, monotonic.
     pub captured: MonoTime,
     /// When it was captured, UTC.
     pub captured_utc: UtcMicros,
+    /// How that time is known.
+    pub timing: Timing,
+    /// The source counts its frames itself, so that a gap in the numbers is a lost frame.
+    pub numbered: bool,
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.

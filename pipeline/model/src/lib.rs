@@ -23,4 +23,4 @@ pub use geometry::{BoxTensor, BoxView, ViewToTensor};
 pub use id::{CameraId, ClassId, FrameId, Generation, TrackId, ViewId};
 pub use part::{Disposition, DispositionReason, Evaluation, ResultState, Trigger, ViewTag};
 pub use result::InspectionResult;
-pub use time::{Clock, MockClock, MonoTime, SystemClock, UtcMicros};
+pub use time::{Clock, MockClock, MonoTime, SystemClock, TimeSource, Timing, UtcMicros};

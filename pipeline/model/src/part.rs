@@ -1,6 +1,6 @@
 //! What is decided about a part.
 
-use crate::{Generation, MonoTime, TrackId, UtcMicros, ViewId};
+use crate::{Generation, MonoTime, Timing, TrackId, UtcMicros, ViewId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -70,6 +70,8 @@ pub struct Trigger {
     pub at: MonoTime,
     /// The same, UTC.
     pub at_utc: UtcMicros,
+    /// How that time is known.
+    pub timing: Timing,
     /// Encoder counts at the trigger, where the line has an encoder.
     pub encoder: Option<i64>,
 }

@@ -104,6 +104,60 @@ fn numbers(text: &str, separator: char, lengths: [usize; 3]) -> Option<[i64; 3]>
     parts.next().is_none().then_some(out)
 }
 
+/// Who says when something happened.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeSource {
+    /// This station made it happen: a file played, a simulated exposure, a trigger at a rate.
+    #[default]
+    Station,
+    /// The device's driver, on this machine's monotonic clock.
+    Driver,
+    /// The sender's clock, brought by RTP time stamps and laid onto this machine's by arrivals.
+    Rtp,
+    /// The source's buffer time stamps, laid onto this machine's clock by arrivals.
+    Stream,
+    /// The message's own time stamp, by a clock that is held in step with this machine's.
+    Message,
+    /// Nothing but its arrival here.
+    Arrival,
+}
+
+impl TimeSource {
+    /// Every source, in an order that stays: recordings number them by it. New ones go to the end.
+    pub const ALL: [Self; 6] = [
+        Self::Station,
+        Self::Driver,
+        Self::Rtp,
+        Self::Stream,
+        Self::Message,
+        Self::Arrival,
+    ];
+
+    /// The name in messages, e.g. `arrival`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Station => "station",
+            Self::Driver => "driver",
+            Self::Rtp => "rtp",
+            Self::Stream => "stream",
+            Self::Message => "message",
+            Self::Arrival => "arrival",
+        }
+    }
+}
+
+/// How well a moment is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// It lies within so much of what is said, to both sides.
+    pub uncertainty: Duration,
+    /// Who says it.
+    pub source: TimeSource,
+}
+
 /// Where time comes from.
 pub trait Clock: Send + Sync {
     /// Monotonic now.

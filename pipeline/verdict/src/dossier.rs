@@ -5,7 +5,7 @@ use crate::plan::InspectionPlan;
 use crate::rules::{Finding, Judgement, Undecided, ViewVerdict, judge_part};
 use sightline_model::result::StagesUs;
 use sightline_model::{
-    DispositionReason, Evaluation, FrameMeta, MissReason, MonoTime, ResultState, Trigger,
+    DispositionReason, Evaluation, FrameMeta, MissReason, MonoTime, ResultState, Timing, Trigger,
 };
 use std::sync::Arc;
 
@@ -185,5 +185,6 @@ fn no_trigger() -> Trigger {
         at: MonoTime(0),
         at_utc: sightline_model::UtcMicros(0),
         encoder: None,
+        timing: Timing::default(),
     }
 }

@@ -47,6 +47,8 @@ pub struct PlannedView {
     pub offset: Duration,
     /// A frame captured within `offset` +- this is the view.
     pub window: Duration,
+    /// Width and height of the picture, where the recipe says them.
+    pub size: Option<(u32, u32)>,
     /// The camera gives exactly one frame a trigger.
     pub frame_per_trigger: bool,
     /// Findings count only if their centre is in one of these, view pixels; empty: everywhere.

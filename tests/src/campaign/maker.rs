@@ -5,7 +5,7 @@ pub(super) mod parts;
 
 use bytes::Bytes;
 use sightline_model::result::RecipeRef;
-use sightline_model::{Clock, Generation, InspectionResult, TrackId, Trigger};
+use sightline_model::{Clock, Generation, InspectionResult, Timing, TrackId, Trigger};
 use sightline_verdict::{InspectionPlan, Judge, ResultConfig, ResultMaker, SeededIds};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +51,7 @@ impl Maker {
             at: now,
             at_utc: self.clock.utc(),
             encoder: None,
+            timing: Timing::default(),
         };
         let dossier = self.judge.overflow_dossier(&self.plan, &trigger, now);
         let dossier = dossier.expect("a part comes once");

@@ -30,7 +30,7 @@ use memory::{Known, Memory};
 use request::Asked;
 use sightline_configs::station::Verb;
 use sightline_journal::Journal;
-use sightline_model::Clock;
+use sightline_model::{Clock, UtcMicros};
 use sightline_queue::{Receiver, Sender, bounded};
 use sightline_uplink::payload::{StateMessage, to_json};
 use sightline_uplink::{Command, CommandHandler, Outcome, Reply, Uplink};
@@ -166,8 +166,8 @@ impl Control {
             Ok(asked) => asked,
             Err(unfit) => return self.refuse(&command, reply, "mes", unfit.to_string()),
         };
-        if let Request::Trigger { part_id } = asked.request {
-            let outcome = match self.open_part(part_id) {
+        if let Request::Trigger { part_id, at } = asked.request {
+            let outcome = match self.open_part(part_id, at) {
                 Ok(done) => Outcome::Done(done),
                 Err(why) => Outcome::Refused(why),
             };
@@ -250,7 +250,7 @@ impl Control {
         }
     }
 
-    fn open_part(&self, part_id: Option<String>) -> Result<String, String> {
+    fn open_part(&self, part_id: Option<String>, at: Option<UtcMicros>) -> Result<String, String> {
         let Some(trigger) = &self.trigger else {
             return Err(
                 "parts are not opened by command here; write trigger.kind = \"command\"".into(),
@@ -262,7 +262,7 @@ impl Control {
                 "expected the station to take parts, found it {state}; send start first"
             ));
         }
-        trigger.fire(part_id)
+        trigger.fire(part_id, at)
     }
 
     fn refuse(&self, command: &Command, reply: Reply, by: &str, why: String) {

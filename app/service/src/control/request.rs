@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sightline_configs::station::Verb;
-use sightline_model::MonoTime;
+use sightline_model::{MonoTime, UtcMicros};
 use sightline_uplink::Command;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub const SCHEMA: &str = "sightline.command.v1";
 pub enum Request {
     Trigger {
         part_id: Option<String>,
+        /// When the part was at the sensor, by the sender's clock.
+        at: Option<UtcMicros>,
     },
     PrepareRecipe {
         external_id: String,
@@ -164,6 +166,15 @@ fn body<T: DeserializeOwned>(text: &str, expected: &'static str) -> Result<T, Un
     serde_json::from_value(object.into()).map_err(|source| Unfit::Malformed { expected, source })
 }
 
+/// A moment in UTC.
+fn time(text: &str) -> Result<UtcMicros, Unfit> {
+    UtcMicros::from_rfc3339(text).ok_or_else(|| Unfit::Value {
+        field: "at",
+        found: text.chars().take(40).collect(),
+        advice: "write UTC as 2026-01-31T08:00:00.000Z",
+    })
+}
+
 fn parse<T: DeserializeOwned>(text: &str, expected: &'static str) -> Result<T, Unfit> {
     serde_json::from_str(text).map_err(|source| Unfit::Malformed { expected, source })
 }
@@ -172,6 +183,7 @@ fn parse<T: DeserializeOwned>(text: &str, expected: &'static str) -> Result<T, U
 #[serde(deny_unknown_fields)]
 struct Trigger {
     part_id: Option<String>,
+    at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -248,8 +260,10 @@ const LONGEST_SHELF_S: f64 = 24.0 * 3_600.0;
 fn request(verb: Verb, text: &str) -> Result<Request, Unfit> {
     Ok(match verb {
         Verb::Trigger => {
-            let Trigger { part_id } = body(text, "{\"part_id\": \"…\"} or an empty payload")?;
-            Request::Trigger { part_id }
+            let expected = "{\"part_id\": \"…\", \"at\": \"2026-01-31T08:00:00.000Z\"}, either or both left out, or an empty payload";
+            let Trigger { part_id, at } = body(text, expected)?;
+            let at = at.map(|at| time(&at)).transpose()?;
+            Request::Trigger { part_id, at }
         }
         Verb::PrepareRecipe => {
             let expected = "{\"external_id\": \"…\", \"version\": \"…\" (optional)}";
@@ -354,12 +368,20 @@ mod tests {
     #[test]
     fn each_command_is_read() {
         let cases: [(&str, &str, Request); 12] = [
-            ("trigger", "", Request::Trigger { part_id: None }),
+            (
+                "trigger",
+                "",
+                Request::Trigger {
+                    part_id: None,
+                    at: None,
+                },
+            ),
             (
                 "trigger",
                 r#"{"part_id":"p1"}"#,
                 Request::Trigger {
                     part_id: Some("p1".into()),
+                    at: None,
                 },
             ),
             (

@@ -5,7 +5,9 @@ use sightline_engine::bundle::draft::ModelInfo;
 use sightline_engine::{Batch, BatchView, Bundle, EngineError, EngineSettings, Reference};
 use sightline_engine::{ReferencePicture, RegionOutput};
 use sightline_frames::{FramePool, Lease, MemoryWish, PoolConfig};
-use sightline_model::{CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat};
+use sightline_model::{
+    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing,
+};
 use sightline_model::{TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_onnx::{LibrarySearch, OnnxEngine, OnnxFactory};
 use std::path::Path;
@@ -130,6 +132,8 @@ pub fn lease_of(
         frame_id: FrameId(0),
         captured: MonoTime(0),
         captured_utc: UtcMicros(0),
+        timing: Timing::default(),
+        numbered: true,
         width,
         height,
         format,

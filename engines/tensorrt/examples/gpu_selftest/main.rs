@@ -18,7 +18,9 @@ mod speed;
 use makers::{Maker, Plain};
 use sightline_engine::{Bundle, EngineSettings, Precision};
 use sightline_frames::{FramePool, Lease, MemoryWish, PoolConfig};
-use sightline_model::{CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, UtcMicros};
+use sightline_model::{
+    CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, Timing, UtcMicros,
+};
 use sightline_tensorrt::device::cuda::Cuda;
 use sightline_tensorrt::engine::GpuEngine;
 use std::error::Error;
@@ -189,6 +191,8 @@ fn lease(
         frame_id: FrameId(0),
         captured: MonoTime(0),
         captured_utc: UtcMicros(0),
+        timing: Timing::default(),
+        numbered: true,
         width,
         height,
         format,

@@ -8,7 +8,9 @@ use sightline_engine::preprocess::{Preprocessor, plan};
 use sightline_engine::{Batch, BatchView, Bundle, Engine, EngineSettings, Precision};
 use sightline_engine::{Reference, ReferencePicture, RegionOutput};
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
-use sightline_model::{CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat};
+use sightline_model::{
+    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing,
+};
 use sightline_model::{TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_onnx::{LibrarySearch, OnnxFactory};
 use std::path::Path;
@@ -92,6 +94,8 @@ fn onnx(bundle: &Bundle, pairs: &[(ReferencePicture, ReferencePicture)]) -> Vec<
             frame_id: FrameId(0),
             captured: MonoTime(0),
             captured_utc: UtcMicros(0),
+            timing: Timing::default(),
+            numbered: true,
             width: view.width,
             height: view.height,
             format: view.format,

@@ -75,6 +75,7 @@ fn recording() -> Vec<u8> {
         at: MonoTime(3),
         at_utc: UtcMicros(-4),
         encoder: Some(-77),
+        timing: sightline_model::Timing::default(),
     };
     to.trigger(MonoTime(1), &trigger);
     to.write().expect("memory takes it");

@@ -1,12 +1,19 @@
 //! Which frame belongs to which part: a state machine without threads or clocks. Events go in with `now`, what became
 //! of frames and views comes out.
 //!
-//! A trigger owes views. A frame of camera `c` captured at `t` belongs to the view of `c` whose due time (trigger plus
-//! offset) is nearest to `t` and within its window. Where the camera gives exactly one frame a trigger, frame numbers
-//! must also run with the triggers; where number and time disagree, neither is believed and the part is
-//! [`MissReason::OutOfStep`]. A frame is given to one view at most, and a view is answered once.
+//! A trigger owes views. A frame is captured within an interval: its time, and what that is uncertain by. It is given to
+//! a view only if the interval lies in the view's window (trigger plus offset, to both sides) and cannot touch another
+//! part's, whose trigger may be uncertain, too. What may be two parts', or an older picture, is nobody's, and those
+//! views are [`MissReason::Ambiguous`] unless a clear frame comes; a trigger that comes later can take an answer back.
+//! Where a camera numbers its frames and gives exactly one a trigger, numbers decide within overlapping windows, once a
+//! clear frame has shown how they run with the triggers, and as long as the named part is the nearest in time; where
+//! number and time disagree, neither is believed and the part is [`MissReason::OutOfStep`]. A frame is given to one view
+//! at most, and a view is answered once.
 
 mod camera;
+mod interval;
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod tests;
 
@@ -34,10 +41,12 @@ pub struct ExpectedView {
 pub struct Sighting {
     /// Who saw it.
     pub camera: CameraId,
-    /// The source's number, where known.
+    /// The source's own number, where it has one.
     pub frame_id: Option<FrameId>,
     /// When it was captured.
     pub captured: MonoTime,
+    /// Within so much, to both sides.
+    pub uncertainty: Duration,
     /// A frozen source gives the same number again; such a frame is told by its time alone.
     pub repeated: bool,
 }
@@ -102,6 +111,20 @@ impl<V> Associator<V> {
             cameras: (0..cameras).map(camera).collect(),
             triggers: 0,
         }
+    }
+
+    /// These cameras give a frame for a trigger and none else: a second one in a window leaves a doubt about the first.
+    pub fn set_triggered(&mut self, cameras: &[CameraId]) {
+        for camera in cameras {
+            if let Some(camera) = self.cameras.get_mut(camera.index()) {
+                camera.set_triggered();
+            }
+        }
+    }
+
+    /// Mean distance of a camera's last frames from their due times, ns, and the longest window of its views.
+    pub fn shift(&self, camera: CameraId) -> Option<(i64, Duration)> {
+        self.cameras.get(camera.index()).map(Camera::shift)
     }
 
     /// Says what parts will owe from the next trigger on, so that a frame before it is held as long as it may matter.
@@ -179,14 +202,14 @@ impl<V> Associator<V> {
         }
     }
 
-    /// Lets go of frames whose trigger did not come.
+    /// Lets go of frames whose trigger did not come, and of views about which a doubt stays.
     pub fn expire(&mut self, now: MonoTime, out: &mut Vec<Assigned<V>>) {
         for camera in &mut self.cameras {
             camera.expire(now, out);
         }
     }
 
-    /// When [`Associator::expire`] has a frame to let go.
+    /// When [`Associator::expire`] has something to let go.
     pub fn next_expiry(&self) -> Option<MonoTime> {
         self.cameras.iter().filter_map(Camera::next_expiry).min()
     }
@@ -206,6 +229,8 @@ pub struct Part {
     pub track: TrackId,
     /// Its trigger.
     pub at: MonoTime,
+    /// The trigger's time is known to so much.
+    pub uncertainty: Duration,
     /// After this nothing helps it.
     pub deadline: MonoTime,
 }

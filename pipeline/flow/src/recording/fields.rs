@@ -2,9 +2,11 @@
 
 use super::{MAX_PART_ID, MAX_PICTURE, RecordingError};
 use sightline_model::{
-    CameraId, FrameId, FrameMeta, Health, MissReason, MonoTime, PixelFormat, PlaneLayout, UtcMicros,
+    CameraId, FrameId, FrameMeta, Health, MissReason, MonoTime, PixelFormat, PlaneLayout,
+    TimeSource, Timing, UtcMicros,
 };
 use std::io::Read;
+use std::time::Duration;
 
 pub(super) const HEALTHS: [Health; 7] = [
     Health::Ok,
@@ -15,7 +17,7 @@ pub(super) const HEALTHS: [Health; 7] = [
     Health::Corrupt,
     Health::Misaligned,
 ];
-pub(super) const REASONS: [MissReason; 8] = [
+pub(super) const REASONS: [MissReason; 10] = [
     MissReason::NotArrived,
     MissReason::CameraDown,
     MissReason::NoFreeSlot,
@@ -24,6 +26,8 @@ pub(super) const REASONS: [MissReason; 8] = [
     MissReason::Undecodable,
     MissReason::EngineFault,
     MissReason::Late,
+    MissReason::Ambiguous,
+    MissReason::Geometry,
 ];
 
 /// The place in [`HEALTHS`]; written as a match so that a new variant does not compile until it has one.
@@ -50,6 +54,8 @@ pub(super) fn reason_number(r: MissReason) -> u8 {
         MissReason::Undecodable => 5,
         MissReason::EngineFault => 6,
         MissReason::Late => 7,
+        MissReason::Ambiguous => 8,
+        MissReason::Geometry => 9,
     }
 }
 
@@ -78,11 +84,17 @@ impl Put<'_> {
             put(self, v);
         }
     }
+    pub(super) fn timing(&mut self, t: Timing) {
+        self.u64(u64::try_from(t.uncertainty.as_nanos()).unwrap_or(u64::MAX));
+        self.u8(t.source as u8);
+    }
     pub(super) fn meta(&mut self, m: &FrameMeta) {
         self.u16(m.camera.0);
         self.u64(m.frame_id.0);
         self.u64(m.captured.0);
         self.i64(m.captured_utc.0);
+        self.timing(m.timing);
+        self.u8(u8::from(m.numbered));
         self.u32(m.width);
         self.u32(m.height);
         self.u8(m.format as u8);
@@ -99,6 +111,8 @@ impl Put<'_> {
 pub(super) struct Get<R> {
     pub(super) from: R,
     pub(super) records: u64,
+    /// An older recording, which does not say how times are known.
+    pub(super) without_timing: bool,
 }
 
 type Got<T> = Result<T, RecordingError>;
@@ -181,11 +195,23 @@ impl<R: Read> Get<R> {
         Ok(text.into())
     }
 
+    pub(super) fn timing(&mut self) -> Got<Timing> {
+        if self.without_timing {
+            return Ok(Timing::default());
+        }
+        Ok(Timing {
+            uncertainty: Duration::from_nanos(self.u64()?),
+            source: self.one_of("source of the time", &TimeSource::ALL)?,
+        })
+    }
+
     pub(super) fn meta(&mut self) -> Got<FrameMeta> {
         let camera = CameraId(self.u16()?);
         let frame_id = FrameId(self.u64()?);
         let captured = MonoTime(self.u64()?);
         let captured_utc = UtcMicros(self.i64()?);
+        let timing = self.timing()?;
+        let numbered = self.without_timing || self.flag("numbered")?;
         let (width, height) = (self.u32()?, self.u32()?);
         let format = self.one_of("pixel format", &PixelFormat::ALL)?;
         let mut layout = PlaneLayout::default();
@@ -198,6 +224,8 @@ impl<R: Read> Get<R> {
             frame_id,
             captured,
             captured_utc,
+            timing,
+            numbered,
             width,
             height,
             format,

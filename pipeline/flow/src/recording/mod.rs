@@ -1,8 +1,10 @@
 //! What came into the flow, as a stream of bytes, so that it can be inspected again.
 //!
-//! Layout, little-endian: `SLFLOW01`, u16 cameras, for each u32 slots and u64 bytes a slot; then records: u8 kind,
+//! Layout, little-endian: `SLFLOW02`, u16 cameras, for each u32 slots and u64 bytes a slot; then records: u8 kind,
 //! u64 ns when it came in, fields. Kinds: 1 trigger, 2 frame (meta, pixels, perhaps a golden picture of its own),
 //! 3 missed, 4 camera down, 0 the end. Without an end record it was cut short; what is before can be read.
+//! `SLFLOW01` is the same without how times are known (of triggers after the UTC, of frames after the UTC, there with
+//! whether the source counts its frames); it is still read.
 //! Limits: a part id is at most 64 KiB, a picture at most 1 GiB.
 
 mod fields;
@@ -14,7 +16,8 @@ pub use reader::{Recorded, RecordedFrame, Recording};
 pub use tap::RecordingTap;
 pub use writer::Recorder;
 
-pub(crate) const MAGIC: &[u8; 8] = b"SLFLOW01";
+pub(crate) const MAGIC: &[u8; 8] = b"SLFLOW02";
+pub(crate) const MAGIC_01: &[u8; 8] = b"SLFLOW01";
 pub(crate) const MAX_PART_ID: usize = 1 << 16;
 pub(crate) const MAX_PICTURE: usize = 1 << 30;
 
@@ -39,7 +42,7 @@ pub struct CameraShape {
 pub enum RecordingError {
     /// It is none.
     #[error(
-        "expected a recording of this program, which begins with SLFLOW01, found {found:?}; name a file that `--record` wrote"
+        "expected a recording of this program, which begins with SLFLOW02 or SLFLOW01, found {found:?}; name a file that `--record` wrote"
     )]
     NotARecording {
         /// The first bytes.

@@ -1,12 +1,16 @@
 //! Reads a recording, one record at a time.
 
 use super::fields::{Get, REASONS};
-use super::{CameraShape, DOWN, END, FRAME, MAGIC, MISSED, RecordingError, TRIGGER};
+use super::{CameraShape, DOWN, END, FRAME, MAGIC, MAGIC_01, MISSED, RecordingError, TRIGGER};
 use sightline_frames::Missed;
 use sightline_model::{CameraId, FrameId, FrameMeta, MonoTime, TrackId, Trigger, UtcMicros};
 use std::io::Read;
 
 /// One thing that came into the flow.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "read one at a time, and most are frames"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recorded {
     /// A part arrived.
@@ -43,9 +47,14 @@ impl<R: Read> Recording<R> {
     /// # Errors
     /// [`RecordingError::NotARecording`], [`RecordingError::CutShort`], [`RecordingError::Io`].
     pub fn open(from: R) -> Result<Self, RecordingError> {
-        let mut get = Get { from, records: 0 };
+        let mut get = Get {
+            from,
+            records: 0,
+            without_timing: false,
+        };
         let found = get.bytes::<8>()?;
-        if &found != MAGIC {
+        get.without_timing = &found == MAGIC_01;
+        if &found != MAGIC && !get.without_timing {
             return Err(RecordingError::NotARecording { found });
         }
         let cameras = get.u16()?;
@@ -106,6 +115,7 @@ impl<R: Read> Recording<R> {
             false => None,
         };
         let (at, at_utc) = (MonoTime(get.u64()?), UtcMicros(get.i64()?));
+        let timing = get.timing()?;
         let encoder = match get.flag("encoder")? {
             true => Some(get.i64()?),
             false => None,
@@ -115,6 +125,7 @@ impl<R: Read> Recording<R> {
             part_id,
             at,
             at_utc,
+            timing,
             encoder,
         })
     }

@@ -4,8 +4,8 @@ use super::fields::{HEALTHS, REASONS, health_number, reason_number};
 use super::*;
 use sightline_frames::{FramePool, Lease, MemoryWish, Missed, PoolConfig, Tapped, View};
 use sightline_model::{
-    CameraId, FrameId, FrameMeta, Health, MissReason, MonoTime, PixelFormat, TrackId, Trigger,
-    UtcMicros,
+    CameraId, FrameId, FrameMeta, Health, MissReason, MonoTime, PixelFormat, TimeSource, Timing,
+    TrackId, Trigger, UtcMicros,
 };
 
 const SHAPE: CameraShape = CameraShape {
@@ -21,6 +21,11 @@ fn lease(pool: &FramePool, id: u64) -> Lease {
         frame_id: FrameId(id),
         captured: MonoTime(7),
         captured_utc: UtcMicros(-8),
+        timing: Timing {
+            uncertainty: std::time::Duration::from_millis(3),
+            source: TimeSource::Rtp,
+        },
+        numbered: false,
         width: 8,
         height: 4,
         format: PixelFormat::Gray8,
@@ -46,6 +51,7 @@ fn recording() -> (Vec<u8>, Vec<(MonoTime, Recorded)>) {
         at: MonoTime(3),
         at_utc: UtcMicros(-4),
         encoder: Some(-77),
+        timing: Timing::default(),
     };
     let missed = Missed {
         camera: CameraId(0),

@@ -42,6 +42,7 @@ impl<W: Write> Recorder<W> {
         });
         put.u64(trigger.at.0);
         put.i64(trigger.at_utc.0);
+        put.timing(trigger.timing);
         put.option(trigger.encoder, Put::i64);
     }
 

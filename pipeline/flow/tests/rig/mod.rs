@@ -20,6 +20,8 @@ use std::time::Duration;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const SIDE: u32 = 8;
+/// Pictures are of the moment of their trigger.
+pub const WINDOW: Duration = Duration::from_micros(1);
 
 /// What the first pixels of a test picture say to the scripted engine.
 #[derive(Clone, Copy, Default)]
@@ -101,7 +103,9 @@ pub fn plan(generation: u32, cameras: usize, deadline: Duration) -> InspectionPl
         camera_name: format!("cam-{n}"),
         model: 0,
         offset: Duration::ZERO,
-        window: deadline / 4,
+        // parts follow each other as fast as they go, and no two may claim one frame
+        window: WINDOW,
+        size: None,
         frame_per_trigger: false,
         include: Vec::new(),
         exclude: Vec::new(),
@@ -137,6 +141,19 @@ pub fn plan(generation: u32, cameras: usize, deadline: Duration) -> InspectionPl
 }
 
 /// The verifier of `plan`: classes `open` and `false_call`.
+/// The same with windows for cameras that do not stamp by the trigger.
+pub fn wide(plan: InspectionPlan) -> InspectionPlan {
+    let views = plan.views.into_iter();
+    let wider = |view| PlannedView {
+        window: Duration::from_millis(8),
+        ..view
+    };
+    InspectionPlan {
+        views: views.map(wider).collect(),
+        ..plan
+    }
+}
+
 pub fn planned_verifier() -> PlannedVerifier {
     PlannedVerifier {
         context: 2.0,
@@ -255,6 +272,8 @@ pub fn lease(
         frame_id: FrameId(id),
         captured: at,
         captured_utc: UtcMicros(at.0 as i64 / 1_000),
+        timing: Timing::default(),
+        numbered: true,
         width: SIDE,
         height: SIDE,
         format: PixelFormat::Gray8,
@@ -272,6 +291,7 @@ pub fn trigger(track: u64, at: MonoTime) -> Trigger {
         at,
         at_utc: UtcMicros(at.0 as i64 / 1_000),
         encoder: None,
+        timing: Timing::default(),
     }
 }
 
@@ -285,6 +305,8 @@ pub struct Rig {
     pub results: Receiver<(InspectionResult, Box<[u8]>)>,
     pub heard: Arc<Heard>,
     pub next_track: u64,
+    /// When the last part arrived.
+    pub arrived: MonoTime,
 }
 
 /// How a line is to be.
@@ -344,6 +366,7 @@ impl Rig {
             results,
             heard,
             next_track: 1,
+            arrived: MonoTime(0),
         }
     }
 
@@ -351,16 +374,21 @@ impl Rig {
     pub fn trigger(&mut self) -> u64 {
         let track = self.next_track;
         self.next_track += 1;
-        let taken = self.triggers.trigger(trigger(track, self.clock.now()));
+        self.arrived = self.clock.now().max(self.arrived + 3 * WINDOW);
+        let taken = self.triggers.trigger(trigger(track, self.arrived));
         taken.expect("the flow takes triggers");
         track
     }
 
-    /// A camera sees something now. False: no slot was free, and the flow was told.
+    /// A camera sees the part that arrived last. False: no slot was free, and the flow was told.
     pub fn see(&self, camera: u16, picture: Picture) -> bool {
         let now = self.clock.now();
+        let at = match self.arrived {
+            MonoTime(0) => now,
+            arrived => arrived,
+        };
         let pool = &self.pools[usize::from(camera)];
-        match lease(pool, camera, now.0, now, picture) {
+        match lease(pool, camera, now.0, at, picture) {
             Some(lease) => {
                 let view = View {
                     lease,
@@ -372,7 +400,7 @@ impl Rig {
                 let missed = sightline_frames::Missed {
                     camera: CameraId(camera),
                     frame_id: None,
-                    at: now,
+                    at,
                     reason: MissReason::NoFreeSlot,
                 };
                 let _ = self.tap.deliver(Tapped::Missed(missed));

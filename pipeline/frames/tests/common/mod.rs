@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
-use sightline_model::{CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, UtcMicros};
+use sightline_model::{
+    CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, Timing, UtcMicros,
+};
 
 pub fn plain_pool(slots: usize, slot_bytes: usize) -> FramePool {
     FramePool::new(PoolConfig {
@@ -20,6 +22,8 @@ pub fn meta(frame: u64, format: PixelFormat, width: u32, height: u32) -> FrameMe
         frame_id: FrameId(frame),
         captured: MonoTime(frame),
         captured_utc: UtcMicros(0),
+        timing: Timing::default(),
+        numbered: true,
         width,
         height,
         format,

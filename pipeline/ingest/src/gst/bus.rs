@@ -1,6 +1,6 @@
 //! What a pipeline says of itself, heard where it is said: the handler runs in the thread that posts.
 
-use super::damage;
+use super::{damage, rtsp::Explain};
 use crate::{link::Link, session, state::Reason, status::Stats};
 use gstreamer::{self as gst, MessageView, glib, prelude::*};
 use sightline_threads::Place;
@@ -14,16 +14,28 @@ pub(super) struct Ear {
     link: Link,
     stats: Arc<Stats>,
     error: Arc<Mutex<Option<Reason>>>,
+    explain: Option<Explain>,
+    /// The camera is silent until it is triggered: that it runs is all the life there is.
+    when_running: bool,
 }
 
 impl Ear {
-    pub(super) fn new(camera: Arc<str>, place: Place, link: Link, stats: Arc<Stats>) -> Self {
+    pub(super) fn new(
+        camera: Arc<str>,
+        place: Place,
+        link: Link,
+        stats: Arc<Stats>,
+        explain: Option<Explain>,
+        when_running: bool,
+    ) -> Self {
         Self {
             camera,
             place,
             link,
             stats,
             error: Arc::default(),
+            explain,
+            when_running,
         }
     }
 
@@ -47,6 +59,10 @@ impl Ear {
         match message.view() {
             MessageView::Error(error) => {
                 let reason = said(error.src(), &error.error(), error.debug());
+                let reason = match &self.explain {
+                    Some(explain) => explain.explain(reason),
+                    None => reason,
+                };
                 self.error
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -63,6 +79,21 @@ impl Ear {
                 );
             }
             MessageView::Eos(_) => self.link.ended(),
+            // A server answered PLAY, or a device runs.
+            MessageView::Progress(progress) if self.when_running => {
+                let (kind, code, _) = progress.get();
+                if kind == gst::ProgressType::Complete && code == "request" {
+                    self.link.alive();
+                }
+            }
+            MessageView::StateChanged(change)
+                if self.when_running
+                    && self.explain.is_none()
+                    && change.current() == gst::State::Playing
+                    && message.src().is_some_and(|src| src.is::<gst::Pipeline>()) =>
+            {
+                self.link.alive();
+            }
             // Posted by a new streaming thread before its first frame.
             MessageView::StreamStatus(status) if status.get().0 == gst::StreamStatusType::Enter => {
                 damage::forget();

@@ -6,17 +6,24 @@ use super::{
     pace::Pace,
     plan::Plan,
     shape,
+    timing::Timer,
 };
 use crate::{
     link::{Link, StopFlag},
     seat::SeatedTap,
     status::Stats,
-    tap::{Arrival, Shape},
+    tap::{Arrival, Shape, Stamp},
 };
 use gstreamer as gst;
 use sightline_frames::{Lease, LeaseError, Tapped, View, lease_from_buffer};
-use sightline_model::{FrameMeta, MissReason};
-use std::time::Duration;
+use sightline_model::{FrameMeta, MissReason, UtcMicros};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 /// How long a lossless source sleeps before it looks for a free slot again.
 const NO_SLOT_PAUSE: Duration = Duration::from_micros(500);
@@ -30,11 +37,22 @@ pub(super) struct Capture {
     /// For files played at their own pace.
     pace: Option<Pace>,
     numbering: Numbering,
+    timer: Timer,
     shape: Option<Shape>,
+    /// The source's own size is another than at first.
+    resized: Arc<AtomicBool>,
+    is_stale: bool,
 }
 
 impl Capture {
-    pub(super) fn new(tap: SeatedTap, link: Link, stop: StopFlag, plan: &Plan) -> Self {
+    pub(super) fn new(
+        tap: SeatedTap,
+        link: Link,
+        stop: StopFlag,
+        plan: &Plan,
+        timer: Timer,
+        resized: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             tap,
             link,
@@ -42,7 +60,10 @@ impl Capture {
             lossless: plan.lossless(),
             pace: plan.paced().then(Pace::default),
             numbering: Numbering::default(),
+            timer,
             shape: None,
+            resized,
+            is_stale: false,
         }
     }
 
@@ -62,10 +83,16 @@ impl Capture {
         if let Some(pace) = &mut self.pace {
             pace.keep(marks.pts_ns, &self.stop);
         }
-        let stamp = self.tap.stamp();
+        let stamp = self.stamp(&marks);
         let Some(shape) = self.shape else { return };
+        let (frame_id, numbered) = self.numbering.number(marks);
+        if self.resized.load(Relaxed) {
+            let id = numbered.then_some(frame_id);
+            return self.tap.miss(id, stamp.at, MissReason::Geometry);
+        }
         let arrival = Arrival {
-            frame_id: self.numbering.number(marks),
+            frame_id,
+            numbered,
             stamp,
             shape,
             host_copies: 0,
@@ -75,6 +102,25 @@ impl Capture {
         match self.lease(buffer, meta) {
             Ok(lease) => self.deliver(lease, &arrival),
             Err(error) => self.refuse(&error, &arrival),
+        }
+    }
+
+    /// When the frame was captured, and how well that is known.
+    fn stamp(&mut self, marks: &Marks) -> Stamp {
+        let now = self.tap.stamp();
+        let moment = self.timer.moment(marks, now.at);
+        self.tap.stats().saw_timing(&moment);
+        if moment.is_stale && !std::mem::replace(&mut self.is_stale, true) {
+            let late = moment.late.as_millis();
+            self.link.lost(format!(
+                "expected pictures as they are taken, found them {late} ms late for seconds; the source is opened anew"
+            ));
+        }
+        let late_us = now.at.since(moment.captured).as_micros() as i64;
+        Stamp {
+            at: moment.captured,
+            utc: UtcMicros(now.utc.0.saturating_sub(late_us)),
+            timing: moment.timing,
         }
     }
 
@@ -113,7 +159,7 @@ impl Capture {
     }
 
     fn refuse(&mut self, error: &LeaseError, arrival: &Arrival) {
-        let (id, at) = (Some(arrival.frame_id), arrival.stamp.at);
+        let (id, at) = (arrival.own_number(), arrival.stamp.at);
         match error {
             LeaseError::NoFreeSlot { .. } => self.tap.miss(id, at, MissReason::NoFreeSlot),
             LeaseError::SlotTooSmall {

@@ -1,14 +1,19 @@
 //! Which elements a camera's pipeline is made of.
 
-use super::damage;
-use crate::state::Reason;
+use super::{
+    damage,
+    rtp_time::RtpTimes,
+    rtsp::{self, Offered},
+    timing::Basis,
+};
+use crate::{capture_time::Reach, state::Reason};
 use gstreamer::{self as gst, prelude::*};
-use sightline_configs::station::{Camera, Source};
+use sightline_configs::station::{Camera, Expects, Source};
 use sightline_model::PixelFormat;
-use std::path::{Path, PathBuf};
-
-/// How long a server may take to answer before the attempt is given up, so that the next one comes in time.
-const RTSP_ANSWER_US: u64 = 2_500_000;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Everything needed to make a camera's pipeline, again and again.
 #[derive(Clone, Debug)]
@@ -17,6 +22,8 @@ pub(super) struct Plan {
     format: PixelFormat,
     size: (Option<u32>, Option<u32>),
     base_dir: PathBuf,
+    pub(super) expects: Expects,
+    pub(super) arrival_uncertainty: Duration,
 }
 
 /// A pipeline that has not been started.
@@ -24,6 +31,11 @@ pub(super) struct Built {
     pub(super) pipeline: gst::Pipeline,
     /// Where frames come out.
     pub(super) out: gst::Pad,
+    /// What it says of its pictures' times.
+    pub(super) rtp: RtpTimes,
+    pub(super) basis: (Basis, Reach),
+    /// What a network camera offers.
+    pub(super) offered: Offered,
 }
 
 impl Plan {
@@ -33,6 +45,10 @@ impl Plan {
             format: camera.format,
             size: (camera.width, camera.height),
             base_dir: base_dir.to_owned(),
+            expects: camera.expects,
+            arrival_uncertainty: Duration::from_secs_f64(
+                camera.arrival_uncertainty_ms.max(0.0) / 1e3,
+            ),
         }
     }
 
@@ -50,9 +66,21 @@ impl Plan {
         matches!(self.source, Source::Video { repeat: true, .. })
     }
 
-    /// A source that can come to a proper end.
+    /// A source whose end is meant.
     pub(super) fn may_end(&self) -> bool {
-        matches!(self.source, Source::Video { .. } | Source::Pipeline { .. })
+        matches!(
+            self.source,
+            Source::Video { .. } | Source::Pipeline { ends: true, .. }
+        )
+    }
+
+    /// The picture is scaled to the configured size.
+    pub(super) fn scales(&self) -> bool {
+        !is_bayer(self.format) && self.size.0.is_some()
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Makes the elements.
@@ -77,8 +105,15 @@ impl Plan {
         let out = last.and_then(|last| last.static_pad("src"));
         let out =
             out.ok_or("expected our last element, another has taken the name sightline_last")?;
-        self.set_up(&pipeline);
-        Ok(Built { pipeline, out })
+        let (rtp, offered) = (RtpTimes::default(), Offered::default());
+        self.set_up(&pipeline, &rtp, &offered)?;
+        Ok(Built {
+            basis: Basis::of(&self.source, &pipeline),
+            pipeline,
+            out,
+            rtp,
+            offered,
+        })
     }
 
     fn head(&self) -> String {
@@ -96,7 +131,9 @@ impl Plan {
                 };
                 format!("v4l2src name=sightline_source{raw}{decode}")
             }
-            Source::Pipeline { description } => description.trim().trim_end_matches('!').to_owned(),
+            Source::Pipeline { description, .. } => {
+                description.trim().trim_end_matches('!').to_owned()
+            }
             Source::Simulated { .. } | Source::Images { .. } => "fakesrc num-buffers=0".into(),
         }
     }
@@ -115,7 +152,11 @@ impl Plan {
                 .to_lowercase();
             return format!("capsfilter caps=\"video/x-bayer,format={mosaic}{size}\" !");
         }
-        let scale = if size.is_empty() { "" } else { "videoscale ! " };
+        let scale = if size.is_empty() {
+            ""
+        } else {
+            "videoscale name=sightline_scale ! "
+        };
         format!(
             "videoconvert ! {scale}capsfilter caps=\"video/x-raw,format={}{size}\" !",
             self.format.name()
@@ -123,10 +164,24 @@ impl Plan {
     }
 
     /// Properties are set on elements and not written into the text, whose quoting a path or an address could break.
-    fn set_up(&self, pipeline: &gst::Pipeline) {
-        pipeline.connect_deep_element_added(|_, _, element| tame_decoder(element));
+    fn set_up(
+        &self,
+        pipeline: &gst::Pipeline,
+        rtp: &RtpTimes,
+        offered: &Offered,
+    ) -> Result<(), Reason> {
+        let packets = rtp.clone();
+        pipeline
+            .iterate_recurse()
+            .into_iter()
+            .flatten()
+            .for_each(|element| packets.watch(&element));
+        pipeline.connect_deep_element_added(move |_, _, element| {
+            tame_decoder(element);
+            packets.watch(element);
+        });
         let Some(source) = pipeline.by_name("sightline_source") else {
-            return;
+            return Ok(());
         };
         match &self.source {
             Source::Video { path, .. } => {
@@ -138,38 +193,15 @@ impl Plan {
             Source::V4l2 { device, .. } => {
                 source.set_property("device", device.to_string_lossy().as_ref())
             }
-            Source::Rtsp {
-                url,
-                latency_ms,
-                tcp,
-            } => {
-                source.set_property("location", url);
-                source.set_property("latency", latency_ms);
-                source.set_property_from_str(
-                    "protocols",
-                    if *tcp { "tcp" } else { "udp+udp-mcast+tcp" },
-                );
-                source.set_property("tcp-timeout", RTSP_ANSWER_US);
-                source.set_property("timeout", RTSP_ANSWER_US);
-                source.set_property("drop-on-latency", true);
-                source.connect("select-stream", false, |values| {
-                    Some(is_video(values).to_value())
-                });
-            }
+            Source::Rtsp { .. } => rtsp::set_up(&source, &self.source, &self.base_dir, offered)?,
             _ => {}
         }
+        Ok(())
     }
 }
 
 fn is_bayer(format: PixelFormat) -> bool {
     format.name().starts_with("BAYER")
-}
-
-/// Whether a stream that `rtspsrc` offers is video; sound has nowhere to go.
-fn is_video(values: &[gst::glib::Value]) -> bool {
-    let caps = values.get(2).and_then(|caps| caps.get::<gst::Caps>().ok());
-    let structure = caps.as_ref().and_then(|caps| caps.structure(0));
-    structure.is_none_or(|s| s.get::<&str>("media").is_ok_and(|media| media == "video"))
 }
 
 /// Makes decoders quick and honest: one thread (more deliver later, and take cores from the engines), and what they

@@ -5,6 +5,8 @@ use super::{
     capture::Capture,
     outlet,
     plan::{Built, Plan},
+    rtsp::{self, Explain},
+    timing::{Running, Timer},
 };
 use crate::{
     CameraContext,
@@ -14,16 +16,24 @@ use crate::{
     state::Reason,
 };
 use gstreamer::{self as gst, prelude::*};
+use sightline_configs::station::{Expects, Source as Kind};
 use sightline_frames::{
     AllocationError, FramePool, SlotAllocator, WhenNoSlot, offer_slots, tune_libav,
 };
 use sightline_threads::Place;
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 pub(crate) struct GstSource {
     name: Arc<str>,
     place: Place,
     plan: Plan,
+    /// The size the source had at first, where its pictures are scaled.
+    first_size: Arc<Mutex<Option<(i32, i32)>>>,
+    /// Attempts since the last frame, and the frames until then.
+    attempts: (u32, u64),
 }
 
 impl GstSource {
@@ -32,23 +42,85 @@ impl GstSource {
             name: ctx.config.name.as_str().into(),
             place: ctx.place(),
             plan,
+            first_size: Arc::default(),
+            attempts: (0, 0),
         }
+    }
+
+    /// A network camera that does not answer gets more time with every attempt.
+    fn give_time(&mut self, pipeline: &gst::Pipeline, frames: u64) {
+        let Kind::Rtsp { timeout_ms, .. } = self.plan.source() else {
+            return;
+        };
+        if frames > self.attempts.1 {
+            self.attempts = (0, frames);
+        }
+        if let Some(source) = pipeline.by_name("sightline_source") {
+            rtsp::set_timeout(&source, rtsp::answer_ms(self.attempts.0, *timeout_ms));
+        }
+        self.attempts.0 += 1;
+    }
+
+    /// Where pictures are scaled, one of another size than the first must not pass as the same view.
+    fn watch_size(&self, pipeline: &gst::Pipeline) -> Arc<AtomicBool> {
+        let resized = Arc::new(AtomicBool::new(false));
+        let scale = pipeline.by_name("sightline_scale");
+        let pad = scale.and_then(|scale| scale.static_pad("sink"));
+        if let Some(pad) = pad.filter(|_| self.plan.scales()) {
+            let (first, resized) = (Arc::clone(&self.first_size), Arc::clone(&resized));
+            pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+                if let Some(gst::PadProbeData::Event(event)) = &info.data
+                    && let gst::EventView::Caps(caps) = event.view()
+                    && let Some(s) = caps.structure()
+                    && let (Ok(width), Ok(height)) = (s.get::<i32>("width"), s.get::<i32>("height"))
+                {
+                    let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+                    let same = *first.get_or_insert((width, height)) == (width, height);
+                    resized.store(!same, Relaxed);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
+        resized
     }
 }
 
 impl Source for GstSource {
     fn open(&mut self, seat: &Seat, link: Link) -> Result<Box<dyn Session>, Reason> {
-        let Built { pipeline, out } = self.plan.build()?;
+        let Built {
+            pipeline,
+            out,
+            rtp,
+            basis,
+            offered,
+        } = self.plan.build()?;
         let tap = take_tap(seat, &link)?;
+        self.give_time(&pipeline, tap.stats().frames.load(Relaxed));
         let (stats, pool) = (tap.stats_owned(), tap.pool.clone());
         tune_libav(pipeline.upcast_ref());
-        let ear = Ear::new(Arc::clone(&self.name), self.place, link.clone(), stats);
+        let ear = Ear::new(
+            Arc::clone(&self.name),
+            self.place,
+            link.clone(),
+            stats,
+            Explain::new(self.plan.source(), &offered),
+            self.plan.expects == Expects::Trigger,
+        );
         let bus = pipeline
             .bus()
             .ok_or("expected a bus in the pipeline, found none")?;
         ear.listen(&bus);
         let stop = StopFlag::default();
-        let capture = Capture::new(tap, link.clone(), stop.clone(), &self.plan);
+        let running = Running::default();
+        let timer = Timer::new(
+            basis,
+            rtp,
+            Arc::clone(&running),
+            self.plan.expects,
+            self.plan.arrival_uncertainty,
+        );
+        let resized = self.watch_size(&pipeline);
+        let capture = Capture::new(tap, link.clone(), stop.clone(), &self.plan, timer, resized);
         let outlet = outlet::make(capture, link);
         offer(&outlet, pool, self.plan.lossless(), Arc::clone(&self.name))?;
         outlet
@@ -68,6 +140,10 @@ impl Source for GstSource {
         };
         let started = session.pipeline.set_state(gst::State::Playing);
         session.live = started == Ok(gst::StateChangeSuccess::NoPreroll);
+        if let (Some(clock), Some(base)) = (session.pipeline.clock(), session.pipeline.base_time())
+        {
+            let _ = running.set((clock, base));
+        }
         match started {
             Ok(_) => Ok(Box::new(session)),
             Err(_) => Err(ear

@@ -79,13 +79,15 @@ impl ImagesIndex {
         Ok(paths.into_iter().map(plain_entry).collect())
     }
 
-    /// A single file is a glob without wildcards.
+    /// A single file is a glob without wildcards, which are `*` and `?`.
     fn of_glob(pattern: &Path) -> Result<Vec<ImageEntry>, IngestError> {
         let expected = "a folder, a COCO .json file, or a glob like `pictures/*.png`";
         let text = pattern
             .to_str()
             .ok_or_else(|| wrong(pattern, expected, "a path that is not UTF-8".into()))?;
-        let found = glob::glob(text).map_err(|e| wrong(pattern, expected, e.to_string()))?;
+        // only `*` and `?` are wildcards: `[` is found in the names of real folders
+        let found = glob::glob(&text.replace('[', "[[]"))
+            .map_err(|e| wrong(pattern, expected, e.to_string()))?;
         let mut paths: Vec<PathBuf> = found.flatten().filter(|path| path.is_file()).collect();
         paths.sort();
         Ok(paths.into_iter().map(plain_entry).collect())

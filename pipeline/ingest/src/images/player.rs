@@ -220,6 +220,7 @@ impl Player {
         {
             Ok(decoded) => Some(Arrival {
                 frame_id: id,
+                numbered: true,
                 stamp: self.work.tap.stamp(),
                 shape: decoded.shape,
                 host_copies: decoded.host_copies,

@@ -1,7 +1,7 @@
 //! The belt's thread: it lets the line's events happen when they are due and tells everybody.
 
 use super::line::Inner;
-use sightline_model::{MonoTime, TrackId, Trigger, UtcMicros};
+use sightline_model::{MonoTime, Timing, TrackId, Trigger, UtcMicros};
 use sightline_simulation::{Line, PartTruth, line::Arrival};
 use std::{
     sync::{PoisonError, atomic::Ordering::Relaxed},
@@ -82,6 +82,7 @@ impl Inner {
             at: arrival.at,
             at_utc: self.utc_of(arrival.at),
             encoder: arrival.encoder,
+            timing: Timing::default(),
         };
         self.sent.fetch_add(1, Relaxed);
         self.triggers.trigger(trigger).is_ok()

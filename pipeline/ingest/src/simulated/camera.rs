@@ -14,7 +14,7 @@ use crate::{
     tap::{Arrival, Shape, Stamp},
 };
 use sightline_frames::{Lease, OpenSlot, View};
-use sightline_model::{MissReason, PixelFormat, TrackId};
+use sightline_model::{MissReason, PixelFormat, Timing, TrackId};
 use sightline_queue::RecvTimeout;
 use sightline_simulation::{Condition, Face, line::Exposure};
 use sightline_threads::Place;
@@ -158,9 +158,11 @@ impl Eye {
         let stamp = Stamp {
             at: exposure.at,
             utc: self.line.utc_of(exposure.at),
+            timing: Timing::default(),
         };
         Arrival {
             frame_id: exposure.frame_id,
+            numbered: true,
             stamp,
             shape,
             host_copies,

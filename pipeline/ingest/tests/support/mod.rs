@@ -90,6 +90,8 @@ pub fn camera(source: Source) -> Camera {
         slot_bytes: Some(1 << 20),
         slots: 4,
         core: None,
+        expects: sightline_configs::station::Expects::Stream,
+        arrival_uncertainty_ms: 10.0,
         stall_ms: 1_000,
         retry: Retry {
             first_ms: 50,

@@ -41,6 +41,7 @@ pub(super) fn views(
             model,
             offset: millis(&format!("views[{i}].offset_ms"), v.offset_ms)?,
             window: millis(&format!("views[{i}].window_ms"), v.window_ms)?,
+            size: v.width.zip(v.height),
             frame_per_trigger: v.frame_per_trigger,
             include: v.include.clone(),
             exclude: v.exclude.clone(),

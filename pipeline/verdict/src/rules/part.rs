@@ -86,6 +86,8 @@ fn cause(u: Undecided) -> (u8, DispositionReason, ResultState) {
             MissReason::NotArrived
             | MissReason::CameraDown
             | MissReason::OutOfStep
+            | MissReason::Ambiguous
+            | MissReason::Geometry
             | MissReason::Undecodable,
         ) => (2, R::MissedAcq, Incomplete),
         Undecided::Missed(MissReason::NoFreeSlot | MissReason::Overflow) => {

@@ -4,7 +4,7 @@ use sightline_configs::recipe::Combine;
 use sightline_model::result::{ModelRef, RecipeRef, StagesUs};
 use sightline_model::{
     BoxView, CameraId, ClassId, Detection, FrameId, FrameMeta, Generation, Health, MonoTime,
-    PixelFormat, Severity, TrackId, Trigger, UtcMicros, ViewId, ViewTag,
+    PixelFormat, Severity, Timing, TrackId, Trigger, UtcMicros, ViewId, ViewTag,
 };
 use sightline_verdict::{
     Answer, InspectionPlan, Judge, PlannedClass, PlannedModel, PlannedView, Task,
@@ -63,6 +63,7 @@ pub fn view(index: usize) -> PlannedView {
         model: 0,
         offset: Duration::ZERO,
         window: Duration::from_millis(20),
+        size: None,
         frame_per_trigger: true,
         include: Vec::new(),
         exclude: Vec::new(),
@@ -99,6 +100,7 @@ pub fn trigger(track: u64, at: MonoTime) -> Trigger {
         at,
         at_utc: UtcMicros(UTC_START + (at.0 / 1_000) as i64),
         encoder: None,
+        timing: Timing::default(),
     }
 }
 
@@ -118,6 +120,8 @@ pub fn frame(camera: u16, health: Health) -> FrameMeta {
         frame_id: FrameId(77),
         captured: ms(3),
         captured_utc: UtcMicros(UTC_START + 3_000),
+        timing: Timing::default(),
+        numbered: true,
         width: 640,
         height: 480,
         format: PixelFormat::Gray8,

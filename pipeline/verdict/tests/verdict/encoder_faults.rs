@@ -142,6 +142,7 @@ impl World {
                 at: arrival.at,
                 at_utc: UtcMicros(0),
                 encoder: arrival.encoder,
+                timing: sightline_model::Timing::default(),
             };
             self.undecided
                 .insert(track.0, (self.now + VERDICT_AFTER, bad));

@@ -3,7 +3,7 @@
 use crate::common::*;
 use sightline_configs::station::{Gate, GateAt, GateKind, GateMechanism};
 use sightline_model::{
-    Disposition, DispositionReason as Reason, MonoTime, TrackId, Trigger, UtcMicros,
+    Disposition, DispositionReason as Reason, MonoTime, Timing, TrackId, Trigger, UtcMicros,
 };
 use sightline_verdict::{
     AlreadyFinal, GateAlarmKind, GateCommand, GateSchedule, Outcome, Registered,
@@ -108,6 +108,7 @@ fn by_encoder_a_part_is_there_when_the_belt_has_brought_it() {
     let mut g = GateSchedule::new(&gate(GateAt::EncoderCounts(1_000), None), 8).unwrap();
     let t = Trigger {
         encoder: Some(5_000),
+        timing: Timing::default(),
         ..trigger(1, ms(0))
     };
     assert_eq!(g.register(&t, ms(0)), Registered::Scheduled);
@@ -127,6 +128,7 @@ fn a_standing_belt_brings_nothing_however_long_it_stands() {
     let mut g = GateSchedule::new(&gate(GateAt::EncoderCounts(1_000), None), 8).unwrap();
     let t = Trigger {
         encoder: Some(0),
+        timing: Timing::default(),
         ..trigger(1, ms(0))
     };
     assert_eq!(g.register(&t, ms(0)), Registered::Scheduled);

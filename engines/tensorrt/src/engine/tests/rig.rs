@@ -8,7 +8,9 @@ use sightline_engine::preprocess::Preprocessor;
 use sightline_engine::{Batch, BatchView, EngineInfo, Reference, ReferencePicture, RegionOutput};
 use sightline_engine::{Task, bundle::ClassSpec};
 use sightline_frames::{FramePool, Lease, MemoryWish, PoolConfig};
-use sightline_model::{BoxView, CameraId, FrameId, FrameMeta, Generation, Health, MonoTime};
+use sightline_model::{
+    BoxView, CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, Timing,
+};
 use sightline_model::{PixelFormat, TrackId, UtcMicros, ViewId, ViewTag};
 use std::sync::Arc;
 
@@ -153,6 +155,8 @@ pub fn lease(pool: &FramePool, camera: u16, picture: &ReferencePicture) -> Lease
         frame_id: FrameId(0),
         captured: MonoTime(0),
         captured_utc: UtcMicros(0),
+        timing: Timing::default(),
+        numbered: true,
         width: picture.width,
         height: picture.height,
         format: picture.format,
