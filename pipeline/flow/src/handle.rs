@@ -291,6 +291,10 @@ impl FlowHandle {
         let until = Instant::now() + patience + Duration::from_secs(2);
         control.threads.wait("sl-judge", until);
         self.workers.dismiss();
+        if self.crew.left_behind.load(Ordering::SeqCst) > 0 {
+            // whoever was left behind still holds the way to it
+            control.threads.leave("sl-retire");
+        }
         if let Some(gate) = &self.gate {
             gate.close();
         }

@@ -169,6 +169,35 @@ fn workers_that_do_not_come_back_are_left_behind_and_a_new_generation_inspects()
 }
 
 #[test]
+fn a_worker_that_was_left_behind_does_not_keep_the_station_from_ending() {
+    let (let_go, held) = sightline_queue::bounded::<()>("hold", 1);
+    let hangs = sightline_engine::scripted::Script {
+        answer: std::sync::Arc::new(move |_, _, _| {
+            let _ = held.recv_timeout(PATIENCE);
+        }),
+        ..Default::default()
+    };
+    let options = Options {
+        settings: Box::new(|s| s.hang_after = Duration::from_millis(50)),
+        ..Options::default()
+    };
+    let first = build(plan(1, 1, Duration::from_millis(50)), 1, 1, &hangs);
+    let mut rig = Rig::new(first, options);
+    rig.part(Picture::default());
+    rig.result();
+    let next = build(plan(2, 1, DEADLINE), 1, 1, &script());
+    rig.flow.activate(next).unwrap();
+    let begin = std::time::Instant::now();
+    rig.flow.stop();
+    assert!(
+        begin.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begin.elapsed()
+    );
+    drop(let_go);
+}
+
+#[test]
 fn counters_and_commands_do_not_wait_for_a_generation_that_takes_long() {
     let (let_go, held) = sightline_queue::bounded::<()>("hold", 1);
     let hangs = sightline_engine::scripted::Script {
