@@ -10,12 +10,12 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mqtt {
-    /// `mqtt://host:port`, `mqtts://host:port` for TLS, or `embedded` for a broker inside this process.
+    /// `mqtt://host:port`, `mqtts://host:port` for TLS, or `embedded` for a broker that the station runs itself.
     pub broker: String,
     /// Address the embedded broker listens on.
     #[serde(default = "default_listen")]
     pub listen: String,
-    /// Client id; absent: `sightline-{station}`.
+    /// Client id; absent: one of its own, from all topic levels and the machine's id.
     #[serde(default)]
     pub client_id: Option<String>,
     /// User name.
@@ -36,9 +36,97 @@ pub struct Mqtt {
     /// Commands that are taken from `cmd/{verb}`; who may publish there is the broker's affair.
     #[serde(default = "default_commands")]
     pub commands: Vec<Verb>,
+    /// The protocol's version.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Certificates, for `mqtts://`.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// The embedded broker, for `embedded`.
+    #[serde(default)]
+    pub embedded: Embedded,
+}
+
+/// The protocol's version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Protocol {
+    /// 5; 3.1.1 where the broker answers that it does not know 5.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// 5 alone.
+    #[serde(rename = "5")]
+    Five,
+    /// 3.1.1 alone: the broker cannot say what it does not take.
+    #[serde(rename = "3.1.1")]
+    Three,
+}
+
+/// The broker that the station runs itself: the distribution's mosquitto. Files are relative to this file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Embedded {
+    /// Users, a file of `mosquitto_passwd`; the station itself logs in as `mqtt.username`. Absent: everybody is let in.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Rights, an `acl_file` of mosquitto. Absent: everybody has all.
+    #[serde(default)]
+    pub acl_file: Option<PathBuf>,
+    /// A second address, with TLS.
+    #[serde(default)]
+    pub tls_listen: Option<String>,
+    /// The broker's certificate (with its chain), PEM.
+    #[serde(default)]
+    pub cert_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// Certificates that sign the clients', PEM; absent: clients need none.
+    #[serde(default)]
+    pub client_ca_file: Option<PathBuf>,
+    /// An address for browsers, by WebSocket, where this mosquitto has that.
+    #[serde(default)]
+    pub websockets_listen: Option<String>,
+    /// Folder for sessions, queues and retained messages; absent: they end with the process.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
+    /// Clients at once, on each address.
+    #[serde(default = "default_connections")]
+    pub max_connections: u16,
+    /// Messages that wait for one client that is slow or away; then it loses what follows.
+    #[serde(default = "default_queued")]
+    pub max_queued: u32,
+    /// Memory for clients, queues and retained messages, MB; then nothing more is taken.
+    #[serde(default = "default_memory_mb")]
+    pub memory_mb: u32,
+}
+
+impl Default for Embedded {
+    fn default() -> Self {
+        Self {
+            password_file: None,
+            acl_file: None,
+            tls_listen: None,
+            cert_file: None,
+            key_file: None,
+            client_ca_file: None,
+            websockets_listen: None,
+            folder: None,
+            max_connections: default_connections(),
+            max_queued: default_queued(),
+            memory_mb: default_memory_mb(),
+        }
+    }
+}
+
+fn default_connections() -> u16 {
+    200
+}
+fn default_queued() -> u32 {
+    10_000
+}
+fn default_memory_mb() -> u32 {
+    256
 }
 
 /// Certificates for a connection with TLS 1.3. Renewed files are taken without a restart.
@@ -198,7 +286,9 @@ impl Mqtt {
             window: default_window(),
             kpi_s: default_kpi_s(),
             commands: default_commands(),
+            protocol: Protocol::default(),
             tls: None,
+            embedded: Embedded::default(),
         }
     }
 }
@@ -222,16 +312,7 @@ fn default_kpi_s() -> f64 {
 
 pub(crate) fn check(r: &mut Report<'_>, mqtt: &Mqtt) {
     if mqtt.broker == "embedded" {
-        r.require(
-            mqtt.listen.parse::<std::net::SocketAddr>().is_ok(),
-            "mqtt.listen",
-            || {
-                format!(
-                    "expected address:port, for example 127.0.0.1:1883, found `{}`",
-                    mqtt.listen
-                )
-            },
-        );
+        check_embedded(r, mqtt);
     } else if let Err(why) = mqtt.address() {
         r.add("mqtt.broker", why);
     }
@@ -251,5 +332,61 @@ pub(crate) fn check(r: &mut Report<'_>, mqtt: &Mqtt) {
         tls.is_none_or(|t| t.cert_file.is_some() == t.key_file.is_some()),
         "mqtt.tls.cert_file",
         || "a certificate and its key go together; write both cert_file and key_file".into(),
+    );
+    r.require(
+        mqtt.broker == "embedded" || mqtt.embedded == Embedded::default(),
+        "mqtt.embedded",
+        || format!("expected mqtt.broker = \"embedded\", found `{}`: [mqtt.embedded] is about the station's own broker", mqtt.broker),
+    );
+}
+
+fn check_embedded(r: &mut Report<'_>, mqtt: &Mqtt) {
+    let e = &mqtt.embedded;
+    let listeners = [
+        ("mqtt.listen", Some(&mqtt.listen)),
+        ("mqtt.embedded.tls_listen", e.tls_listen.as_ref()),
+        (
+            "mqtt.embedded.websockets_listen",
+            e.websockets_listen.as_ref(),
+        ),
+    ];
+    for (field, listen) in listeners {
+        let Some(listen) = listen else { continue };
+        r.require(
+            listen.parse::<std::net::SocketAddr>().is_ok(),
+            field,
+            || format!("expected address:port, for example 127.0.0.1:1883, found `{listen}`"),
+        );
+    }
+    let tls = e.tls_listen.is_some();
+    let files = e.cert_file.is_some() && e.key_file.is_some();
+    let any = e.cert_file.is_some() || e.key_file.is_some() || e.client_ca_file.is_some();
+    r.require(
+        if tls { files } else { !any },
+        "mqtt.embedded.tls_listen",
+        || "tls_listen, cert_file and key_file go together; write all three, or none".into(),
+    );
+    r.require(
+        e.password_file.is_none() || mqtt.username.is_some(),
+        "mqtt.embedded.password_file",
+        || {
+            "the station logs in at its own broker, too; write mqtt.username and mqtt.password_file"
+                .into()
+        },
+    );
+    r.require(
+        (8..=10_000).contains(&e.max_connections),
+        "mqtt.embedded.max_connections",
+        || format!("expected 8 to 10000, found {}", e.max_connections),
+    );
+    r.require(
+        (100..=10_000_000).contains(&e.max_queued),
+        "mqtt.embedded.max_queued",
+        || format!("expected 100 to 10000000, found {}", e.max_queued),
+    );
+    r.require(
+        (16..=4_096).contains(&e.memory_mb),
+        "mqtt.embedded.memory_mb",
+        || format!("expected 16 to 4096, found {}", e.memory_mb),
     );
 }

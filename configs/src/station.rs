@@ -2,7 +2,7 @@
 
 pub use crate::engine::{Arrangement, Automatic, Engine, Precision, Priority, Threads};
 use crate::journal::Journal;
-pub use crate::mqtt::{Models, Mqtt, Sparkplug, Tls, Verb};
+pub use crate::mqtt::{Embedded, Models, Mqtt, Protocol, Sparkplug, Tls, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sightline_model::PixelFormat;

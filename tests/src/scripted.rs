@@ -53,6 +53,20 @@ impl Scripted {
     }
 }
 
+impl Scripted {
+    /// Answers each CONNECT of MQTT 5 as a 3.1.1 broker does (unacceptable protocol version, without properties) until one
+    /// of 3.1.1 comes.
+    pub fn refuse_five(&self) -> Peer {
+        for _ in 0..4 {
+            match self.accept() {
+                (peer, 4) => return peer,
+                (mut peer, _) => peer.connack_3(1),
+            }
+        }
+        panic!("expected CONNECT of MQTT 3.1.1");
+    }
+}
+
 /// One connection, seen from the broker.
 pub struct Peer {
     stream: TcpStream,
@@ -82,6 +96,20 @@ impl Peer {
             5 => self.write(0x40, &[high, low, reason, 0]),
             _ => self.write(0x40, &[high, low]),
         }
+    }
+
+    /// Answers a subscription; the code is MQTT 5's.
+    pub fn suback(&mut self, id: u16, code: u8) {
+        let [high, low] = id.to_be_bytes();
+        match self.level {
+            5 => self.write(0x90, &[high, low, 0, code]),
+            _ => self.write(0x90, &[high, low, code]),
+        }
+    }
+
+    /// Ends the connection with a reason (MQTT 5).
+    pub fn disconnect(mut self, reason: u8) {
+        self.write(0xe0, &[reason, 0]);
     }
 
     /// Passes a command without a body on to the client (MQTT 5, QoS 0): `expires_s` are left of its time, the answer is
@@ -180,13 +208,7 @@ impl Peer {
                 return Some((id, String::from_utf8(payload).expect("JSON")));
             }
             Packet::Publish(_, id @ 1.., _) => self.puback(id, 0),
-            Packet::Subscribe(id) => {
-                let [high, low] = id.to_be_bytes();
-                match self.level {
-                    5 => self.write(0x90, &[high, low, 0, 1]),
-                    _ => self.write(0x90, &[high, low, 1]),
-                }
-            }
+            Packet::Subscribe(id) => self.suback(id, 1),
             Packet::Ping => self.write(0xd0, &[]),
             _ => {}
         }

@@ -40,6 +40,14 @@ pub fn raised(uplink: &Uplink, id: &str) -> Option<String> {
         .raised
 }
 
+/// How many alarms stand whose id begins so.
+pub fn standing(uplink: &Uplink, prefix: &str) -> Vec<String> {
+    let conditions = uplink.conditions().into_iter();
+    let stand = conditions.filter(|c| c.raised.is_some());
+    let ids = stand.map(|c| c.id.to_string());
+    ids.filter(|id| id.starts_with(prefix)).collect()
+}
+
 /// The shortest result that an outbox knows how to mark as replayed.
 pub fn result(seq: u64) -> String {
     format!("{{\"seq\":{seq},\"replayed\":false}}")

@@ -22,6 +22,7 @@ fn uplink(port: u16) -> Uplink {
         acknowledgement: Duration::from_millis(1_500),
         hold_first: Duration::from_millis(200),
         hold_longest: Duration::from_secs(1),
+        ..Patience::default()
     };
     let settings = UplinkSettings {
         patience,
@@ -305,25 +306,22 @@ fn a_broker_of_the_older_protocol_is_spoken_to_in_its_own() {
     let (broker, port) = Scripted::start();
     let uplink = uplink(port);
     submit(&uplink, 1..=3);
-    let (mut peer, level) = broker.accept();
-    assert_eq!(level, 5);
-    // As a 3.1.1 broker answers: unacceptable protocol version, without properties.
-    peer.connack_3(1);
-    drop(peer);
-    let (mut peer, level) = broker.accept();
-    assert_eq!(level, 4);
+    let mut peer = broker.refuse_five();
     peer.connack(0, &[]);
     assert_eq!(
         seqs(&peer.serve(|| uplink.counters().pending == 0)),
         [1, 2, 3]
     );
-    // A connection that is closed without a word is tried in the older protocol, too.
+    let told = raised(&uplink, "mqtt-older-protocol").expect("a person is told");
+    assert!(told.contains("3.1.1"), "{told}");
+    // A connection that is closed without a word is no reason to speak the older protocol.
     drop(peer);
-    let (peer, level) = broker.accept();
-    assert_eq!(level, 5, "each new connection asks for 5 first");
-    drop(peer);
-    let (mut peer, level) = broker.accept();
-    assert_eq!(level, 4);
+    for _ in 0..3 {
+        let (peer, level) = broker.accept();
+        assert_eq!(level, 5, "each new connection asks for 5 first");
+        drop(peer);
+    }
+    let mut peer = broker.refuse_five();
     peer.connack(0, &[]);
     submit(&uplink, 4..=4);
     assert_eq!(seqs(&peer.serve(|| uplink.counters().pending == 0)), [4]);

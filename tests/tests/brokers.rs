@@ -1,11 +1,11 @@
-//! The uplink against real brokers: mosquitto, killed and restarted, and the embedded one.
+//! The uplink against a real broker: mosquitto, killed and restarted.
 
 use sightline_configs::station::Mqtt;
 use sightline_model::{Alarm, AlarmKind, AlarmState, UtcMicros};
 use sightline_tests::broker::{Messages, mosquitto, subscribe};
 use sightline_tests::uplink::result;
 use sightline_tests::{PATIENCE, free_port, until};
-use sightline_uplink::{EmbeddedBroker, Uplink, UplinkSettings};
+use sightline_uplink::{Uplink, UplinkSettings};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -150,28 +150,4 @@ fn an_alarm_that_an_earlier_run_left_behind_is_emptied() {
     let _uplink =
         Uplink::start(settings(format!("mqtt://127.0.0.1:{port}"), String::new())).unwrap();
     assert_eq!(hear.recv_timeout(PATIENCE).unwrap().1, "");
-}
-
-#[test]
-fn the_embedded_broker_serves_both_protocol_versions_on_one_port() {
-    let port = free_port();
-    let listen = format!("127.0.0.1:{port}");
-    let uplink = Uplink::start(settings("embedded".into(), listen.clone())).unwrap();
-    let topic = "acme/north/smt/l1/aoi/vision/s1/result";
-    let (_five, hear_five) = subscribe(port, topic, "mqttv5");
-    let (_three, hear_three) = subscribe(port, topic, "mqttv311");
-    (1..=200).for_each(|seq| uplink.submit(seq, result(seq)).unwrap());
-    assert_eq!(
-        collect_seqs(&hear_five, 200).1,
-        (1..=200).collect::<Vec<_>>()
-    );
-    assert_eq!(
-        collect_seqs(&hear_three, 200).1,
-        (1..=200).collect::<Vec<_>>()
-    );
-    assert!(
-        EmbeddedBroker::start(&listen).is_err(),
-        "two brokers on one port"
-    );
-    assert_eq!(uplink.stop(PATIENCE).acknowledged, 200);
 }

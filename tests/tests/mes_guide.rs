@@ -151,3 +151,75 @@ fn the_documented_broker_and_subscriber_reproduce_the_journal() {
         "the query finds a gap"
     );
 }
+
+/// The guide's broker in the distribution's own place, in a namespace of its own: its files as they stand, beside those
+/// that the package installed.
+const AS_INSTALLED: &str = r#"
+set -e
+cp -a /etc/mosquitto etc
+rm -f etc/conf.d/* etc/passwords
+mkdir varlib log run
+[ "$(id -u mosquitto 2>/dev/null)" ] && chown mosquitto: varlib log run 2>/dev/null || echo "user root" >> etc/mosquitto.conf
+mount --bind etc /etc/mosquitto
+mount --bind varlib /var/lib/mosquitto
+mkdir -p /run/mosquitto /var/log/mosquitto
+mount --bind log /var/log/mosquitto
+mount --bind run /run/mosquitto
+ip link set lo up
+cp sightline.conf /etc/mosquitto/conf.d/
+cp sightline.acl /etc/mosquitto/
+while read -r line; do
+  case "$line" in
+    mosquitto_passwd*) bash -c "mosquitto_passwd -b ${line#mosquitto_passwd} secret" ;;
+    chown*) $line 2>/dev/null || true ;;
+  esac
+done < passwords.sh
+/usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf &
+broker=$!
+root=acme/north/smt/l1/aoi/vision/station1
+for _ in $(seq 50); do mosquitto_pub -u station1 -P secret -r -q 1 -t $root/state -m good 2>/dev/null && break; kill -0 $broker; sleep 0.1; done
+heard=$(mosquitto_sub -u mes -P secret -t $root/state -C 1 -W 5)
+kill $broker
+[ "$heard" = good ]
+"#;
+
+#[test]
+fn the_documented_broker_starts_as_written_beside_the_distributions_own_file() {
+    let guide = std::fs::read_to_string(project().join("docs/mes.md")).expect("the guide");
+    let scratch = tempfile::tempdir().expect("scratch");
+    let folder = scratch.path();
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder, everybody).expect("opened");
+    for (file, mark) in [
+        ("sightline.conf", "password_file /etc"),
+        ("sightline.acl", "user station1"),
+        ("passwords.sh", "mosquitto_passwd -c"),
+    ] {
+        std::fs::write(folder.join(file), block(&guide, mark)).expect("written");
+    }
+    if !Path::new("/etc/mosquitto/mosquitto.conf").exists() {
+        eprintln!("SKIPPED: no mosquitto of a distribution is installed here");
+        return;
+    }
+    let namespaces = ["-mn", "-Urmn"].into_iter().find(|flags| {
+        let mut command = Command::new("unshare");
+        command
+            .args([flags, "true"])
+            .output()
+            .is_ok_and(|o| o.status.success())
+    });
+    let Some(namespaces) = namespaces else {
+        eprintln!(
+            "SKIPPED: this machine allows no namespaces, the guide's broker is tried in another place only"
+        );
+        return;
+    };
+    let output = Command::new("unshare")
+        .args([namespaces, "bash", "-c", AS_INSTALLED])
+        .current_dir(folder)
+        .output()
+        .expect("unshare");
+    let log = std::fs::read_to_string(folder.join("log/mosquitto.log")).unwrap_or_default();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{log}");
+}

@@ -45,11 +45,6 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
         "one crate speaks MQTT, so that its client can be changed in one place",
     ),
     (
-        "rumqttd",
-        &["app/uplink"],
-        "the embedded broker belongs to the crate that speaks MQTT",
-    ),
-    (
         "srad",
         &["app/uplink"],
         "Sparkplug is a second face of the uplink",

@@ -2,10 +2,10 @@
 
 use sightline_configs::station::{Mqtt, Sparkplug};
 use sightline_model::{AlarmKind, InspectionResult};
-use sightline_tests::broker::{mosquitto, subscribe};
+use sightline_tests::broker::{mosquitto, mosquitto_with, subscribe};
 use sightline_tests::sparkplug_host::{Host, Learnt};
-use sightline_tests::uplink::settings;
-use sightline_tests::{PATIENCE, free_port};
+use sightline_tests::uplink::{raised, settings, standing};
+use sightline_tests::{PATIENCE, free_port, until};
 use sightline_uplink::{Uplink, UplinkSettings};
 
 fn uplink(port: u16, aliases: bool, buffer: usize) -> Uplink {
@@ -112,4 +112,39 @@ fn a_full_buffer_drops_the_oldest_counts_them_and_tells() {
         [next(&host), next(&host)],
         [Learnt::Data(4, true), Learnt::Data(5, true)]
     );
+    until("the alarm is over", || {
+        raised(&uplink, "sparkplug-buffer-full").is_none()
+    });
+}
+
+#[test]
+fn a_refused_subscription_of_the_host_is_an_alarm() {
+    let plugin = ["x86_64", "aarch64"]
+        .map(|machine| format!("/usr/lib/{machine}-linux-gnu/mosquitto_dynamic_security.so"))
+        .into_iter()
+        .find(|file| std::path::Path::new(file).exists());
+    let Some(plugin) = plugin else {
+        eprintln!("SKIPPED: this mosquitto has no dynamic security plug-in");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("scratch");
+    let port = free_port();
+    let file = folder.path().join("rights.json");
+    // Everybody may publish, nobody may subscribe.
+    let rights = r#"{"defaultACLAccess":{"publishClientSend":true,"publishClientReceive":true,"subscribe":false,"unsubscribe":true},
+        "clients":[],"groups":[{"groupname":"anon","roles":[]}],"roles":[],"anonymousGroup":"anon"}"#;
+    std::fs::write(&file, rights).expect("written");
+    let rest = format!(
+        "allow_anonymous true\nplugin {plugin}\nplugin_opt_config_file {}\n",
+        file.display()
+    );
+    let _broker = mosquitto_with(port, folder.path(), &rest);
+    let uplink = uplink(port, false, 2);
+    until("both faces tell", || {
+        let ids = standing(&uplink, "");
+        let told = |id: &str| ids.iter().any(|known| known == id);
+        told("sparkplug-not-subscribed.STATE")
+            && told("mqtt-not-subscribed.cmd")
+            && told("mqtt-not-subscribed.alarm")
+    });
 }

@@ -251,3 +251,106 @@ fn the_end_of_a_certificate_is_told_30_14_and_3_days_before() {
     assert_eq!(told(3), expected(3, AlarmSeverity::Urgent));
     assert_eq!(told(-2), expected(3, AlarmSeverity::Urgent));
 }
+
+/// Runs `openssl` in a folder.
+fn openssl(folder: &Path, arguments: &str) {
+    let output = std::process::Command::new("openssl")
+        .args(arguments.split_whitespace())
+        .current_dir(folder)
+        .output()
+        .expect("openssl is installed by `make setup`");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "openssl {arguments}: {said}");
+}
+
+#[test]
+fn certificates_of_version_1_are_refused_by_name_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("scratch");
+    let at = folder.path();
+    // As mosquitto-tls(7) says.
+    openssl(
+        at,
+        "req -new -x509 -days 365 -keyout ca.key -out ca.pem -nodes -subj /CN=ca",
+    );
+    for (name, subject) in [("server", "/CN=127.0.0.1"), ("own", "/CN=station1")] {
+        openssl(
+            at,
+            &format!("req -new -nodes -keyout {name}.key -out {name}.csr -subj {subject}"),
+        );
+        openssl(
+            at,
+            &format!(
+                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days 365"
+            ),
+        );
+    }
+    std::fs::copy(at.join("ca.pem"), at.join("trusted.pem")).expect("copied");
+    let port = free_port();
+    let clock = Arc::new(SystemClock::default());
+    let Err(error) = Uplink::start(settings(port, at, clock.clone())) else {
+        eprintln!("SKIPPED: this openssl makes certificates of version 3");
+        return;
+    };
+    let said = error.to_string();
+    assert!(
+        said.contains("version 1") && said.contains("-extfile"),
+        "{said}"
+    );
+    assert!(said.contains("own.pem"), "{said}");
+    // The broker's own.
+    let rest = format!(
+        "cafile {0}/ca.pem\ncertfile {0}/server.pem\nkeyfile {0}/server.key\nallow_anonymous true\n",
+        at.display()
+    );
+    let _broker = mosquitto_with(port, at, &rest);
+    let mut settings = settings(port, at, clock);
+    if let Some(tls) = &mut settings.mqtt.tls {
+        (tls.cert_file, tls.key_file) = (None, None);
+    }
+    let uplink = Uplink::start(settings).expect("it starts");
+    until("a person is told", || raised(&uplink, "mqtt-tls").is_some());
+    let said = raised(&uplink, "mqtt-tls").expect("told");
+    assert!(
+        said.contains("X.509 version 3") && said.contains("-extfile"),
+        "{said}"
+    );
+}
+
+#[test]
+fn certificates_made_as_the_guide_says_work() {
+    let guide = std::fs::read_to_string(sightline_tests::project().join("docs/mes.md"));
+    let guide = guide.expect("the guide");
+    let (_, block) = guide
+        .split_once("```sh\nopenssl")
+        .expect("the guide's commands");
+    let (block, _) = block.split_once("```").expect("their end");
+    let block = block.replace("DNS:mes.acme.example", "IP:127.0.0.1");
+    let folder = tempfile::tempdir().expect("scratch");
+    let at = folder.path();
+    let made = std::process::Command::new("bash")
+        .args(["-e", "-c", &format!("openssl{block}")])
+        .current_dir(at)
+        .output()
+        .expect("bash");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    for (from, to) in [
+        ("ca.pem", "trusted.pem"),
+        ("broker.pem", "server.pem"),
+        ("broker.key", "server.key"),
+        ("station1.pem", "own.pem"),
+        ("station1.key", "own.key"),
+    ] {
+        std::fs::copy(at.join(from), at.join(to)).expect("copied");
+    }
+    let port = free_port();
+    let _broker = broker(port, at);
+    let uplink = start(port, at);
+    submit(&uplink, 1);
+    until("the result is acknowledged", || {
+        uplink.counters().acknowledged == 1
+    });
+}

@@ -3,6 +3,7 @@
 use crate::cli::CheckArgs;
 use crate::engines::{self, EngineRoom};
 use crate::report::{Blame, Failure, Outcome};
+use crate::station::uplink_settings;
 use anyhow::anyhow;
 use sightline_configs::station::{Camera, GateKind, Source};
 use sightline_configs::{Loaded, Recipe, Station};
@@ -10,15 +11,13 @@ use sightline_engine::Bundle;
 use sightline_engine::bundle::Color;
 use sightline_frames::{MemoryWish, TapSink, Tapped};
 use sightline_ingest::{CameraContext, IngestError};
-use sightline_model::{CameraId, Generation, PixelFormat, SystemClock};
-use std::net::{TcpStream, ToSocketAddrs};
+use sightline_model::{CameraId, Clock, Generation, PixelFormat, SystemClock};
 use std::sync::Arc;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How long a camera may take to its first frame.
 const FRAME_WITHIN: Duration = Duration::from_secs(10);
-/// How long a broker may take to answer a probe.
-const BROKER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Checks, and with `--probe` opens everything.
 pub fn check(args: &CheckArgs) -> Outcome {
@@ -115,11 +114,10 @@ fn probe(station: &Loaded<Station>, recipe: &Loaded<Recipe>) -> Vec<String> {
             Err(error) => problems.push(format!("camera {}: {error}", camera.name)),
         }
     }
-    if let Some(mqtt) = &station.value.mqtt {
-        match reach(mqtt) {
-            Ok(what) => eprintln!("broker: {what}"),
-            Err(why) => problems.push(format!("broker: {why}")),
-        }
+    match reach(station) {
+        Some(Ok(what)) => eprintln!("broker: {what}"),
+        Some(Err(all)) => problems.extend(all.iter().map(|why| format!("broker: {why}"))),
+        None => {}
     }
     problems
 }
@@ -160,29 +158,10 @@ impl TapSink for Nowhere {
     }
 }
 
-fn reach(mqtt: &sightline_configs::station::Mqtt) -> Result<String, String> {
-    if mqtt.broker == "embedded" {
-        let listener = std::net::TcpListener::bind(&mqtt.listen);
-        return match listener {
-            Ok(_) => Ok(format!("embedded, {} is free", mqtt.listen)),
-            Err(error) => Err(format!(
-                "mqtt.listen {}: {error}; stop the other program, or write another port",
-                mqtt.listen
-            )),
-        };
-    }
-    let (host, port) = mqtt.address()?;
-    let addresses = (host.as_str(), port)
-        .to_socket_addrs()
-        .map_err(|e| format!("{host}: {e}"))?;
-    let mut last = format!("{host} has no address");
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, BROKER_WITHIN) {
-            Ok(_) => return Ok(format!("{address} answers")),
-            Err(error) => {
-                last = format!("{address}: {error}; start the broker, or correct mqtt.broker")
-            }
-        }
-    }
-    Err(last)
+/// What the broker lets this station do, tried out.
+fn reach(station: &Loaded<Station>) -> Option<Result<String, Vec<String>>> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let open_parts = Arc::default();
+    let settings = uplink_settings(station, Uuid::nil(), &clock, None, &open_parts)?;
+    Some(sightline_uplink::probe(settings))
 }

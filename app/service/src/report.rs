@@ -48,9 +48,9 @@ impl<T, E: Into<anyhow::Error>> Blame<T> for Result<T, E> {
 /// Logs to stderr: `RUST_LOG` if set, else warnings, with `-v` information, with `-vv` everything of ours.
 pub fn log_to_stderr(verbose: u8) {
     let level = match verbose {
-        0 => "warn,ort=error,rumqttd=off",
-        1 => "info,ort=warn,rumqttd=error",
-        _ => "debug,ort=info,rumqttd=info",
+        0 => "warn,ort=error",
+        1 => "info,ort=warn",
+        _ => "debug,ort=info",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()

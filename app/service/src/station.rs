@@ -22,7 +22,7 @@ use sightline_frames::{MemoryWish, TapSink, TriggerSink};
 use sightline_ingest::{CameraContext, CameraHandle, SimulatedLine};
 use sightline_journal::Journal;
 use sightline_model::{AlarmKind, CameraId, Clock, Generation, SystemClock};
-use sightline_uplink::{Counters, Patience, Uplink, UplinkSettings};
+use sightline_uplink::{CommandHandler, Counters, Patience, Uplink, UplinkSettings};
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,7 +112,13 @@ pub fn prepare(station: &Loaded<Station>) -> anyhow::Result<Ground> {
     let journal = keeping::open(station, boot_id, &clock)?;
     let control = control(config, &clock, &trigger_door);
     let open_parts = Arc::new(AtomicUsize::new(0));
-    let settings = uplink_settings(station, boot_id, &clock, &control, &open_parts);
+    let settings = uplink_settings(
+        station,
+        boot_id,
+        &clock,
+        Some(control.handler()),
+        &open_parts,
+    );
     let uplink = start_uplink(settings, journal.as_ref())?;
     control.record_with(uplink.as_ref(), journal.clone());
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()).keeping(journal.clone()));
@@ -331,11 +337,11 @@ pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) {
 }
 
 /// `None` without `[mqtt]`. A backlog gives way to the open parts.
-fn uplink_settings(
+pub fn uplink_settings(
     station: &Loaded<Station>,
     boot_id: Uuid,
     clock: &Arc<dyn Clock>,
-    control: &Arc<Control>,
+    commands: Option<CommandHandler>,
     open_parts: &Arc<AtomicUsize>,
 ) -> Option<UplinkSettings> {
     Some(UplinkSettings {
@@ -345,10 +351,17 @@ fn uplink_settings(
         base: station.base.clone(),
         session: boot_id.to_string(),
         clock: clock.clone(),
-        commands: Some(control.handler()),
+        commands,
         patience: Patience::default(),
         inspecting: open_parts.clone(),
+        state: journal_folder(station),
     })
+}
+
+/// Where what is remembered until the next run lies; `None` without `[journal]`.
+fn journal_folder(station: &Loaded<Station>) -> Option<PathBuf> {
+    let journal = station.value.journal.as_ref()?;
+    Some(station.base.join(&journal.folder))
 }
 
 fn start_uplink(

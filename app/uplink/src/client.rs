@@ -1,10 +1,13 @@
 //! The JSON face's loop: one connection at a time. `results.rs` is the window of results in flight, `messages.rs` the rest.
 
 mod messages;
+mod past;
 mod results;
+mod subscriptions;
+
+pub(crate) use past::{Reconnecting, Went};
 
 use crate::backlog::{self, Turn};
-use crate::backoff::Backoff;
 use crate::conditions::Face;
 use crate::desk::Shared;
 use crate::mqtt::{
@@ -13,16 +16,20 @@ use crate::mqtt::{
 use crate::payload::{StationState, Status};
 use crate::settings::{CommandHandler, Patience};
 use crate::sparkplug;
+use past::Past;
+use subscriptions::{FILTERS, Subscription};
+
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use sightline_configs::station::Protocol;
 use sightline_model::{Clock, UtcMicros};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Waits between attempts to connect double from here to there.
-const RECONNECT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// The group of the results' topic.
+const RESULT: &str = "result";
 /// Time between looks at what changes slowly: certificates, acknowledgements that do not come.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Certificates are looked at anew after so many of them.
@@ -41,6 +48,9 @@ pub(crate) struct Link {
     pub clock: Arc<dyn Clock>,
     pub since: UtcMicros,
     pub commands: Option<CommandHandler>,
+    pub protocol: Protocol,
+    /// This station as the broker knows it.
+    pub who: String,
     pub patience: Patience,
     /// Parts under inspection.
     pub inspecting: Arc<AtomicUsize>,
@@ -55,11 +65,11 @@ impl Link {
         }
     }
 
-    fn topic(&self, suffix: &str) -> String {
+    pub(crate) fn topic(&self, suffix: &str) -> String {
         format!("{}/{suffix}", self.root)
     }
 
-    fn status(&self, state: StationState, since: UtcMicros) -> Message {
+    pub(crate) fn status(&self, state: StationState, since: UtcMicros) -> Message {
         let json = Status::json(state, since, &self.session);
         Message::new(self.topic("status"), json).retained()
     }
@@ -67,37 +77,42 @@ impl Link {
 
 /// Keeps a connection until the desk says stop.
 pub(crate) async fn attend(link: &Link, shared: &Arc<Shared>) {
-    let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
-    let mut version = Version::Five;
+    let mut past = Past::new(&link.patience);
+    let first = Version::first(link.protocol);
+    let mut version = first;
     loop {
         link.look_at_certificates(shared);
         let will = link.status(StationState::Offline, link.since);
         let end = match Connection::open(&link.dial, version, will) {
-            Ok(connection) => Session::new(link, shared, connection).serve().await,
-            Err(trouble) => End::Trouble {
-                trouble,
-                connected: false,
-            },
+            Ok(connection) => {
+                let session = Session::new(link, shared, connection, &mut past);
+                session.speaking(version).serve().await
+            }
+            Err(trouble) => End::Trouble(trouble, NEVER),
         };
-        shared.desk().outbox.disconnected();
-        let (trouble, connected) = match end {
+        shared.disconnected();
+        past.refusals.disconnected();
+        let (trouble, went) = match end {
             End::Stopped => return,
-            End::Renewed => {
-                tracing::info!("certificates have changed; connecting anew");
+            End::Renewed(why) => {
+                tracing::info!(why, "connecting anew");
+                version = first;
                 continue;
             }
-            End::Trouble { trouble, connected } => (trouble, connected),
+            End::Trouble(trouble, went) => (trouble, went),
         };
-        if connected {
-            backoff.reset();
-        }
-        if version.falls_back(&trouble, connected) {
+        let trouble = match went.stood.is_none() && version == Version::Five {
+            true => Connection::explain(&link.dial, trouble).await,
+            false => trouble,
+        };
+        if version.falls_back(link.protocol, &trouble, went.stood.is_some()) {
+            tracing::warn!(%trouble, "the broker does not know MQTT 5; trying 3.1.1");
             version = Version::Three;
             continue;
         }
-        version = Version::Five;
-        shared.desk().conditions.connection(Face::Mqtt, &trouble);
-        let wait = backoff.wait();
+        version = first;
+        let (wait, closed) = past.reconnecting.after(&trouble, went);
+        shared.lost(Face::Mqtt, &trouble, closed, &link.dial.client_id);
         tracing::warn!(%trouble, wait_ms = wait.as_millis() as u64, "no MQTT broker; results wait");
         if shared.stopped_within(wait).await {
             return;
@@ -105,21 +120,32 @@ pub(crate) async fn attend(link: &Link, shared: &Arc<Shared>) {
     }
 }
 
+/// A connection that was never made.
+const NEVER: Went = Went {
+    stood: None,
+    acknowledged: false,
+    unprovoked: true,
+};
+
 /// How a connection ended.
 enum End {
     Stopped,
-    /// Deliberately, because the certificates have changed.
-    Renewed,
-    Trouble {
-        trouble: Trouble,
-        connected: bool,
-    },
+    /// Deliberately; why.
+    Renewed(&'static str),
+    Trouble(Trouble, Went),
 }
 
 /// What a message in flight was.
 enum What {
     Result(u64),
+    /// A retained message, by its suffix.
+    Retained(String),
+    /// An answer or a copy, by its number and topic.
+    Said(u64, String),
+    Status,
     Other(String),
+    /// By its place in [`subscriptions::FILTERS`].
+    Subscription(usize),
 }
 
 type Acknowledgement = (What, Result<Taken, Refusal>);
@@ -128,39 +154,59 @@ struct Session<'a> {
     link: &'a Link,
     shared: &'a Arc<Shared>,
     connection: Connection,
+    past: &'a mut Past,
+    version: Version,
     limits: Option<Limits>,
-    in_flight: FuturesUnordered<BoxFuture<'static, Acknowledgement>>,
-    results_in_flight: usize,
+    since: Option<Instant>,
+    /// Results in flight.
+    results: FuturesUnordered<BoxFuture<'static, Acknowledgement>>,
+    /// Everything else in flight.
+    others: FuturesUnordered<BoxFuture<'static, Acknowledgement>>,
+    subscriptions: [Subscription; FILTERS.len()],
+    /// The broker has acknowledged something.
+    acknowledged_any: bool,
     /// When the broker last acknowledged the oldest result in flight, or had nothing to acknowledge.
     progress: Instant,
-    /// After a refusal nothing is sent until then.
-    hold: Option<Instant>,
-    holding: Backoff,
     turn: Turn,
     /// A backlog gives way to a part under inspection.
     gives_way: bool,
+    /// Looks at what changes slowly.
+    looks: u32,
     /// What `status` said last on this connection.
     state: Option<StationState>,
     result_topic: String,
 }
 
 impl<'a> Session<'a> {
-    fn new(link: &'a Link, shared: &'a Arc<Shared>, connection: Connection) -> Self {
+    fn new(
+        link: &'a Link,
+        shared: &'a Arc<Shared>,
+        connection: Connection,
+        past: &'a mut Past,
+    ) -> Self {
         Self {
             link,
             shared,
             connection,
+            past,
+            version: Version::Five,
             limits: None,
-            in_flight: FuturesUnordered::new(),
-            results_in_flight: 0,
+            since: None,
+            results: FuturesUnordered::new(),
+            others: FuturesUnordered::new(),
+            subscriptions: Default::default(),
+            acknowledged_any: false,
             progress: Instant::now(),
-            hold: None,
-            holding: Backoff::new(link.patience.hold_first, link.patience.hold_longest),
             turn: Turn::new(link.inspecting.clone()),
             gives_way: false,
+            looks: 0,
             state: None,
             result_topic: link.topic("result"),
         }
+    }
+
+    fn speaking(self, version: Version) -> Self {
+        Self { version, ..self }
     }
 
     async fn serve(mut self) -> End {
@@ -168,17 +214,18 @@ impl<'a> Session<'a> {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         let files = self.link.dial.tls.as_ref();
         let certificates = files.map(|f| f.fingerprint());
-        let mut looks = 0_u32;
         loop {
             if self.limits.is_some() {
+                self.send_subscriptions();
+                self.send_results();
                 self.send_retained();
                 self.send_said();
-                self.send_results();
             }
             if self.shared.desk().stopping {
                 self.say_goodbye().await;
                 return End::Stopped;
             }
+            let due = self.past.refusals.due();
             tokio::select! {
                 signal = self.connection.signal() => match signal {
                     Some(Signal::Connected(limits)) => self.connected(limits),
@@ -186,28 +233,46 @@ impl<'a> Session<'a> {
                     Some(Signal::Ended(trouble)) => return self.ended(trouble),
                     None => return self.ended(Trouble::new(Kind::Away, "the connection's task ended")),
                 },
-                Some(done) = self.in_flight.next() => self.acknowledged(done),
+                Some(done) = self.results.next() => self.acknowledged(done),
+                Some(done) = self.others.next() => self.acknowledged(done),
                 () = self.shared.changed.notified() => {}
                 () = tokio::time::sleep(backlog::LOOK), if self.gives_way => {}
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if self.limits.is_some() && due.is_some_and(|at| at > Instant::now()) => {}
                 _ = kpi.tick() => self.send_kpi(),
                 _ = housekeeping.tick() => {
-                    looks += 1;
-                    if looks.is_multiple_of(CERTIFICATES_EVERY) {
-                        self.link.look_at_certificates(self.shared);
-                    }
                     if let Some(late) = self.unacknowledged_for() {
                         return self.ended(late);
                     }
-                    if let Some(files) = files.filter(|f| Some(f.fingerprint()) != certificates) {
-                        // Half-written files are not taken; the standing connection is still good.
-                        if files.read().is_ok() {
-                            self.connection.close(GOODBYE).await;
-                            return End::Renewed;
-                        }
+                    let renewed = files.filter(|f| Some(f.fingerprint()) != certificates);
+                    // Half-written files are not taken; the standing connection is still good.
+                    let renewed = renewed.is_some_and(|f| f.read().is_ok());
+                    if let Some(why) = self.reason_to_renew(renewed) {
+                        self.connection.close(GOODBYE).await;
+                        return End::Renewed(why);
                     }
                 }
             }
         }
+    }
+
+    /// Looks at what changes slowly. A reason to leave this connection for a better one.
+    fn reason_to_renew(&mut self, certificates: bool) -> Option<&'static str> {
+        self.looks += 1;
+        if self.looks.is_multiple_of(CERTIFICATES_EVERY) {
+            self.link.look_at_certificates(self.shared);
+        }
+        let stood = self.since?.elapsed();
+        if stood >= self.link.patience.steady {
+            self.past.suspicion.forget();
+            self.shared.desk().conditions.steady(Face::Mqtt);
+        }
+        if certificates {
+            return Some("certificates have changed");
+        }
+        let older = self.version == Version::Three && self.link.protocol == Protocol::Auto;
+        let upward = older && stood >= self.link.patience.upward;
+        let idle = self.results.is_empty() && self.others.is_empty();
+        (upward && idle).then_some("the broker may know MQTT 5 by now")
     }
 
     fn connected(&mut self, limits: Limits) {
@@ -218,22 +283,59 @@ impl<'a> Session<'a> {
         desk.retained
             .values_mut()
             .for_each(|(_, changed)| *changed = true);
-        desk.conditions.connected(Face::Mqtt);
+        let older = self.version == Version::Three && self.link.protocol == Protocol::Auto;
+        desk.conditions.connected(Face::Mqtt, older);
         drop(desk);
         self.limits = Some(limits);
+        self.since = Some(Instant::now());
         self.progress = Instant::now();
-        // `alarm/+`, `gap/+`: what an earlier run left behind there is emptied.
-        for filter in ["cmd/+", "alarm/+", "gap/+"] {
-            if let Err(error) = self.connection.subscribe(self.link.topic(filter)) {
-                tracing::warn!(%error, filter, "cannot subscribe on this connection");
-            }
-        }
     }
 
-    fn ended(&self, trouble: Trouble) -> End {
-        End::Trouble {
-            trouble,
-            connected: self.limits.is_some(),
+    /// Whether something of `group` may go to `topic` now.
+    fn may_send(&mut self, group: &str, topic: &str) -> bool {
+        self.past.suspicion.may(group) && self.past.refusals.may(group, topic, Instant::now())
+    }
+
+    /// The broker said no to a message of `group`: it is left out, told, and tried again slowly.
+    fn refused(&mut self, group: &str, topic: &str, kind: Kind, reason: &str) {
+        tracing::warn!(topic, reason, "the broker did not take a message");
+        let refusals = &mut self.past.refusals;
+        refusals.refused(group, topic, Instant::now());
+        let mut desk = self.shared.desk();
+        desk.conditions
+            .refused(group, topic, (kind, reason), &self.link.who);
+    }
+
+    fn ended(self, trouble: Trouble) -> End {
+        let stood = self.since.map(|since| since.elapsed());
+        let unprovoked = self.past.suspicion.is_clear();
+        let went = Went {
+            stood,
+            acknowledged: self.acknowledged_any,
+            unprovoked,
+        };
+        if stood.is_none() {
+            self.past.suspicion.forget();
+        }
+        let blamed = self.past.suspicion.ended(trouble.kind);
+        if let Some((group, topic)) = blamed {
+            self.blame(&group, &topic, &trouble);
+        }
+        End::Trouble(trouble, went)
+    }
+
+    /// The connection has ended over a message again and again.
+    fn blame(mut self, group: &str, topic: &str, trouble: &Trouble) {
+        let reason = format!("the broker ends the connection over it ({trouble})");
+        let subscription = FILTERS
+            .into_iter()
+            .find(|name| group == subscriptions::group(name));
+        match subscription {
+            Some(name) => self.not_subscribed(name, Kind::Refused, &reason),
+            None => self.refused(group, topic, Kind::Refused, &reason),
+        }
+        if group == RESULT {
+            self.hold(&reason);
         }
     }
 }

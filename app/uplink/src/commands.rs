@@ -16,8 +16,10 @@ pub struct Command {
     pub verb: String,
     /// The payload, whatever it is.
     pub payload: Bytes,
-    /// MQTT 5 correlation data; the same data is the same command.
+    /// MQTT 5 correlation data; the same data with the same response topic is the same command.
     pub correlation: Option<Bytes>,
+    /// Where the answer is wanted.
+    pub response_topic: Option<String>,
     /// It came from the broker's memory, not from somebody now.
     pub retained: bool,
     /// When it is no longer to be carried out, by its message expiry.
@@ -33,6 +35,7 @@ impl Command {
             verb,
             payload: message.payload,
             correlation: message.correlation,
+            response_topic: message.response_topic,
             retained: message.retain,
             expires,
         }
@@ -94,16 +97,25 @@ impl Reply {
         }
     }
 
-    /// Sends the answer; it waits for the broker if that is away.
+    /// Sends the answer; it is kept until the broker has it.
     pub fn send(self, outcome: &Outcome) {
-        tracing::info!(verb = %self.verb, ?outcome, "command");
+        self.say(outcome, false);
+    }
+
+    /// The same, to a command that had come before.
+    pub fn send_again(self, outcome: &Outcome) {
+        self.say(outcome, true);
+    }
+
+    fn say(self, outcome: &Outcome, repeated: bool) {
+        tracing::info!(verb = %self.verb, ?outcome, repeated, "command");
         let (Some(to), Some(shared)) = (self.to, self.shared.upgrade()) else {
             return;
         };
         let message = Message {
             correlation: self.correlation,
-            ..Message::new(to, Answer::json(&self.verb, outcome))
+            ..Message::new(to, Answer::json(&self.verb, outcome, repeated))
         };
-        shared.say(message);
+        shared.say(message, true);
     }
 }

@@ -1,6 +1,8 @@
 //! What a person must know of the way to the broker, by alarm id: raised and cleared here, made alarms by the station.
 
 use crate::mqtt::{Kind, Taken, TlsFiles, Trouble, Validity};
+use crate::refusals::{ANSWERS, is_answer};
+use crate::said::Dropped;
 use sightline_model::{AlarmId, AlarmKind, UtcMicros};
 use std::collections::BTreeMap;
 
@@ -42,6 +44,34 @@ impl Face {
             Self::Sparkplug => AlarmKind::SparkplugRefused,
         }
     }
+
+    fn taken_over(self) -> AlarmKind {
+        match self {
+            Self::Mqtt => AlarmKind::MqttTakenOver,
+            Self::Sparkplug => AlarmKind::SparkplugTakenOver,
+        }
+    }
+
+    fn unsteady(self) -> AlarmKind {
+        match self {
+            Self::Mqtt => AlarmKind::MqttUnsteady,
+            Self::Sparkplug => AlarmKind::SparkplugUnsteady,
+        }
+    }
+
+    fn older_protocol(self) -> AlarmKind {
+        match self {
+            Self::Mqtt => AlarmKind::MqttOlderProtocol,
+            Self::Sparkplug => AlarmKind::SparkplugOlderProtocol,
+        }
+    }
+
+    fn not_subscribed(self) -> AlarmKind {
+        match self {
+            Self::Mqtt => AlarmKind::MqttNotSubscribed,
+            Self::Sparkplug => AlarmKind::SparkplugNotSubscribed,
+        }
+    }
 }
 
 /// Every condition that was ever raised.
@@ -77,11 +107,11 @@ impl Conditions {
     }
 
     /// The connection could not be made, or was ended by the broker.
-    pub(crate) fn connection(&mut self, face: Face, trouble: &Trouble) {
+    pub(crate) fn connection(&mut self, face: Face, trouble: &Trouble, client_id: &str) {
         let what = &trouble.what;
         let (kind, message) = match trouble.kind {
             // An absent broker is no alarm by itself: results wait for it, and `connected` says so.
-            Kind::Away | Kind::Version => return,
+            Kind::Away | Kind::Closed | Kind::Version => return,
             Kind::Tls => (
                 face.tls(),
                 format!("expected a connection with certificates both sides accept: {what}"),
@@ -90,6 +120,12 @@ impl Conditions {
                 face.refused(),
                 format!(
                     "expected the broker to let this station in: {what}; correct user name, password file or client id, or the broker's list"
+                ),
+            ),
+            Kind::TakenOver => (
+                face.taken_over(),
+                format!(
+                    "expected to be the only client `{client_id}` at the broker, found the session taken over by another ({what}); give one of the two another mqtt.client_id: the broker's log has the other's address"
                 ),
             ),
             Kind::Quota | Kind::TooLarge | Kind::Refused => (
@@ -102,40 +138,121 @@ impl Conditions {
         self.raise(kind, message);
     }
 
-    /// The connection stands.
-    pub(crate) fn connected(&mut self, face: Face) {
-        self.clear(face.tls());
-        self.clear(face.refused());
-    }
-
-    /// The broker did not take a message.
-    pub(crate) fn message(&mut self, topic: &str, kind: Kind, reason: &str) {
-        let todo = match kind {
-            Kind::NotAuthorised => "give this station the right to publish there",
-            Kind::Quota => "raise the broker's quota or clear what fills it",
-            Kind::TooLarge => "raise the broker's largest packet size",
-            _ => "see the broker's log",
-        };
+    /// The broker has closed the connection again and again without a reason, soon after it had taken it.
+    pub(crate) fn unsteady(&mut self, face: Face, times: usize, client_id: &str) {
         self.raise(
-            not_taken(topic),
+            face.unsteady(),
             format!(
-                "expected the broker to take {topic}: {reason}; {todo}; results wait until then"
+                "expected the broker to keep the connection, found it closed without a reason soon after it was made, {times} times in a row; look for another client with the id `{client_id}` (the broker's log has its address), or for a limit of the broker"
             ),
         );
     }
 
-    /// The broker took a message.
-    pub(crate) fn taken(&mut self, topic: &str) {
-        if !self.raised.is_empty() {
-            self.clear(not_taken(topic));
+    /// The connection has stood for a while.
+    pub(crate) fn steady(&mut self, face: Face) {
+        self.clear(face.taken_over());
+        self.clear(face.unsteady());
+    }
+
+    /// The connection stands, in the protocol that was wanted or an older one.
+    pub(crate) fn connected(&mut self, face: Face, older: bool) {
+        self.clear(face.tls());
+        self.clear(face.refused());
+        let id = face.older_protocol();
+        match older {
+            true => self.raise(
+                id,
+                "expected a broker of MQTT 5, found that it answers that it does not know it: 3.1.1 is spoken, in which commands get no answer and the broker cannot say what it does not take; update the broker, or write mqtt.protocol = \"3.1.1\"".into(),
+            ),
+            false => self.clear(id),
         }
+    }
+
+    /// The broker did not take a message on `topic`; `said` is its reason, `who` this station as the broker knows it.
+    pub(crate) fn refused(&mut self, group: &str, topic: &str, said: (Kind, &str), who: &str) {
+        let (kind, reason) = said;
+        let topic: String = topic.chars().take(200).collect();
+        let (parent, _) = topic.rsplit_once('/').unwrap_or((&topic, ""));
+        let right = match group {
+            "alarm" | "gap" => format!("{parent}/#"),
+            _ if is_answer(group) => format!("{parent}/#"),
+            _ => topic.clone(),
+        };
+        let todo = match kind {
+            Kind::Quota => "raise the broker's quota or clear what fills it".into(),
+            Kind::TooLarge => "raise the broker's largest packet size".into(),
+            Kind::NotAuthorised => format!("give {who} the right to write {right}"),
+            _ => format!("see whether {who} has the right to write {right}, and the broker's log"),
+        };
+        let meanwhile = match group {
+            "result" => "results wait until then",
+            _ => "the rest goes on",
+        };
+        let id = not_taken(group);
+        if self.stands(&id) && is_answer(group) {
+            // One missing right, however many ask for answers there.
+            return;
+        }
+        self.raise(
+            id,
+            format!("expected the broker to take {topic}: {reason}; {todo}; {meanwhile}"),
+        );
+    }
+
+    /// The broker takes messages of a group again.
+    pub(crate) fn taken(&mut self, group: &str) {
+        if !self.raised.is_empty() {
+            self.clear(not_taken(group));
+        }
+    }
+
+    /// The broker refused a subscription, or the last one that it had refused stands now.
+    pub(crate) fn subscription(
+        &mut self,
+        face: Face,
+        name: &str,
+        refused: Option<(&str, &str, &str)>,
+    ) {
+        let id = face.not_subscribed().of(name);
+        let Some((filter, reason, who)) = refused else {
+            return self.clear(id);
+        };
+        let lost = match name {
+            "cmd" => "commands do not reach this station",
+            "STATE" => "the host's presence is not known, and nothing is sent to it",
+            "alarm" | "gap" => "what an earlier run left there stays at the broker",
+            _ => "requests for a rebirth are not heard",
+        };
+        self.raise(
+            id,
+            format!(
+                "expected the broker to take the subscription {filter}: {reason}; give {who} the right to read {filter}; until then {lost}"
+            ),
+        );
+    }
+
+    /// Answers and copies had to go, or everything has been acknowledged.
+    pub(crate) fn dropped(&mut self, dropped: Dropped) {
+        let Dropped { answers, copies } = dropped;
+        if answers + copies == 0 {
+            return self.clear(AlarmKind::MqttCopiesDropped);
+        }
+        self.raise(
+            AlarmKind::MqttCopiesDropped,
+            format!(
+                "expected the broker to take answers, audit copies and reviews, found that too many waited: {copies} copies and {answers} answers were dropped; the audit trail has them (`sightline journal export`)"
+            ),
+        );
+    }
+
+    fn stands(&self, id: &AlarmId) -> bool {
+        self.raised.get(id).is_some_and(|c| c.raised.is_some())
     }
 
     /// Whether anybody has subscribed to results.
     pub(crate) fn heard(&mut self, topic: &str, taken: Taken) {
         let nobody = AlarmKind::MqttNobody;
-        let stands = self.raised.get(&nobody.into());
-        let stands = stands.is_some_and(|c| c.raised.is_some());
+        let stands = self.stands(&nobody.into());
         match taken {
             Taken::ForSomebody if stands => self.clear(nobody),
             Taken::ForNobody if !stands => self.raise(
@@ -178,8 +295,10 @@ impl Conditions {
     }
 }
 
-fn not_taken(topic: &str) -> AlarmId {
-    let last = topic.rsplit('/').next().unwrap_or_default();
-    let of_alarm = topic.contains("/alarm/");
-    AlarmKind::MqttNotTaken.of(if of_alarm { "alarm" } else { last })
+fn not_taken(group: &str) -> AlarmId {
+    match group {
+        "result" => AlarmKind::MqttResultsNotTaken.into(),
+        _ if is_answer(group) => AlarmKind::MqttNotTaken.of(ANSWERS),
+        _ => AlarmKind::MqttNotTaken.of(group),
+    }
 }

@@ -1,17 +1,15 @@
 //! What the station's threads and the uplink's own share, under one short lock.
 
-use crate::conditions::Conditions;
-use crate::mqtt::Message;
+use crate::conditions::{Conditions, Face};
+use crate::mqtt::{Message, Trouble};
 use crate::outbox::Outbox;
 use crate::resend::Resend;
+use crate::said::Said;
 use sightline_model::{AlarmId, AlarmSeverity};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-
-/// Answers and copies of the audit trail that may wait for the broker; the oldest go when there are more.
-const SAID: usize = 1_024;
 
 /// What both sides see, under one short lock.
 pub(crate) struct Desk {
@@ -19,8 +17,8 @@ pub(crate) struct Desk {
     /// Retained messages by topic suffix, and whether each has changed since it was sent.
     pub(crate) retained: BTreeMap<String, (Vec<u8>, bool)>,
     pub(crate) kpi: Option<Vec<u8>>,
-    /// Messages that are sent once: answers, copies of the audit trail.
-    pub(crate) said: VecDeque<Message>,
+    /// Messages that are said once: answers, copies of the audit trail, reviews.
+    pub(crate) said: Said,
     /// Results that were asked for again, until the feeder takes it up.
     pub(crate) resend: Option<Resend>,
     pub(crate) conditions: Conditions,
@@ -41,7 +39,7 @@ impl Shared {
             outbox: Outbox::new(outbox),
             retained: BTreeMap::new(),
             kpi: None,
-            said: VecDeque::new(),
+            said: Said::default(),
             resend: None,
             conditions: Conditions::default(),
             alarms: BTreeMap::new(),
@@ -58,13 +56,29 @@ impl Shared {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a message beside the results; the oldest go when nobody takes them.
-    pub(crate) fn say(&self, message: Message) {
+    /// The connection is gone: what was in flight waits again.
+    pub(crate) fn disconnected(&self) {
         let mut desk = self.desk();
-        if desk.said.len() >= SAID {
-            desk.said.pop_front();
+        desk.outbox.disconnected();
+        desk.said.disconnected();
+    }
+
+    /// Why a connection was lost or never made, and how many the broker closed in a row where that is to be told.
+    pub(crate) fn lost(&self, face: Face, trouble: &Trouble, closed: Option<usize>, id: &str) {
+        let mut desk = self.desk();
+        desk.conditions.connection(face, trouble, id);
+        if let Some(times) = closed {
+            desk.conditions.unsteady(face, times, id);
         }
-        desk.said.push_back(message);
+    }
+
+    /// Puts a message beside the results, an answer or a copy; the oldest go, and are told, when nobody takes them.
+    pub(crate) fn say(&self, message: Message, answer: bool) {
+        let mut desk = self.desk();
+        if desk.said.push(message, answer) {
+            let dropped = desk.said.dropped();
+            desk.conditions.dropped(dropped);
+        }
         drop(desk);
         self.changed.notify_one();
     }

@@ -35,11 +35,39 @@ pub enum UplinkError {
     },
     /// The embedded broker did not come up.
     #[error(
-        "the embedded broker did not come up within {waited_ms} ms; see the log, or use an outside broker"
+        "mqtt.embedded: expected mosquitto to start, found that it ended: {said}; correct that, or use an outside broker"
     )]
     Broker {
-        /// How long was waited.
-        waited_ms: u64,
+        /// Its exit status and what it said.
+        said: String,
+    },
+    /// What the embedded broker needs is not installed.
+    #[error(
+        "mqtt.broker = \"embedded\": expected the program `{program}`, found it neither where distributions put it nor along PATH; install it (Debian, Ubuntu: apt-get install {package}), or write the address of another broker"
+    )]
+    BrokerMissing {
+        /// The program.
+        program: &'static str,
+        /// The package that has it.
+        package: &'static str,
+    },
+    /// A file for the embedded broker cannot be used.
+    #[error("mqtt.embedded.{field}: expected a readable file or folder at {path}: {source}; write it, or correct the field", path = path.display())]
+    BrokerFile {
+        /// Which field of the configuration.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The embedded broker's configuration cannot be written.
+    #[error(
+        "the embedded broker: cannot write its configuration into a temporary folder: {source}; see TMPDIR and the disk"
+    )]
+    BrokerFolder {
+        /// Why not.
+        source: std::io::Error,
     },
     /// The journal cannot be read.
     #[error("the outbox: {0}")]

@@ -1,14 +1,15 @@
 //! Results, alarms and state to the MES over MQTT 5.
 //!
 //! What lives here: the outbox between the inspection and the broker, the client's loop, and the broker for plants
-//! that have none. `mqtt/v5.rs` and `mqtt/v4.rs` are the only files that name the MQTT client, `embedded.rs` the only
-//! one that names the broker. Nothing here can slow the inspection: [`Uplink::submit`] takes a short lock and returns.
+//! that have none. the files in `mqtt/` are the only ones that name the MQTT client, `embedded/` the only
+//! place that knows how its broker is run. Nothing here can slow the inspection: [`Uplink::submit`] takes a short lock and returns.
 //! Delivered means the broker sent a PUBACK with a good reason code; only then does a result leave the outbox.
 //! Where to start: [`uplink`] (what the station calls), then `thread.rs` and `client.rs` (what the thread does).
 
 mod backlog;
 mod backoff;
 mod client;
+mod client_id;
 mod commands;
 mod conditions;
 mod desk;
@@ -21,9 +22,13 @@ mod journal_parts;
 mod mqtt;
 mod outbox;
 pub mod payload;
+mod probe;
+mod refusals;
 mod resend;
+mod said;
 mod settings;
 mod sparkplug;
+mod suspicion;
 mod thread;
 pub mod uplink;
 
@@ -33,5 +38,6 @@ pub use embedded::EmbeddedBroker;
 pub use error::UplinkError;
 pub use mqtt::{TlsError, Validity};
 pub use outbox::Outgoing;
+pub use probe::probe;
 pub use settings::{CommandHandler, Counters, Patience, UplinkSettings};
 pub use uplink::Uplink;

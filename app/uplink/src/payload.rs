@@ -152,10 +152,13 @@ pub struct Answer {
     pub done: bool,
     /// What was done, or why not.
     pub message: String,
+    /// The same command had come before: this is what became of it then, and nothing was done now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
 }
 
 impl Answer {
-    pub(crate) fn json(verb: &str, outcome: &Outcome) -> Vec<u8> {
+    pub(crate) fn json(verb: &str, outcome: &Outcome, repeated: bool) -> Vec<u8> {
         let (done, message) = match outcome {
             Outcome::Done(text) => (true, text),
             Outcome::Refused(text) => (false, text),
@@ -165,6 +168,7 @@ impl Answer {
             verb: verb.into(),
             done,
             message: message.clone(),
+            repeated,
         })
     }
 }

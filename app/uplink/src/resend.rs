@@ -37,7 +37,7 @@ impl Resend {
     /// Sends a portion if it is time. False: nothing is left.
     pub(crate) fn send(&mut self, reader: &Reader, shared: &Shared, now: Instant) -> bool {
         let desk = shared.desk();
-        let free = desk.outbox.connected && desk.said.len() < WAITING;
+        let free = desk.outbox.connected && desk.said.pending() < WAITING;
         drop(desk);
         if now < self.due || !free {
             return true;
@@ -58,7 +58,7 @@ impl Resend {
             self.next = record.seq() + 1;
             if let Record::Sound(result) = record {
                 let json = outbox::replayed(&result.json);
-                shared.say(Message::new(self.topic.clone(), json));
+                shared.say(Message::new(self.topic.clone(), json), false);
             }
         }
         !whole && self.next <= self.last

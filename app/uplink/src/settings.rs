@@ -18,8 +18,12 @@ pub struct Patience {
     pub acknowledgement: Duration,
     /// Results wait so long after the broker refused one ...
     pub hold_first: Duration,
-    /// ... doubled each time up to this.
+    /// ... doubled each time up to this. So do other topics that it refused, and subscriptions.
     pub hold_longest: Duration,
+    /// A connection that stands so long is steady: its alarms are over.
+    pub steady: Duration,
+    /// After so long in MQTT 3.1.1, 5 is tried again.
+    pub upward: Duration,
 }
 
 impl Default for Patience {
@@ -28,6 +32,8 @@ impl Default for Patience {
             acknowledgement: Duration::from_secs(20),
             hold_first: Duration::from_secs(1),
             hold_longest: Duration::from_secs(60),
+            steady: Duration::from_secs(120),
+            upward: Duration::from_secs(600),
         }
     }
 }
@@ -52,6 +58,8 @@ pub struct UplinkSettings {
     pub patience: Patience,
     /// Parts under inspection now: a backlog gives way to them. Counted by whoever inspects; 0 where nobody does.
     pub inspecting: Arc<AtomicUsize>,
+    /// Folder that is there in the next run, too; absent: nothing is remembered until then.
+    pub state: Option<PathBuf>,
 }
 
 impl UplinkSettings {
@@ -67,6 +75,7 @@ impl UplinkSettings {
             commands: None,
             patience: Patience::default(),
             inspecting: Arc::default(),
+            state: None,
         }
     }
 }

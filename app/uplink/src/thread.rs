@@ -2,6 +2,7 @@
 
 use crate::UplinkError;
 use crate::client::{self, Link};
+use crate::client_id;
 use crate::desk::Shared;
 use crate::mqtt::{Dial, Login, TlsFiles};
 use crate::settings::UplinkSettings;
@@ -21,6 +22,7 @@ pub(crate) fn link(settings: UplinkSettings, host: String, port: u16) -> Result<
         commands,
         patience,
         inspecting,
+        state,
     } = settings;
     let login = mqtt.username.map(|username| Login {
         username,
@@ -37,7 +39,11 @@ pub(crate) fn link(settings: UplinkSettings, host: String, port: u16) -> Result<
     tls.as_ref().map(TlsFiles::read).transpose()?;
     let client_id = mqtt
         .client_id
-        .unwrap_or_else(|| format!("sightline-{}", identity.name));
+        .unwrap_or_else(|| client_id::default(&identity));
+    let user = login
+        .as_ref()
+        .map(|login| format!("user `{}`, ", login.username));
+    let who = format!("{}client id `{client_id}`", user.unwrap_or_default());
     let dial = |client_id: String| Dial {
         client_id,
         host: host.clone(),
@@ -54,7 +60,11 @@ pub(crate) fn link(settings: UplinkSettings, host: String, port: u16) -> Result<
             primary_host: s.primary_host,
         };
         let dial = dial(format!("{client_id}-sparkplug"));
-        Arc::new(sparkplug::Face::new(dial, names, s.aliases, s.buffer))
+        let seconds = (clock.utc().0.max(0) / 1_000_000) as u64;
+        let bd_seq = sparkplug::BdSeq::read(state.as_deref(), seconds);
+        Arc::new(sparkplug::Face::new(
+            dial, names, s.aliases, s.buffer, bd_seq,
+        ))
     });
     Ok(Link {
         dial: dial(client_id),
@@ -66,6 +76,8 @@ pub(crate) fn link(settings: UplinkSettings, host: String, port: u16) -> Result<
         since: clock.utc(),
         clock,
         commands,
+        protocol: mqtt.protocol,
+        who,
         patience,
         inspecting,
     })

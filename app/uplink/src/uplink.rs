@@ -14,6 +14,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// How long the end waits for answers and copies; a topic that is refused may hold them for good.
+const SAID_WITHIN: Duration = Duration::from_secs(1);
+
 /// The running uplink.
 pub struct Uplink {
     shared: Arc<Shared>,
@@ -32,8 +35,12 @@ impl Uplink {
     /// # Errors
     /// A wrong address, an unreadable password file, a port in use.
     pub fn start(settings: UplinkSettings) -> Result<Self, UplinkError> {
+        let shared = Arc::new(Shared::new(settings.mqtt.outbox));
         let broker = match settings.mqtt.broker.as_str() {
-            "embedded" => Some(EmbeddedBroker::start(&settings.mqtt.listen)?),
+            "embedded" => {
+                let (mqtt, told) = (&settings.mqtt, Some(shared.clone()));
+                Some(EmbeddedBroker::start_telling(mqtt, &settings.base, told)?)
+            }
             _ => None,
         };
         let (host, port) = match &broker {
@@ -44,7 +51,6 @@ impl Uplink {
                 .map_err(|found| UplinkError::Address { found })?,
         };
         let root = settings.identity.topic_root();
-        let shared = Arc::new(Shared::new(settings.mqtt.outbox));
         let clock = settings.clock.clone();
         let link = thread::link(settings, host, port)?;
         let sparkplug = link.sparkplug.clone();
@@ -140,10 +146,11 @@ impl Uplink {
         }
     }
 
-    /// Says something once, such as a copy of the audit trail; it waits for the broker, the oldest go first.
+    /// Says something once, such as a copy of the audit trail; it is kept until the broker has it. Beyond a bound the oldest
+    /// go, with an alarm.
     pub fn say(&self, suffix: &str, json: Vec<u8>) {
         let topic = format!("{}/{suffix}", self.root);
-        self.shared.say(Message::new(topic, json));
+        self.shared.say(Message::new(topic, json), false);
     }
 
     /// Sends the stored results `first` to `last` again, marked as replayed, at a bounded rate. What was asked for before and
@@ -194,8 +201,14 @@ impl Uplink {
     pub fn settle(&self, patience: Duration) {
         let step = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
-        let waits = |c: Counters| c.pending > 0 && (c.connected || self.feed.is_none());
-        while waited < patience && waits(self.counters()) {
+        let said = || self.shared.desk().said.pending() > 0;
+        let results = |c: Counters| c.pending > 0 && (c.connected || self.feed.is_none());
+        let copies = |c: Counters, waited| c.connected && waited < SAID_WITHIN && said();
+        while waited < patience {
+            let now = self.counters();
+            if !results(now) && !copies(now, waited) {
+                return;
+            }
             std::thread::sleep(step);
             waited += step;
         }

@@ -168,8 +168,22 @@ alarms! {
         "a certificate ends within 30 days";
     MqttNobody: "mqtt-nobody", Low, None, Ends, "mqtt_nobody",
         "nobody has subscribed to results";
-    MqttNotTaken: "mqtt-not-taken.{}", High, None, Seen, "mqtt_not_taken",
-        "the broker does not take messages of a topic";
+    MqttResultsNotTaken: "mqtt-not-taken.result", High, None, Seen, "mqtt_not_taken",
+        "the broker does not take results";
+    MqttNotTaken: "mqtt-not-taken.{}", Low, None, Ends, "mqtt_topic_not_taken",
+        "the broker does not take messages of another topic; the rest goes on";
+    MqttNotSubscribed: "mqtt-not-subscribed.{}", High, None, Seen, "mqtt_not_subscribed",
+        "the broker does not take a subscription, e.g. that for commands";
+    MqttTakenOver: "mqtt-taken-over", High, None, Seen, "mqtt_taken_over",
+        "another client uses this station's client id";
+    MqttUnsteady: "mqtt-unsteady", High, None, Seen, "mqtt_taken_over",
+        "the broker closes the connection again and again without a reason";
+    MqttOlderProtocol: "mqtt-older-protocol", Low, None, Ends, "mqtt_older_protocol",
+        "the broker knows MQTT 3.1.1 only";
+    MqttCopiesDropped: "mqtt-copies-dropped", Low, None, Ends, "mqtt_copies_dropped",
+        "answers, audit copies or reviews were dropped while the broker took none";
+    MqttEmbeddedBroker: "mqtt-embedded-broker", High, None, Seen, "mqtt_embedded_broker",
+        "the embedded broker has ended and is started again";
     MqttRefused: "mqtt-refused", High, None, Seen, "mqtt_refused",
         "the broker does not let this station in, or ends the connection";
     MqttTls: "mqtt-tls", High, None, Seen, "mqtt_tls",
@@ -184,6 +198,14 @@ alarms! {
         "results are lost to a Sparkplug host that is away";
     SparkplugRefused: "sparkplug-refused", High, None, Seen, "sparkplug_refused",
         "the broker does not let the Sparkplug node in, or ends its connection";
+    SparkplugNotSubscribed: "sparkplug-not-subscribed.{}", High, None, Seen, "sparkplug_refused",
+        "the broker does not take a subscription of the Sparkplug node";
+    SparkplugTakenOver: "sparkplug-taken-over", High, None, Seen, "sparkplug_refused",
+        "another client uses the Sparkplug node's client id";
+    SparkplugUnsteady: "sparkplug-unsteady", High, None, Seen, "sparkplug_refused",
+        "the broker closes the Sparkplug connection again and again without a reason";
+    SparkplugOlderProtocol: "sparkplug-older-protocol", Low, None, Ends, "mqtt_older_protocol",
+        "the Sparkplug connection speaks MQTT 3.1.1";
     SparkplugTls: "sparkplug-tls", High, None, Seen, "sparkplug_tls",
         "certificates are not accepted on the Sparkplug connection";
 }

@@ -4,7 +4,7 @@ use super::changing::{Changed, Changing};
 use super::install::Installing;
 use super::machine::{Event, State};
 use super::request::{Request, Unfit};
-use super::{Control, Job, gaps, lock};
+use super::{Control, Job, gaps, lock, recipes};
 use crate::changeover::{Changeover, Overtaken};
 use crate::station::Running;
 use crate::stop::Stop;
@@ -361,10 +361,16 @@ fn change(
             external_id,
             version,
         } => {
-            let path = find_recipe(station, external_id, version.as_deref())?;
-            let generation = changeover.to_recipe(&path, by)?;
+            let found = recipes::find(station, external_id, version.as_deref())?;
+            let generation = changeover.to_recipe(&found.path, by)?;
+            let highest = if version.is_none() {
+                ", the highest"
+            } else {
+                ""
+            };
             Ok(format!(
-                "recipe {external_id} inspects from the next part, generation {generation}"
+                "recipe {external_id} version {}{highest}, inspects from the next part, generation {generation}",
+                found.version
             ))
         }
         Request::ActivateModel { name, version } => {
@@ -409,38 +415,4 @@ pub fn store(station: &Loaded<Station>) -> anyhow::Result<Store> {
     let models = models
         .context("this station has no model store; write [models] store in its configuration")?;
     Store::open(&station.base.join(&models.store))
-}
-
-/// Finds a recipe by its external id in the folder of the configured one.
-fn find_recipe(
-    station: &Loaded<Station>,
-    external_id: &str,
-    version: Option<&str>,
-) -> anyhow::Result<PathBuf> {
-    let configured = station.base.join(&station.value.recipe);
-    let folder = configured.parent().context("the recipe has no folder")?;
-    let mut known = Vec::new();
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("cannot look into {}", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_none_or(|e| e != "toml") {
-            continue;
-        }
-        // Only the one that is asked for must be good.
-        let Some((id, v)) = sightline_configs::recipe_id(&path) else {
-            continue;
-        };
-        if id == external_id && version.is_none_or(|wanted| wanted == v) {
-            return Ok(path);
-        }
-        known.push(format!("{id} {v}"));
-    }
-    known.sort();
-    let wanted = version.map_or_else(|| external_id.to_string(), |v| format!("{external_id} {v}"));
-    Err(anyhow!(
-        "expected a recipe {wanted} in {}, found {}; put its file there",
-        folder.display(),
-        known.join(", ")
-    ))
 }

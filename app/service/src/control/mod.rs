@@ -12,6 +12,7 @@ mod gaps;
 mod install;
 mod machine;
 mod memory;
+mod recipes;
 mod request;
 mod sources;
 mod starting;
@@ -148,7 +149,7 @@ impl Control {
         // What cannot become fit is not worth remembering.
         let fit = command.payload.len() <= request::MAX_PAYLOAD && !command.retained;
         let known = if fit {
-            lock(&self.memory).meet(&command, reply)
+            lock(&self.memory).meet(&command, reply, self.clock.now())
         } else {
             Known::New(reply)
         };
@@ -156,8 +157,7 @@ impl Control {
             Known::Again => return,
             Known::New(reply) => reply,
             Known::Different(reply) => {
-                let why =
-                    "the same correlation data was used for another command; use new data for each";
+                let why = "the same correlation data with the same response topic was used for another command in the last 10 minutes; use new data for each";
                 self.audit("mes", &command.verb, None, None, &format!("refused: {why}"));
                 return reply.send(&Outcome::Refused(why.into()));
             }
@@ -199,6 +199,7 @@ impl Control {
                 verb: action.into(),
                 payload: bytes::Bytes::new(),
                 correlation: None,
+                response_topic: None,
                 retained: false,
                 expires: None,
             },

@@ -353,6 +353,7 @@ mod tests {
             verb: verb.into(),
             payload: payload.to_vec().into(),
             correlation: None,
+            response_topic: None,
             retained: false,
             expires: None,
         }

@@ -4,8 +4,10 @@ use super::{GOODBYE, Session, What};
 use crate::commands::{self, Reply};
 use crate::mqtt::{Kind, Message, Notice, Qos, Received, Refusal};
 use crate::payload::StationState;
+use crate::refusals;
 use bytes::Bytes;
 use sightline_model::AlarmSeverity;
+use tokio::time::Instant;
 
 /// Retained topics that come and go.
 fn goes(suffix: &str) -> bool {
@@ -15,9 +17,8 @@ fn goes(suffix: &str) -> bool {
 impl Session<'_> {
     /// Hands a message over if the broker can take one of its size.
     pub(super) fn publish(&self, message: Message) -> Result<Notice, Refusal> {
-        let most = self.limits.and_then(|l| l.max_packet).unwrap_or(u32::MAX);
-        let bytes = message.wire_bytes();
-        if bytes > most as usize {
+        if self.is_too_large(&message) {
+            let (bytes, most) = (message.wire_bytes(), self.max_packet());
             return Err(Refusal::Said {
                 kind: Kind::TooLarge,
                 reason: format!("{bytes} bytes, and the broker takes {most}"),
@@ -26,80 +27,169 @@ impl Session<'_> {
         self.connection.publish(message)
     }
 
-    /// Publishes something that is no result; a refusal becomes an alarm. False: it is to be tried again.
-    pub(super) fn publish_other(&mut self, message: Message) -> bool {
-        let topic = message.topic.clone();
+    /// Bytes of a packet that the broker takes.
+    fn max_packet(&self) -> u32 {
+        self.limits.and_then(|l| l.max_packet).unwrap_or(u32::MAX)
+    }
+
+    fn is_too_large(&self, message: &Message) -> bool {
+        message.wire_bytes() > self.max_packet() as usize
+    }
+
+    /// Publishes something that is no result. False: it is to be tried again.
+    fn publish_other(&mut self, what: What, message: Message) -> bool {
+        let (topic, group) = (message.topic.clone(), self.group(&message.topic));
         match self.publish(message) {
             Ok(notice) => {
-                let done = async move { (What::Other(topic), notice.await) };
-                self.in_flight.push(Box::pin(done));
+                self.past.suspicion.sent(&group, &topic);
+                let done = async move { (what, notice.await) };
+                self.others.push(Box::pin(done));
                 true
             }
             Err(Refusal::Said { kind, reason }) => {
-                let mut desk = self.shared.desk();
-                desk.conditions.message(&topic, kind, &reason);
-                true
+                self.refused(&group, &topic, kind, &reason);
+                false
             }
-            Err(Refusal::Busy | Refusal::Gone) => false,
+            Err(Refusal::Busy | Refusal::Gone) => {
+                self.past.refusals.not_sent(&group);
+                false
+            }
+        }
+    }
+
+    fn group(&self, topic: &str) -> String {
+        refusals::group(&self.link.root, topic)
+    }
+
+    fn topic_of(&self, what: &What) -> String {
+        match what {
+            What::Retained(suffix) => self.link.topic(suffix),
+            What::Said(_, topic) | What::Other(topic) => topic.clone(),
+            What::Status => self.link.topic("status"),
+            What::Result(_) | What::Subscription(_) => String::new(),
+        }
+    }
+
+    /// The broker has a message that is no result.
+    pub(super) fn other_taken(&mut self, what: What) {
+        self.acknowledged_any = true;
+        let topic = self.topic_of(&what);
+        let group = self.group(&topic);
+        self.past.suspicion.answered(&group);
+        let again = self.past.refusals.taken(&group, &topic);
+        let others = refusals::is_answer(&group) && self.past.refusals.answers_refused() > 0;
+        let mut desk = self.shared.desk();
+        if again && !others {
+            desk.conditions.taken(&group);
+        }
+        if let What::Said(id, _) = what
+            && desk.said.acknowledged(id)
+        {
+            let dropped = desk.said.dropped();
+            desk.conditions.dropped(dropped);
+        }
+    }
+
+    /// The broker said no to it: it stays to be sent again.
+    pub(super) fn other_refused(&mut self, what: What, kind: Kind, reason: &str) {
+        let topic = self.topic_of(&what);
+        let group = self.group(&topic);
+        self.past.suspicion.answered(&group);
+        self.refused(&group, &topic, kind, reason);
+        match what {
+            What::Retained(suffix) => {
+                let mut desk = self.shared.desk();
+                if let Some((_, changed)) = desk.retained.get_mut(&suffix) {
+                    *changed = true;
+                }
+            }
+            What::Said(id, _) => self.shared.desk().said.refused(id),
+            What::Status => self.state = None,
+            What::Other(_) | What::Result(_) | What::Subscription(_) => {}
         }
     }
 
     /// Sends retained messages that changed, and `status` if it follows from the alarms that it changed.
     pub(super) fn send_retained(&mut self) {
-        let mut desk = self.shared.desk();
+        let desk = self.shared.desk();
         if desk.stopping {
             return;
         }
-        let changed = desk
-            .retained
-            .iter_mut()
-            .filter(|(_, (_, changed))| *changed);
+        let changed = desk.retained.iter().filter(|(_, (_, changed))| *changed);
         let messages: Vec<(String, Bytes)> = changed
-            .map(|(suffix, (json, changed))| {
-                *changed = false;
-                (suffix.clone(), Bytes::copy_from_slice(json))
-            })
+            .map(|(suffix, (json, _))| (suffix.clone(), Bytes::copy_from_slice(json)))
             .collect();
         let worst = desk.alarms.values().max().copied();
-        // A cleared alarm or gap has been emptied on the broker by now; it need not be remembered.
-        desk.retained
-            .retain(|suffix, (json, _)| !(goes(suffix) && json.is_empty()));
         drop(desk);
         for (suffix, json) in messages {
-            let message = Message::new(self.link.topic(&suffix), json.clone()).retained();
-            if !self.publish_other(message) {
+            let topic = self.link.topic(&suffix);
+            if !self.may_send(&self.group(&topic), &topic) {
+                continue;
+            }
+            // It may change again before the broker has this one.
+            self.sent(&suffix, &json);
+            let message = Message::new(topic, json.clone()).retained();
+            if !self.publish_other(What::Retained(suffix.clone()), message) {
                 let mut desk = self.shared.desk();
-                desk.retained
-                    .entry(suffix)
-                    .or_insert((json.to_vec(), true))
-                    .1 = true;
+                let entry = desk.retained.entry(suffix);
+                entry.or_insert((json.to_vec(), true)).1 = true;
             }
         }
-        let state = if worst >= Some(AlarmSeverity::High) {
-            StationState::Degraded
-        } else {
-            StationState::Online
+        self.send_status(worst);
+    }
+
+    /// A retained message is on its way. A cleared alarm or gap need not be remembered.
+    fn sent(&self, suffix: &str, json: &[u8]) {
+        let mut desk = self.shared.desk();
+        let Some((newest, changed)) = desk.retained.get_mut(suffix) else {
+            return;
         };
-        if self.state != Some(state) {
-            let since = if self.state.is_some() {
-                self.link.clock.utc()
-            } else {
-                self.link.since
-            };
-            if self.publish_other(self.link.status(state, since)) {
-                self.state = Some(state);
-            }
+        *changed = newest != json;
+        if goes(suffix) && newest.is_empty() {
+            desk.retained.remove(suffix);
         }
     }
 
-    /// Sends answers and copies of the audit trail.
+    fn send_status(&mut self, worst: Option<AlarmSeverity>) {
+        let state = match worst >= Some(AlarmSeverity::High) {
+            true => StationState::Degraded,
+            false => StationState::Online,
+        };
+        let topic = self.link.topic("status");
+        if self.state == Some(state) || !self.may_send("status", &topic) {
+            return;
+        }
+        let since = match self.state {
+            Some(_) => self.link.clock.utc(),
+            None => self.link.since,
+        };
+        if self.publish_other(What::Status, self.link.status(state, since)) {
+            self.state = Some(state);
+        }
+    }
+
+    /// Sends answers and copies of the audit trail; each stays until it is acknowledged.
     pub(super) fn send_said(&mut self) {
         loop {
-            let Some(message) = self.shared.desk().said.pop_front() else {
+            let (shared, now) = (self.shared, Instant::now());
+            let (past, root) = (&mut *self.past, &self.link.root);
+            let next = shared.desk().said.next(|message| {
+                let group = refusals::group(root, &message.topic);
+                past.suspicion.may(&group) && past.refusals.may(&group, &message.topic, now)
+            });
+            let Some((id, message)) = next else {
                 return;
             };
-            if !self.publish_other(message.clone()) {
-                return self.shared.desk().said.push_front(message);
+            let what = What::Said(id, message.topic.clone());
+            if self.is_too_large(&message) {
+                let mut desk = self.shared.desk();
+                let dropped = desk.said.give_up(id);
+                desk.conditions.dropped(dropped);
+                continue;
+            }
+            if !self.publish_other(what, message) {
+                self.shared.desk().said.again(id);
+                return;
             }
         }
     }
@@ -140,8 +230,11 @@ impl Session<'_> {
         if stale && goes(suffix) {
             let known = self.shared.desk().retained.contains_key(suffix);
             if !known {
-                let empty = Message::new(message.topic.clone(), Bytes::new()).retained();
-                self.publish_other(empty);
+                let topic = message.topic.clone();
+                let empty = Message::new(topic.clone(), Bytes::new()).retained();
+                if self.may_send(&self.group(&topic), &topic) {
+                    self.publish_other(What::Other(topic), empty);
+                }
             }
         }
     }
@@ -149,7 +242,10 @@ impl Session<'_> {
     pub(super) async fn say_goodbye(mut self) {
         let now = self.link.clock.utc();
         self.send_said();
-        self.publish_other(self.link.status(StationState::Offline, now));
+        if self.may_send("status", &self.link.topic("status")) {
+            let offline = self.link.status(StationState::Offline, now);
+            self.publish_other(What::Status, offline);
+        }
         self.connection.close(GOODBYE).await;
     }
 }

@@ -1,8 +1,8 @@
 //! Results on a connection: sent within the window, retired by acknowledgements, held back after a refusal.
 
-use super::{Acknowledgement, Session, What};
+use super::{Acknowledgement, RESULT, Session, What};
 use crate::backlog;
-use crate::mqtt::{Kind, Message, Refusal, Trouble};
+use crate::mqtt::{Kind, Message, Refusal, Taken, Trouble};
 use futures_util::FutureExt;
 use futures_util::stream::StreamExt;
 use sightline_model::AlarmKind;
@@ -13,12 +13,12 @@ impl Session<'_> {
     /// one, behind which everything later would wait in the outbox.
     pub(super) fn unacknowledged_for(&mut self) -> Option<Trouble> {
         let waited = self.progress.elapsed();
-        let late = self.results_in_flight > 0 && waited > self.link.patience.acknowledgement;
+        let late = !self.results.is_empty() && waited > self.link.patience.acknowledgement;
         let mut desk = self.shared.desk();
         if !late {
             return None;
         }
-        let (n, s) = (self.results_in_flight, waited.as_secs());
+        let (n, s) = (self.results.len(), waited.as_secs());
         let what = format!(
             "expected acknowledgements, found none for the oldest of {n} results sent for {s} s; see to the broker, results wait"
         );
@@ -27,57 +27,76 @@ impl Session<'_> {
         Some(Trouble::new(Kind::Away, what))
     }
 
-    /// Takes this acknowledgement and those that are there already, under one lock.
+    /// Takes this acknowledgement and those that are there already.
     pub(super) fn acknowledged(&mut self, first: Acknowledgement) {
         let mut refused = None;
-        let mut desk = self.shared.desk();
         let mut next = Some(first);
         while let Some((what, result)) = next {
-            if let What::Result(_) = what {
-                self.results_in_flight -= 1;
-            }
             match (what, result) {
-                (What::Result(seq), Ok(taken)) => {
-                    let oldest_left = desk.outbox.acknowledge(seq);
-                    desk.conditions.taken(&self.result_topic);
-                    desk.conditions.heard(&self.result_topic, taken);
-                    if oldest_left {
-                        desk.conditions.clear(AlarmKind::MqttUnacknowledged);
-                        self.progress = Instant::now();
-                    }
-                    self.holding.reset();
-                }
-                (What::Other(topic), Ok(_)) => desk.conditions.taken(&topic),
                 // The connection's end follows; everything unacknowledged is handed back then.
                 (_, Err(Refusal::Gone | Refusal::Busy)) => {}
+                (What::Result(seq), Ok(taken)) => self.result_taken(seq, taken),
                 (What::Result(seq), Err(Refusal::Said { kind, reason })) => {
                     let why = format!("result {seq}: {reason}");
-                    desk.conditions.message(&self.result_topic, kind, &why);
-                    refused = Some(why);
+                    refused = Some((kind, why));
                 }
-                (What::Other(topic), Err(Refusal::Said { kind, reason })) => {
-                    desk.conditions.message(&topic, kind, &reason);
+                (What::Subscription(n), answer) => {
+                    let answer = answer.map(drop).map_err(|refusal| match refusal {
+                        Refusal::Said { kind, reason } => (kind, reason),
+                        other => (Kind::Refused, other.to_string()),
+                    });
+                    self.subscribed(n, answer);
+                }
+                (what, Ok(_)) => self.other_taken(what),
+                (what, Err(Refusal::Said { kind, reason })) => {
+                    self.other_refused(what, kind, &reason);
                 }
             }
-            next = self.in_flight.next().now_or_never().flatten();
+            next = match self.results.next().now_or_never().flatten() {
+                Some(done) => Some(done),
+                None => self.others.next().now_or_never().flatten(),
+            };
         }
+        if let Some((kind, why)) = refused {
+            self.result_refused(kind, &why);
+        }
+    }
+
+    fn result_taken(&mut self, seq: u64, taken: Taken) {
+        self.acknowledged_any = true;
+        self.past.suspicion.answered(RESULT);
+        self.past.holding.reset();
+        self.past.refusals.taken(RESULT, &self.result_topic);
+        let mut desk = self.shared.desk();
+        let oldest_left = desk.outbox.acknowledge(seq);
+        desk.conditions.taken(RESULT);
+        desk.conditions.heard(&self.result_topic, taken);
+        if oldest_left {
+            desk.conditions.clear(AlarmKind::MqttUnacknowledged);
+            self.progress = Instant::now();
+        }
+    }
+
+    fn result_refused(&mut self, kind: Kind, why: &str) {
+        self.past.suspicion.answered(RESULT);
+        let mut desk = self.shared.desk();
+        let who = &self.link.who;
+        desk.conditions
+            .refused(RESULT, &self.result_topic, (kind, why), who);
         drop(desk);
-        if let Some(why) = refused {
-            self.hold(&why);
-        }
+        self.hold(why);
     }
 
     /// The broker said no to a result: everything unacknowledged is sent again, in order, after a while.
     pub(super) fn hold(&mut self, why: &str) {
-        let wait = self.holding.wait();
+        let wait = self.past.holding.wait();
         tracing::warn!(
             why,
             wait_ms = wait.as_millis() as u64,
             "the broker did not take a result; it is sent again"
         );
-        self.hold = Some(Instant::now() + wait);
-        self.in_flight.clear();
-        self.results_in_flight = 0;
+        self.past.hold = Some(Instant::now() + wait);
+        self.results.clear();
         let mut desk = self.shared.desk();
         desk.outbox.disconnected();
         desk.outbox.connected = true;
@@ -85,10 +104,10 @@ impl Session<'_> {
 
     /// True while results are held back; asks to be looked at again when that ends.
     pub(super) fn held(&mut self) -> bool {
-        match self.hold {
+        match self.past.hold {
             Some(until) if Instant::now() < until => true,
             Some(_) => {
-                self.hold = None;
+                self.past.hold = None;
                 self.progress = Instant::now();
                 false
             }
@@ -102,7 +121,13 @@ impl Session<'_> {
             Some(limits) => self.link.window.min(limits.receive_max.into()),
             None => return,
         };
-        if self.results_in_flight >= window || self.held() {
+        // One alone, where it is not known over which message the broker ends the connection.
+        let window = match self.past.suspicion.is_careful_of(RESULT) {
+            true => window.min(1),
+            false => window,
+        };
+        let careful = self.results.is_empty() && !self.past.suspicion.may(RESULT);
+        if self.results.len() >= window || careful || self.held() {
             return;
         }
         let mut desk = self.shared.desk();
@@ -111,7 +136,7 @@ impl Session<'_> {
             true => window.min(backlog::HELPING),
             false => window,
         };
-        let free = window.saturating_sub(self.results_in_flight);
+        let free = window.saturating_sub(self.results.len());
         self.gives_way = behind && free > 0 && !self.turn.has_come(Instant::now().into_std());
         if self.gives_way {
             return;
@@ -120,22 +145,20 @@ impl Session<'_> {
             .take(free)
             .collect();
         drop(desk);
-        if self.results_in_flight == 0 {
+        if self.results.is_empty() {
             self.progress = Instant::now();
         }
         for item in batch {
             let message = Message::new(self.result_topic.clone(), item.json);
             match self.publish(message) {
                 Ok(notice) => {
-                    self.results_in_flight += 1;
+                    self.past.suspicion.sent(RESULT, &self.result_topic);
                     let done = async move { (What::Result(item.seq), notice.await) };
-                    self.in_flight.push(Box::pin(done));
+                    self.results.push(Box::pin(done));
                 }
                 Err(Refusal::Said { kind, reason }) => {
                     let why = format!("result {}: {reason}", item.seq);
-                    let topic = &self.result_topic;
-                    self.shared.desk().conditions.message(topic, kind, &why);
-                    return self.hold(&why);
+                    return self.result_refused(kind, &why);
                 }
                 Err(other) => return self.hold(&other.to_string()),
             }

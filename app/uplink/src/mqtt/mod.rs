@@ -1,7 +1,8 @@
-//! One connection to a broker, in our own words: messages, limits, troubles. `v5.rs` and `v4.rs` are the only files that
-//! name the MQTT client's crates. A connection is made anew for every attempt, with password and certificates read
+//! One connection to a broker, in our own words: messages, limits, troubles. `v5.rs`, `v4.rs` and `rights.rs` are the only
+//! files that name the MQTT client's crates. A connection is made anew for every attempt, with password and certificates read
 //! again, so that renewed ones are taken without a restart; what was in flight is the caller's to send again.
 
+pub(crate) mod rights;
 mod tls;
 mod trouble;
 mod v4;
@@ -15,6 +16,7 @@ pub(crate) use trouble::{Kind, Refusal, Trouble};
 use crate::UplinkError;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use sightline_configs::station::Protocol;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -36,13 +38,25 @@ pub(crate) enum Version {
 }
 
 impl Version {
-    /// A broker that does not know MQTT 5 is asked again in 3.1.1, at once; everything else begins with 5.
-    pub(crate) fn falls_back(self, trouble: &Trouble, connected: bool) -> bool {
-        trouble.kind == Kind::Version && self == Self::Five && !connected
+    /// What a first attempt speaks.
+    pub(crate) fn first(wanted: Protocol) -> Self {
+        match wanted {
+            Protocol::Auto | Protocol::Five => Self::Five,
+            Protocol::Three => Self::Three,
+        }
+    }
+
+    /// A broker that has answered that it does not know MQTT 5 is asked again in 3.1.1, at once; nothing else is a reason.
+    pub(crate) fn falls_back(self, wanted: Protocol, trouble: &Trouble, connected: bool) -> bool {
+        wanted == Protocol::Auto
+            && trouble.kind == Kind::Version
+            && self == Self::Five
+            && !connected
     }
 }
 
 /// Everything needed to connect.
+#[derive(Clone)]
 pub(crate) struct Dial {
     pub client_id: String,
     pub host: String,
@@ -159,6 +173,9 @@ pub(crate) enum Taken {
 /// Resolves when the broker has the message, or has said why not.
 pub(crate) type Notice = BoxFuture<'static, Result<Taken, Refusal>>;
 
+/// Resolves when a subscription stands, or the broker has said why not.
+pub(crate) type Standing = BoxFuture<'static, Result<(), Refusal>>;
+
 enum Sender {
     Five(v5::Sender),
     Three(v4::Sender),
@@ -205,6 +222,23 @@ impl Connection {
         })
     }
 
+    /// Whether a broker that has closed the connection without an answer that MQTT 5 knows has answered in the form of
+    /// 3.1.1 that it does not know 5. The same trouble, or that.
+    pub(crate) async fn explain(dial: &Dial, trouble: Trouble) -> Trouble {
+        if trouble.kind != Kind::Closed {
+            return trouble;
+        }
+        let dial = dial.clone();
+        let asked = tokio::task::spawn_blocking(move || rights::refuses_version_5(&dial));
+        match asked.await {
+            Ok(Ok(true)) => Trouble::new(
+                Kind::Version,
+                "the broker answers that it does not know MQTT 5",
+            ),
+            _ => trouble,
+        }
+    }
+
     /// The next signal; `None` after the last.
     pub(crate) async fn signal(&mut self) -> Option<Signal> {
         self.signals.recv().await
@@ -219,7 +253,7 @@ impl Connection {
     }
 
     /// Subscribes at QoS 1.
-    pub(crate) fn subscribe(&self, filter: String) -> Result<(), Refusal> {
+    pub(crate) fn subscribe(&self, filter: String) -> Result<Standing, Refusal> {
         match &self.sender {
             Sender::Five(sender) => sender.subscribe(filter),
             Sender::Three(sender) => sender.subscribe(filter),
@@ -250,4 +284,13 @@ fn undelayed() -> rumqttc::NetworkOptions {
     let mut options = rumqttc::NetworkOptions::new();
     options.set_tcp_nodelay(true);
     options
+}
+
+/// The other side has closed the connection, rather than the network having failed.
+fn closed(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as Io;
+    matches!(
+        error.kind(),
+        Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof
+    )
 }

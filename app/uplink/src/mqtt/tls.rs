@@ -19,6 +19,9 @@ pub(crate) struct TlsFiles {
     pub own: Option<(PathBuf, PathBuf)>,
 }
 
+/// How a certificate becomes one of version 3: `openssl x509 -req` alone makes version 1.
+const MAKE_V3: &str = "make it anew with extensions: openssl x509 -req … -extfile v3.ext, where v3.ext has a line basicConstraints=CA:FALSE and, for a broker, subjectAltName=DNS:its.name (docs/mes.md)";
+
 /// What is wrong with a certificate file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -49,6 +52,16 @@ pub enum TlsError {
         path: PathBuf,
         /// Why not.
         what: String,
+    },
+    /// A certificate of an older version than TLS uses today.
+    #[error("mqtt.tls.{field}: expected an X.509 certificate of version 3, found version {found} in {path}; {MAKE_V3}", path = path.display())]
+    Version {
+        /// Which field of the configuration.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Its version, from 1.
+        found: u32,
     },
     /// Key and certificate do not belong together, or cannot be used.
     #[error(
@@ -91,6 +104,7 @@ impl TlsFiles {
             return Ok(Arc::new(builder.with_no_client_auth()));
         };
         let chain = certificates("cert_file", cert)?;
+        of_version_3("cert_file", cert, &chain)?;
         let key = PrivateKeyDer::from_pem_file(key).map_err(|source| TlsError::Pem {
             field: "key_file",
             path: key.clone(),
@@ -140,6 +154,28 @@ fn certificates(
         });
     }
     Ok(all)
+}
+
+/// Every certificate is of version 3.
+fn of_version_3(
+    field: &'static str,
+    path: &Path,
+    chain: &[CertificateDer<'static>],
+) -> Result<(), TlsError> {
+    for certificate in chain {
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+            continue;
+        };
+        let found = parsed.version().0 + 1;
+        if found != 3 {
+            return Err(TlsError::Version {
+                field,
+                path: path.into(),
+                found,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn validity(field: &'static str, path: &Path) -> Result<Validity, TlsError> {
@@ -193,6 +229,10 @@ fn in_words(error: &rustls::Error) -> String {
             Bad::UnknownIssuer | Bad::BadSignature => {
                 "the broker's certificate is not signed by mqtt.tls.ca_file; write the file of the authority that signed it".into()
             }
+            // The verifier's own error has no other name here.
+            Bad::Other(other) if format!("{other:?}").contains("UnsupportedCertVersion") => format!(
+                "the broker's certificate is not of X.509 version 3; {MAKE_V3}"
+            ),
             _ => format!("the broker's certificate is not good: {bad}"),
         },
         rustls::Error::AlertReceived(alert) => match alert {

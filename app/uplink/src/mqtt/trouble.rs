@@ -7,10 +7,14 @@ use std::fmt;
 pub(crate) enum Kind {
     /// The network or the broker is away; waiting helps.
     Away,
-    /// The broker does not speak this protocol version.
+    /// Closed by the other side without a word.
+    Closed,
+    /// The broker says that it does not speak this protocol version.
     Version,
     /// User name, password or rights.
     NotAuthorised,
+    /// Another client has connected with the same client id.
+    TakenOver,
     /// The broker's limits.
     Quota,
     /// More bytes than the broker takes in a packet.

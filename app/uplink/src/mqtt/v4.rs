@@ -2,14 +2,14 @@
 
 use super::trouble::{Kind, Refusal, Trouble};
 use super::{
-    Dial, KEEP_ALIVE_S, Limits, MAX_INCOMING, Message, Notice, Qos, Received, Signal, Taken, tls,
-    undelayed,
+    Dial, KEEP_ALIVE_S, Limits, MAX_INCOMING, Message, Notice, Qos, Received, Signal, Standing,
+    Taken, closed, tls, undelayed,
 };
 use rumqttc_v4::mqttbytes::QoS;
 use rumqttc_v4::mqttbytes::v4::{ConnectReturnCode as Code, LastWill, Packet, Publish};
 use rumqttc_v4::{
     AsyncClient, ClientError, ConnectionError, Event, EventLoop, MqttOptions, PublishOptions,
-    StateError, TlsConfiguration, Transport,
+    StateError, SubscribeNoticeError, TlsConfiguration, Transport,
 };
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -105,7 +105,10 @@ fn trouble(error: &ConnectionError) -> Trouble {
             }
             Code::Success | Code::ServiceUnavailable => Kind::Away,
         },
-        ConnectionError::NotConnAck(_) => Kind::Version,
+        ConnectionError::MqttState(StateError::ConnectionAborted) => Kind::Closed,
+        ConnectionError::Io(io) | ConnectionError::MqttState(StateError::Io(io)) if closed(io) => {
+            Kind::Closed
+        }
         _ => Kind::Away,
     };
     Trouble::new(kind, error.to_string())
@@ -133,10 +136,21 @@ impl Sender {
         }))
     }
 
-    pub(super) fn subscribe(&self, filter: String) -> Result<(), Refusal> {
-        self.0
-            .try_subscribe(filter, QoS::AtLeastOnce)
-            .map_err(|error| refused(&error))
+    pub(super) fn subscribe(&self, filter: String) -> Result<Standing, Refusal> {
+        let notice = self
+            .0
+            .try_subscribe_tracked(filter, QoS::AtLeastOnce)
+            .map_err(|error| refused(&error))?;
+        Ok(Box::pin(async move {
+            match notice.wait_completion_async().await {
+                Ok(_) => Ok(()),
+                Err(SubscribeNoticeError::V4SubAckFailure(_)) => Err(Refusal::Said {
+                    kind: Kind::NotAuthorised,
+                    reason: "the broker says no (MQTT 3.1.1 has no reasons)".into(),
+                }),
+                Err(_) => Err(Refusal::Gone),
+            }
+        }))
     }
 
     pub(super) fn disconnect(&self) {

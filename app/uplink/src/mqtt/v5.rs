@@ -3,16 +3,16 @@
 use super::trouble::{Kind, Refusal, Trouble};
 use super::{
     CONNECT_WITHIN, Dial, KEEP_ALIVE_S, Limits, MAX_INCOMING, Message, Notice, Qos, Received,
-    Signal, Taken, tls, undelayed,
+    Signal, Standing, Taken, closed, tls, undelayed,
 };
-use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v5::{
     ConnAck, ConnectReturnCode as Code, DisconnectReasonCode as Bye, LastWill, Packet,
-    PubAckReason, Publish, PublishProperties, SubscribeFilter,
+    PubAckReason, Publish, PublishProperties, SubscribeFilter, SubscribeReasonCode,
 };
+use rumqttc::mqttbytes::{Error as MqttError, QoS};
 use rumqttc::{
     AsyncClient, ClientError, ConnectionError, Event, EventLoop, MqttOptions, PublishNoticeError,
-    PublishOptions, PublishResult, StateError, TlsConfiguration, Transport,
+    PublishOptions, PublishResult, StateError, SubscribeNoticeError, TlsConfiguration, Transport,
 };
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -66,14 +66,7 @@ async fn drive(mut events: EventLoop, tell: mpsc::Sender<Signal>) {
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => Signal::Received(received(publish)),
             Ok(_) => continue,
-            // Closed without a word: some brokers answer a protocol that they do not know like that.
-            Err(ConnectionError::MqttState(StateError::ConnectionAborted)) if !connected => {
-                Signal::Ended(Trouble::new(
-                    Kind::Version,
-                    "closed by the broker without an answer",
-                ))
-            }
-            Err(error) => Signal::Ended(trouble(&error)),
+            Err(error) => Signal::Ended(trouble(&error, connected)),
         };
         let last = matches!(signal, Signal::Ended(_));
         if tell.send(signal).await.is_err() || last {
@@ -109,7 +102,7 @@ fn qos(qos: Qos) -> QoS {
     }
 }
 
-fn trouble(error: &ConnectionError) -> Trouble {
+fn trouble(error: &ConnectionError, connected: bool) -> Trouble {
     let state = match error {
         ConnectionError::MqttState(state) => Some(state),
         _ => None,
@@ -143,16 +136,29 @@ fn trouble(error: &ConnectionError) -> Trouble {
                 Kind::Quota
             }
             Bye::PacketTooLarge => Kind::TooLarge,
-            Bye::SessionTakenOver => Kind::Refused,
-            _ => Kind::Away,
+            Bye::SessionTakenOver => Kind::TakenOver,
+            Bye::ServerShuttingDown | Bye::ServerBusy => Kind::Away,
+            _ => Kind::Refused,
         },
         // A broker of the older protocol answers in a form that is none in this one.
-        (ConnectionError::NotConnAck(_), _) | (_, Some(StateError::Deserialization(_))) => {
+        (_, Some(StateError::Deserialization(inner))) if !connected && !is_io(inner) => {
             Kind::Version
         }
+        (_, Some(StateError::ConnectionAborted)) => Kind::Closed,
+        (ConnectionError::Io(io), _) | (_, Some(StateError::Io(io))) if closed(io) => Kind::Closed,
+        (_, Some(StateError::Deserialization(MqttError::Io(io)))) if closed(io) => Kind::Closed,
+        (_, Some(StateError::Deserialization(_))) => Kind::Refused,
         _ => Kind::Away,
     };
-    Trouble::new(kind, error.to_string())
+    let what = match kind {
+        Kind::Closed if !connected => "closed by the broker without an answer".into(),
+        _ => error.to_string(),
+    };
+    Trouble::new(kind, what)
+}
+
+fn is_io(error: &MqttError) -> bool {
+    matches!(error, MqttError::Io(_))
 }
 
 /// Where messages are handed over.
@@ -186,13 +192,17 @@ impl Sender {
         }))
     }
 
-    pub(super) fn subscribe(&self, filter: String) -> Result<(), Refusal> {
+    pub(super) fn subscribe(&self, filter: String) -> Result<Standing, Refusal> {
         let mut filter = SubscribeFilter::new(filter, QoS::AtLeastOnce);
         // A retained command is known as one also while the connection stands.
         filter.preserve_retain = true;
-        self.0
-            .try_subscribe_many([filter])
-            .map_err(|error| refused(&error))
+        let notice = self
+            .0
+            .try_subscribe_many_tracked([filter])
+            .map_err(|error| refused(&error))?;
+        Ok(Box::pin(async move {
+            notice.wait_completion_async().await.map_err(not_standing)
+        }))
     }
 
     pub(super) fn disconnect(&self) {
@@ -200,6 +210,11 @@ impl Sender {
             tracing::debug!(%error, "no goodbye to the broker");
         }
     }
+}
+
+/// A reason code of the broker, by its name in the specification.
+fn said(reason: &PubAckReason) -> String {
+    format!("the broker says {reason:?}")
 }
 
 fn refused(error: &ClientError) -> Refusal {
@@ -213,16 +228,27 @@ fn refused(error: &ClientError) -> Refusal {
     }
 }
 
+fn not_standing(error: SubscribeNoticeError) -> Refusal {
+    let SubscribeNoticeError::V5SubAckFailure(codes) = &error else {
+        return Refusal::Gone;
+    };
+    let kind = match codes.first() {
+        Some(SubscribeReasonCode::NotAuthorized) => Kind::NotAuthorised,
+        Some(SubscribeReasonCode::QuotaExceeded) => Kind::Quota,
+        _ => Kind::Refused,
+    };
+    let reason = codes.first().map_or_else(String::new, |c| format!("{c:?}"));
+    Refusal::Said { kind, reason }
+}
+
 fn not_taken(error: PublishNoticeError) -> Refusal {
     use PublishNoticeError::{RetainNotSupported, V5PubAck};
-    let kind = match &error {
-        V5PubAck(PubAckReason::NotAuthorized) => Kind::NotAuthorised,
-        V5PubAck(PubAckReason::QuotaExceeded) => Kind::Quota,
-        V5PubAck(_) | RetainNotSupported => Kind::Refused,
+    let (kind, reason) = match &error {
+        V5PubAck(reason @ PubAckReason::NotAuthorized) => (Kind::NotAuthorised, said(reason)),
+        V5PubAck(reason @ PubAckReason::QuotaExceeded) => (Kind::Quota, said(reason)),
+        V5PubAck(reason) => (Kind::Refused, said(reason)),
+        RetainNotSupported => (Kind::Refused, error.to_string()),
         _ => return Refusal::Gone,
     };
-    Refusal::Said {
-        kind,
-        reason: error.to_string(),
-    }
+    Refusal::Said { kind, reason }
 }

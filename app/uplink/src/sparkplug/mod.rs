@@ -4,11 +4,13 @@
 //! `session.rs` the connection. Delivery is Sparkplug's: QoS 0 and a buffer in memory for the time the host is away. The
 //! record of account is the JSON face; a host that needs every part de-duplicates and completes from there.
 
+mod bd_seq;
 mod metrics;
 mod node;
 mod session;
 #[cfg(test)]
 mod tck;
 
+pub(crate) use bd_seq::BdSeq;
 pub(crate) use node::Names;
 pub(crate) use session::{Face, attend};

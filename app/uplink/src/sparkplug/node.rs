@@ -57,21 +57,19 @@ pub(crate) struct Node {
     host_online: bool,
     /// Time stamp of the last accepted STATE, ms.
     host_at_ms: Option<u64>,
-    last: Option<Part>,
 }
 
 impl Node {
-    pub(crate) fn new(names: Names, aliases: bool) -> Self {
+    /// The first connection takes `bd_seq`.
+    pub(crate) fn new(names: Names, aliases: bool, bd_seq: u8) -> Self {
         Self {
             names,
             aliases,
-            // The first connection takes 0.
-            bd_seq: u8::MAX,
+            bd_seq: bd_seq.wrapping_sub(1),
             seq: 0,
             born: false,
             host_online: false,
             host_at_ms: None,
-            last: None,
         }
     }
 
@@ -99,11 +97,26 @@ impl Node {
         }
     }
 
-    /// What to subscribe before anything is published.
-    pub(crate) fn subscriptions(&self) -> Vec<String> {
-        let mut all = vec![self.names.topic("NCMD"), self.names.device_topic("DCMD")];
-        all.extend(self.names.state_topic());
+    /// `bdSeq` of the connection that stands or comes.
+    pub(crate) fn bd_seq(&self) -> u8 {
+        self.bd_seq
+    }
+
+    /// What to subscribe before anything is published: the kind of message and its topic.
+    pub(crate) fn subscriptions(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![
+            ("NCMD", self.names.topic("NCMD")),
+            ("DCMD", self.names.device_topic("DCMD")),
+        ];
+        all.extend(self.names.state_topic().map(|topic| ("STATE", topic)));
         all
+    }
+
+    /// What is published to.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        let node = ["NBIRTH", "NDEATH"].map(|kind| self.names.topic(kind));
+        let device = ["DBIRTH", "DDATA"].map(|kind| self.names.device_topic(kind));
+        node.into_iter().chain(device).collect()
     }
 
     /// Births may be sent: there is no primary host, or it is there.
@@ -115,8 +128,8 @@ impl Node {
         self.born
     }
 
-    /// NBIRTH and DBIRTH, also for a rebirth: `bdSeq` stays, `seq` begins at 0.
-    pub(crate) fn births(&mut self, now_ms: u64) -> [Message; 2] {
+    /// NBIRTH and DBIRTH, also for a rebirth: `bdSeq` stays, `seq` begins at 0. `newest` is what is current.
+    pub(crate) fn births(&mut self, now_ms: u64, newest: Option<&Part>) -> [Message; 2] {
         self.seq = 0;
         self.born = true;
         let node = vec![
@@ -135,10 +148,7 @@ impl Node {
             ),
         ];
         let nbirth = self.payload(now_ms, node);
-        let mut metrics: Vec<_> = device(self.last.as_ref())
-            .into_iter()
-            .map(|m| at(m, now_ms))
-            .collect();
+        let mut metrics: Vec<_> = device(newest).into_iter().map(|m| at(m, now_ms)).collect();
         if self.aliases {
             for (alias, metric) in (1..).zip(&mut metrics) {
                 metric.set_alias(alias);
@@ -164,9 +174,6 @@ impl Node {
                 metric.name = None;
                 metric.set_alias(alias);
             }
-        }
-        if !late {
-            self.last = Some(part);
         }
         let payload = self.payload(now_ms, metrics);
         message(self.names.device_topic("DDATA"), &payload)
