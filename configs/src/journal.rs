@@ -74,7 +74,7 @@ pub(crate) fn check(r: &mut Report<'_>, journal: &Journal) {
     r.within(
         "journal.commit_every_ms",
         journal.commit_every_ms,
-        0.0..=60_000.0,
+        0.0..=1_000.0,
         "ms",
     );
     r.within(

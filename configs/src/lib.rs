@@ -21,6 +21,7 @@ mod windows;
 pub use check::{check_recipe, check_station};
 pub use load::{Loaded, load, load_recipe, recipe_id};
 pub use problem::{Problem, Problems};
+pub use range::is_unseen;
 pub use read::{Source, nearest, read};
 pub use recipe::Recipe;
 pub use station::Station;
