@@ -1,6 +1,8 @@
 # Everything a person needs, on a bare Debian 12 or Ubuntu machine with Rust. `make help` lists it.
 # What a target runs is in scripts/; each can also be run by itself.
-.PHONY: help setup demo test bench
+.PHONY: help setup demo test bench install
+DESTDIR ?=
+PREFIX ?= /usr
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -17,3 +19,6 @@ test: setup ## format, lints, doc tests, all tests: exactly what CI runs
 
 bench: setup ## every criterion benchmark (ARGS="-p sightline-registration" for one crate)
 	@scripts/bench $(ARGS)
+
+install: ## build and install binaries, units, completions and manual pages (DESTDIR=, PREFIX=/usr)
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" scripts/install
