@@ -112,3 +112,97 @@ fn the_shipped_bundle_is_as_its_golden_pictures_say() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(said(&output).contains("as expected"), "{}", said(&output));
 }
+
+#[test]
+fn names_and_numbers_that_a_station_cannot_use_are_refused_with_what_fits() {
+    for (from, to, expected) in [
+        ("name = \"cam1\"", "name = \"cam/1\"", "`cam/1`"),
+        ("name = \"cam1\"", "name = \"cam+1\"", "`cam+1`"),
+        ("seed = 1", "speed_mm_s = 1e300", "0.1 to 20000 mm/s"),
+        (
+            "slots = 8",
+            "slots = 18446744073709551615",
+            "2 to 256 slots",
+        ),
+        (
+            "[simulation]",
+            "[journal]\nfolder = \"j\"\nkeep_days = inf\n\n[simulation]",
+            "0.001 to 36500 days",
+        ),
+        (
+            "[simulation]",
+            "[journal]\nfolder = \"j\"\nmax_mb = 17592186044416\n\n[simulation]",
+            "16 to 16777216 MB",
+        ),
+    ] {
+        let output = check(|text| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        });
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{to}: {said}");
+        assert!(said.contains(expected), "{to}: {said}");
+    }
+}
+
+/// `sightline arguments` with its stdout where a shell puts it.
+fn shell(line: &str) -> Output {
+    let line = line.replace(
+        "sightline",
+        sightline_tests::station::binary().to_str().expect("UTF-8"),
+    );
+    std::process::Command::new("bash")
+        .args(["-o", "pipefail", "-c", &line])
+        .output()
+        .expect("bash")
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure_and_a_full_disk_is_one() {
+    let head = shell("sightline completions bash | head -c 1");
+    assert_eq!(head.status.code(), Some(0), "{}", said(&head));
+    assert_eq!(said(&head), "");
+    for line in ["completions bash", "--help", "--version"] {
+        let full = shell(&format!("sightline {line} > /dev/full"));
+        assert_eq!(full.status.code(), Some(1), "{line}: {}", said(&full));
+        assert!(
+            said(&full).contains("No space left"),
+            "{line}: {}",
+            said(&full)
+        );
+    }
+}
+
+#[test]
+fn shells_and_man_know_every_command() {
+    let folder = tempfile::tempdir().expect("scratch");
+    let to = folder.path().to_str().expect("UTF-8");
+    let output = sightline(&["man", to]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    for page in [
+        "sightline.1",
+        "sightline-journal-export.1",
+        "sightline-run.1",
+    ] {
+        assert!(folder.path().join(page).exists(), "{page}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let output = sightline(&["completions", shell]);
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("journal"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn check_says_what_it_found_as_json() {
+    let output = sightline(&["check", "--json", "--config", "configs/demo.toml"]);
+    let [found] = &sightline_tests::station::json_lines(&output)[..] else {
+        panic!("expected one line");
+    };
+    assert_eq!(
+        (&found["good"], found["problems"].as_array().map(Vec::len)),
+        (&true.into(), Some(0))
+    );
+}

@@ -212,7 +212,7 @@ impl Bench {
         let (frames, host_copies) = statuses.iter().fold((0, 0), |(f, c), s| {
             (f + s.counts.frames, c + s.counts.host_copies)
         });
-        running.stop();
+        running.stop(station::LAST_PARTS);
         Ok(Run {
             views_per_s: (answered(&counters) - views) as f64 / elapsed.as_secs_f64(),
             verdicts: counters.line.verdicts - verdicts,

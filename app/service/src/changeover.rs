@@ -326,7 +326,7 @@ mod tests {
         );
         running.reload_recipe();
         assert_eq!(next(3).models[0].engine, "onnx-cpu/int8", "it stays");
-        running.stop();
+        running.stop(station::LAST_PARTS);
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 use crate::cli::CheckArgs;
 use crate::engines::{self, EngineRoom};
-use crate::report::{Blame, Failure, Outcome};
+use crate::report::{self, Blame, Failure, Outcome};
 use crate::station::uplink_settings;
 use anyhow::anyhow;
+use serde::Serialize;
 use sightline_configs::station::{Camera, GateKind, Source};
-use sightline_configs::{Loaded, Recipe, Station};
+use sightline_configs::{Loaded, Problem, Recipe, Station};
 use sightline_engine::Bundle;
 use sightline_engine::bundle::Color;
 use sightline_frames::{MemoryWish, TapSink, Tapped};
 use sightline_ingest::{CameraContext, IngestError};
 use sightline_model::{CameraId, Clock, Generation, PixelFormat, SystemClock};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -19,20 +21,67 @@ use uuid::Uuid;
 /// How long a camera may take to its first frame.
 const FRAME_WITHIN: Duration = Duration::from_secs(10);
 
+/// What was found, under `--json`.
+#[derive(Serialize)]
+struct Findings<'a> {
+    good: bool,
+    problems: Vec<Found>,
+    warnings: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Found {
+    file: Option<PathBuf>,
+    line: Option<usize>,
+    field: String,
+    message: String,
+}
+
 /// Checks, and with `--probe` opens everything.
 pub fn check(args: &CheckArgs) -> Outcome {
-    let (station, recipe) = sightline_configs::load(&args.config).wrong_use()?;
-    warnings(&station.value, &recipe.value)
-        .iter()
-        .for_each(|w| eprintln!("warning: {w}"));
-    if args.probe {
-        colours(&station, &recipe)
-            .iter()
-            .for_each(|w| eprintln!("warning: {w}"));
-        let problems = probe(&station, &recipe);
-        if !problems.is_empty() {
-            return Err(Failure::Use(anyhow!("{}", problems.join("\n"))));
+    let (found, warnings, done) = look(args);
+    if args.json {
+        report::json_line(&Findings {
+            good: found.is_empty(),
+            problems: found,
+            warnings: &warnings,
+        });
+    }
+    done
+}
+
+fn look(args: &CheckArgs) -> (Vec<Found>, Vec<String>, Outcome) {
+    let (station, recipe) = match sightline_configs::load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            let found = |p: &Problem| Found {
+                file: Some(p.file.clone()),
+                line: p.line,
+                field: p.field.clone(),
+                message: p.message.clone(),
+            };
+            let found = problems.0.iter().map(found).collect();
+            return (found, Vec::new(), Err(problems).wrong_use());
         }
+    };
+    let mut warnings = warnings(&station.value, &recipe.value);
+    if args.probe {
+        warnings.extend(colours(&station, &recipe));
+    }
+    warnings.iter().for_each(|w| eprintln!("warning: {w}"));
+    let problems = match args.probe {
+        true => probe(&station, &recipe),
+        false => Vec::new(),
+    };
+    if !problems.is_empty() {
+        let done = Err(Failure::Use(anyhow!("{}", problems.join("\n"))));
+        let found = |message| Found {
+            file: None,
+            line: None,
+            field: String::new(),
+            message,
+        };
+        return (problems.into_iter().map(found).collect(), warnings, done);
     }
     let (cameras, views) = (station.value.cameras.len(), recipe.value.views.len());
     eprintln!(
@@ -40,7 +89,7 @@ pub fn check(args: &CheckArgs) -> Outcome {
         args.config.display(),
         recipe.value.external_id
     );
-    Ok(())
+    (Vec::new(), warnings, Ok(()))
 }
 
 fn warnings(station: &Station, recipe: &Recipe) -> Vec<String> {

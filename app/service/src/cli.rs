@@ -41,6 +41,16 @@ pub enum Command {
     /// Say who may log in at consoles.
     #[command(subcommand)]
     User(UserCommand),
+    /// Print the completions of a shell, e.g. into /usr/share/bash-completion/completions/sightline.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder, e.g. /usr/share/man/man1.
+    Man {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 /// `camera`.
@@ -104,6 +114,9 @@ pub struct CheckArgs {
     /// Also open cameras, broker and models.
     #[arg(long)]
     pub probe: bool,
+    /// The findings as one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `demo`.
@@ -231,6 +244,9 @@ pub enum ModelCommand {
     List {
         #[command(flatten)]
         store: StoreArgs,
+        /// One JSON object a bundle on stdout.
+        #[arg(long)]
+        json: bool,
     },
     /// Let an installed bundle look; a running station takes it with SIGHUP (`systemctl reload`).
     Activate {
@@ -291,12 +307,16 @@ pub enum JournalCommand {
         /// Which.
         #[command(flatten)]
         place: Place,
-        /// `jsonl`: each result as it was published. `csv`, `parquet`: one row a result, findings in words.
+        /// `jsonl`: each result as it was published. `csv`, `parquet`: one row a result, findings in words; in CSV a text that
+        /// a spreadsheet would take for a formula has a `'` before it.
         #[arg(long, value_enum)]
         format: ExportFormat,
         /// The file to write; absent: stdout.
         #[arg(long, short)]
         output: Option<PathBuf>,
+        /// CSV begins with a byte order mark, so that Excel reads it as UTF-8.
+        #[arg(long)]
+        bom: bool,
         /// From this moment, UTC: 2026-01-31 or 2026-01-31T08:00:00Z.
         #[arg(long, value_parser = moment)]
         from: Option<UtcMicros>,

@@ -2,10 +2,12 @@
 
 use crate::cli::DemoArgs;
 use crate::console::open;
+use crate::log;
 use crate::report::{self, Blame, Failure, Outcome};
 use crate::results::Mailbox;
 use crate::station::{self, Ended, Running, Wishes};
 use crate::stop::Stop;
+use crate::terminal::Terminal;
 use crate::watch;
 use anyhow::{Context, anyhow};
 use serde_json::json;
@@ -50,18 +52,13 @@ pub fn demo(args: &DemoArgs) -> Outcome {
     };
     let running = station::start(&config, &recipe, wishes).wrong_use()?;
     announce(&config.value, args);
-    eprintln!(
+    log::note(&format!(
         "see and run the line: sightline-console --socket {} (PIN {})",
         socket.display(),
         open::PIN
-    );
+    ));
     let window = (!args.headless).then(|| open::window(&socket)).flatten();
-    let print = || {
-        let results = mailbox.as_ref().map(|m| m.take()).unwrap_or_default();
-        results
-            .iter()
-            .for_each(|(_, json)| report::raw_line(&[json, &b"\n"[..]].concat()));
-    };
+    let terminal = mailbox.map(Terminal::start).transpose().failed()?;
     let start = Instant::now();
     let mut told = Instant::now();
     let mut operator = Operator::default();
@@ -71,7 +68,6 @@ pub fn demo(args: &DemoArgs) -> Outcome {
             .is_none_or(|s| start.elapsed().as_secs_f64() < s)
     {
         running.watch();
-        print();
         operator.look(&running);
         if told.elapsed() >= Duration::from_secs(1) {
             told = Instant::now();
@@ -84,8 +80,13 @@ pub fn demo(args: &DemoArgs) -> Outcome {
         .clone()
         .context("the demo has no simulated line")
         .failed()?;
-    let ended = running.stop();
-    print();
+    let ended = running.stop(match stop.asked() {
+        true => station::ON_SIGNAL,
+        false => station::LAST_PARTS,
+    });
+    if let Some(terminal) = terminal {
+        terminal.end();
+    }
     conclude(args, &ended, &line.summary().counts)
 }
 
@@ -189,10 +190,10 @@ fn announce(config: &Station, args: &DemoArgs) {
     } else {
         ""
     };
-    eprintln!(
+    log::note(&format!(
         "simulated line: {} cameras{faults}; Ctrl-C ends it",
         config.cameras.len()
-    );
+    ));
     if let Some(mqtt) = &config.mqtt {
         let (broker, topic) = (mqtt.broker.as_str(), config.station.topic_root());
         let address = if broker == "embedded" {
@@ -201,7 +202,9 @@ fn announce(config: &Station, args: &DemoArgs) {
             broker.trim_start_matches("mqtt://")
         };
         let (host, port) = address.rsplit_once(':').unwrap_or((address, "1883"));
-        eprintln!("see the results: mosquitto_sub -h {host} -p {port} -t '{topic}/#' -v");
+        log::note(&format!(
+            "see the results: mosquitto_sub -h {host} -p {port} -t '{topic}/#' -v"
+        ));
     }
 }
 
@@ -220,7 +223,7 @@ fn tell(running: &Running, since: Duration) {
     } else {
         format!("  ALARMS: {}", alarms.join(", "))
     };
-    eprintln!(
+    log::note(&format!(
         "{:5.0} s  {:5} parts  {:5} OK  {:4} NotOK  {:4} NotDecidable  verdict p50 {:.0} ms p99 {:.0} ms{alarms}",
         since.as_secs_f64(),
         line.parts,
@@ -229,7 +232,7 @@ fn tell(running: &Running, since: Duration) {
         line.not_decidable,
         counters.stages.trigger_to_verdict.p50_us as f64 / 1e3,
         counters.stages.trigger_to_verdict.p99_us as f64 / 1e3,
-    );
+    ));
 }
 
 fn conclude(args: &DemoArgs, ended: &Ended, truth: &TruthCounts) -> Outcome {
@@ -271,37 +274,37 @@ fn conclude(args: &DemoArgs, ended: &Ended, truth: &TruthCounts) -> Outcome {
         report::json_line(&summary);
     } else {
         let percent = |n: u64| 100.0 * n as f64 / (truth.finished.max(1)) as f64;
-        eprintln!();
-        eprintln!(
+        log::note("");
+        log::note(&format!(
             "{} parts: {} OK, {} NotOK, {} NotDecidable",
             line.parts, line.ok, line.not_ok, line.not_decidable
-        );
-        eprintln!(
+        ));
+        log::note(&format!(
             "  good parts rejected by the model (overkill): {} ({:.2} %)",
             truth.overkill,
             percent(truth.overkill)
-        );
-        eprintln!(
+        ));
+        log::note(&format!(
             "  defective parts passed (escapes):            {} ({:.2} %)",
             truth.escapes,
             percent(truth.escapes)
-        );
-        eprintln!(
+        ));
+        log::note(&format!(
             "  of these by anything but the model:          {}",
             truth.escapes_by_other
-        );
-        eprintln!(
+        ));
+        log::note(&format!(
             "  good parts rejected because of faults:       {}",
             truth.good_rejected_for_faults
-        );
-        eprintln!(
+        ));
+        log::note(&format!(
             "  acknowledged by the broker:                  {} of {}",
             uplink.acknowledged, line.results
-        );
-        eprintln!(
+        ));
+        log::note(&format!(
             "  every trigger one verdict, one disposition, one result: {}",
             if conserved { "yes" } else { "NO" }
-        );
+        ));
     }
     if conserved && truth.promise_kept() {
         Ok(())

@@ -1,5 +1,6 @@
 //! What people must know: alarms go to the log, to the MES, and stay in a list until they are over and seen.
 
+use crate::redact;
 use anyhow::{Context, ensure};
 use sightline_flow::FlowEvents;
 use sightline_journal::{AlarmChange, AlarmRecord, Journal};
@@ -124,6 +125,7 @@ impl Events {
     /// somebody has seen to is not raised again by the same text.
     pub fn set(&self, id: impl Into<AlarmId>, raised: Option<String>) {
         let (id, now) = (id.into(), self.clock.now());
+        let raised = raised.map(|text| redact::secrets(&text));
         let mut list = self.list();
         let entry = list.get_mut(&id);
         let active = entry.as_ref().is_some_and(|e| e.alarm.active);
@@ -294,7 +296,7 @@ impl FlowEvents for Events {
         // A cleared alarm keeps its text: what it was about is what people ask afterwards.
         let message = match before {
             Some(before) if !alarm.active => before.alarm.message.clone(),
-            _ => alarm.message.clone(),
+            _ => redact::secrets(&alarm.message),
         };
         let entry = Entry {
             state: state.after(event),

@@ -2,6 +2,7 @@
 
 use crate::cli::ExportFormat;
 use crate::parquet::Table;
+use crate::redact;
 use anyhow::Context;
 use serde::Serialize;
 use sightline_journal::{Reader, Record, StoredResult};
@@ -35,6 +36,34 @@ pub struct Row {
     pub decided_us: i64,
 }
 
+/// Longest text of a cell, characters; Excel takes 32,767.
+const CELL: usize = 32_000;
+
+impl Row {
+    /// The same with texts that a spreadsheet shows and does not carry out. What they were is in `jsonl` and `parquet`.
+    fn for_spreadsheets(self) -> Self {
+        let cell = |text: String| {
+            let text = redact::visible(&text, CELL);
+            // Full-width signs, too: some spreadsheets take them for the same.
+            match text.trim_start().chars().next() {
+                Some('=' | '+' | '-' | '@' | '|' | '%' | '＝' | '＋' | '－' | '＠') => {
+                    format!("'{text}")
+                }
+                _ => text,
+            }
+        };
+        Self {
+            recipe: cell(self.recipe),
+            recipe_version: cell(self.recipe_version),
+            part_id: self.part_id.map(cell),
+            job_id: self.job_id.map(cell),
+            product_id: self.product_id.map(cell),
+            findings: cell(self.findings),
+            ..self
+        }
+    }
+}
+
 /// What was written, and what could not be.
 pub struct Exported {
     pub written: u64,
@@ -47,20 +76,26 @@ pub fn export(
     reader: &Reader,
     format: ExportFormat,
     output: Option<&Path>,
+    bom: bool,
     span: (Option<UtcMicros>, Option<UtcMicros>),
 ) -> anyhow::Result<Exported> {
     let file = |path: &Path| {
         File::create(path).with_context(|| format!("cannot write {}", path.display()))
     };
-    let to: Box<dyn Write + Send> = match output {
+    let mut to: Box<dyn Write + Send> = match output {
         Some(path) => Box::new(BufWriter::new(file(path)?)),
         None => Box::new(BufWriter::new(io::stdout())),
     };
     match format {
         ExportFormat::Jsonl => jsonl(reader, to, span),
         ExportFormat::Csv => {
+            if bom {
+                to.write_all("\u{feff}".as_bytes())?;
+            }
             let mut rows = csv::Writer::from_writer(to);
-            let written = each(reader, span, |stored| Ok(rows.serialize(row(stored)?)?))?;
+            let written = each(reader, span, |stored| {
+                Ok(rows.serialize(row(stored)?.for_spreadsheets())?)
+            })?;
             rows.flush()?;
             Ok(written)
         }
@@ -162,4 +197,49 @@ fn findings(result: &InspectionResult) -> String {
 fn word(value: &impl Serialize) -> String {
     let json = serde_json::to_value(value).unwrap_or_default();
     json.as_str().unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Row;
+
+    fn row(part_id: &str) -> Row {
+        Row {
+            seq: 1,
+            event_id: String::new(),
+            boot_id: String::new(),
+            decided: String::new(),
+            evaluation: "OK".into(),
+            disposition: "pass".into(),
+            disposition_reason: "verdict".into(),
+            recipe: "=A".into(),
+            recipe_version: "1".into(),
+            part_id: Some(part_id.into()),
+            job_id: None,
+            product_id: None,
+            margin_ms: -0.067,
+            findings: String::new(),
+            decided_us: 0,
+        }
+    }
+
+    #[test]
+    fn no_cell_is_a_formula_and_numbers_stay_numbers() {
+        for (found, expected) in [
+            ("=1+1", "'=1+1"),
+            ("=cmd|'/C calc'!A0", "'=cmd|'/C calc'!A0"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("+49 151", "'+49 151"),
+            ("-5", "'-5"),
+            (" =1", "' =1"),
+            ("\t=1", "\\t=1"),
+            ("Prüfling-Ä", "Prüfling-Ä"),
+            ("零件", "零件"),
+            ("a\0\u{202e}b\nc", "a\\u{0}\\u{202e}b\\nc"),
+        ] {
+            let row = row(found).for_spreadsheets();
+            assert_eq!(row.part_id.as_deref(), Some(expected));
+            assert_eq!((row.recipe.as_str(), row.margin_ms), ("'=A", -0.067));
+        }
+    }
 }

@@ -17,6 +17,7 @@ pub fn journal(command: &JournalCommand) -> Outcome {
             place,
             format,
             output,
+            bom,
             from,
             to,
         } => {
@@ -27,8 +28,11 @@ pub fn journal(command: &JournalCommand) -> Outcome {
                 )));
             }
             let span = (*from, *to);
-            let exported = export::export(&reader, *format, output.as_deref(), span).failed()?;
-            tell_exported(&reader, &exported)
+            let exported = export::export(&reader, *format, output.as_deref(), *bom, span);
+            match report::unless_gone(exported).failed()? {
+                Some(exported) => tell_exported(&reader, &exported),
+                None => Ok(()),
+            }
         }
         JournalCommand::Audit { place, json } => audit(place, *json),
         JournalCommand::Verify { place, json } => verify(place, *json),
@@ -83,6 +87,9 @@ fn audit(place: &Place, json: bool) -> Outcome {
             return Ok(());
         };
         last = newest.id;
+        if report::nobody_reads() {
+            return Ok(());
+        }
         for link in &links {
             if json {
                 report::json_line(link);

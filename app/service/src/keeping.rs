@@ -103,9 +103,9 @@ impl Keeping {
         events.set(AlarmKind::JournalSetAside, progress.set_aside);
     }
 
-    /// Waits for the last results to be on the disk.
-    pub fn settle(&self, journal: &Journal, events: &Events) {
-        if !journal.flush(LAST_RESULTS) {
+    /// Waits for the last results to be on the disk, `at_most` so long.
+    pub fn settle(&self, journal: &Journal, events: &Events, at_most: Duration) {
+        if !journal.flush(LAST_RESULTS.min(at_most)) {
             self.look(journal, events);
             tracing::error!("the journal could not take the last results; see the alarm");
         }

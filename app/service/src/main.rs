@@ -23,10 +23,14 @@ mod gate;
 mod gpu;
 mod journal;
 mod keeping;
+mod log;
+mod manual;
 mod model;
+mod notify;
 mod parquet;
 mod picture;
 mod recording;
+mod redact;
 mod replay;
 mod report;
 mod results;
@@ -35,6 +39,7 @@ mod starting;
 mod station;
 mod stop;
 mod store;
+mod terminal;
 mod threads;
 mod trial;
 mod trigger;
@@ -44,12 +49,14 @@ mod watch;
 
 use clap::Parser;
 use cli::{CameraCommand, Cli, Command};
-use report::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    report::log_to_stderr(cli.verbose);
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return report::usage(&said),
+    };
+    log::to_stderr(cli.verbose);
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
@@ -60,15 +67,8 @@ fn main() -> ExitCode {
         Command::Model(command) => model::model(&command),
         Command::Camera(CameraCommand::Test(args)) => camera_test::test(&args),
         Command::User(command) => user::user(&command),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::pages(&folder),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("sightline: {failure}");
-            match failure {
-                Failure::Use(_) => ExitCode::from(2),
-                Failure::Ran(_) => ExitCode::from(1),
-            }
-        }
-    }
+    report::conclude(done)
 }

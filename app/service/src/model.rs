@@ -5,6 +5,7 @@ use crate::picture;
 use crate::report::{self, Blame, Failure, Outcome};
 use crate::store::Store;
 use anyhow::{Context, anyhow};
+use serde_json::json;
 use sightline_engine::bundle::{archive, draft};
 use sightline_engine::{
     Batch, BatchView, Bundle, EngineFactory, EngineSettings, Precision, Reference,
@@ -58,8 +59,13 @@ pub fn model(command: &ModelCommand) -> Outcome {
             eprintln!("installed {name} {version}");
             Ok(())
         }
-        ModelCommand::List { store } => {
+        ModelCommand::List { store, json } => {
             for (name, version, looks) in open(store)?.list().failed()? {
+                if *json {
+                    let bundle = json!({"name": name, "version": version, "active": looks});
+                    report::json_line(&bundle);
+                    continue;
+                }
                 let mark = if looks { "  active" } else { "" };
                 report::say(&format!("{name} {version}{mark}"));
             }

@@ -68,7 +68,7 @@ pub fn replay(args: &ReplayArgs) -> Outcome {
         }
     }
     bar.finish_and_clear();
-    running.stop();
+    running.stop(station::LAST_PARTS);
     results.extend(mailbox.take().into_iter().map(|(result, _)| result));
     if stop.asked() {
         return Err(anyhow!(

@@ -1,12 +1,12 @@
-//! How the program talks: errors with their exit code, logs on stderr, JSON lines on stdout.
+//! How the program talks: errors with their exit code, text and JSON lines on stdout.
 
+use crate::{log, redact};
+use anyhow::Context;
 use serde::Serialize;
-use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, Once, PoisonError};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::writer::MakeWriterExt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a subcommand did not do what was asked.
 #[derive(Debug)]
@@ -45,56 +45,11 @@ impl<T, E: Into<anyhow::Error>> Blame<T> for Result<T, E> {
     }
 }
 
-/// Logs to stderr: `RUST_LOG` if set, else warnings, with `-v` information, with `-vv` everything of ours.
-pub fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => "warn,ort=error",
-        1 => "info,ort=warn",
-        _ => "debug,ort=info",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr.and(|| Remembering))
-        .with_target(false)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
-}
-
-/// Bytes of the log that are remembered: the last ones.
-const REMEMBERED: usize = 256 << 10;
-static LAST: Mutex<VecDeque<u8>> = Mutex::new(VecDeque::new());
-
-/// Remembers the end of the log, for support.
-struct Remembering;
-
-impl Write for Remembering {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        let excess = (last.len() + line.len()).saturating_sub(REMEMBERED);
-        let excess = excess.min(last.len());
-        last.drain(..excess);
-        last.extend(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The last lines of the log.
-pub fn last_lines() -> String {
-    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    let bytes: Vec<u8> = last.iter().copied().collect();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Writes one JSON object and a newline to stdout.
+/// Writes one JSON object and a newline to stdout, without the secrets in it.
 pub fn json_line(value: &impl Serialize) {
-    let mut line = serde_json::to_vec(value).unwrap_or_default();
-    line.push(b'\n');
-    raw_line(&line);
+    let mut line = redact::secrets(&serde_json::to_string(value).unwrap_or_default());
+    line.push('\n');
+    raw_line(line.as_bytes());
 }
 
 /// Writes a line of text to stdout.
@@ -102,10 +57,85 @@ pub fn say(text: &str) {
     raw_line(format!("{text}\n").as_bytes());
 }
 
-/// Writes bytes that are a line already. When nobody reads any more, that is said once and the work goes on.
+/// Why stdout takes nothing any more.
+static REFUSED: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Writes bytes that are a line already. When stdout takes nothing any more, that is said once, and the work goes on.
 pub fn raw_line(line: &[u8]) {
-    static CLOSED: Once = Once::new();
+    if nobody_reads() {
+        return;
+    }
     if let Err(error) = io::stdout().lock().write_all(line) {
-        CLOSED.call_once(|| tracing::warn!(%error, "nobody reads the results on stdout"));
+        refused(error);
+    }
+}
+
+/// Stdout takes nothing any more: who only writes there can stop.
+pub fn nobody_reads() -> bool {
+    lock().is_some()
+}
+
+fn refused(error: io::Error) {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        tracing::info!(%error, "stdout takes nothing any more");
+    }
+    lock().get_or_insert(error);
+}
+
+fn lock() -> MutexGuard<'static, Option<io::Error>> {
+    REFUSED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A reader that has gone (`| head`) has had enough, as with other tools; a stdout that cannot be written is a failure.
+fn stdout() -> io::Result<()> {
+    if !nobody_reads()
+        && let Err(error) = io::stdout().flush()
+    {
+        refused(error);
+    }
+    match lock().take() {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// `None`: whoever read it had enough.
+pub fn unless_gone<T>(done: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(error) => {
+            let mut causes = error.chain();
+            let gone = causes.any(|cause| {
+                let io = cause.downcast_ref::<io::Error>();
+                io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+            });
+            if gone { Ok(None) } else { Err(error) }
+        }
+    }
+}
+
+/// The last words, and the exit code: 0 done, 1 ran and failed, 2 wrong use or configuration.
+pub fn conclude(done: Outcome) -> ExitCode {
+    let written = stdout().context("expected stdout to take what was asked for, found");
+    let done = done.and_then(|()| written.failed());
+    if let Err(failure) = &done {
+        log::note(&format!("sightline: {failure}"));
+    }
+    log::settle();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Use(_)) => ExitCode::from(2),
+        Err(Failure::Ran(_)) => ExitCode::from(1),
+    }
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+pub fn usage(said: &clap::Error) -> ExitCode {
+    match said.print() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("sightline: expected stdout to take what was asked for, found: {error}");
+            ExitCode::from(1)
+        }
+        _ => ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(2)),
     }
 }

@@ -19,9 +19,9 @@ use sightline_configs::station::{Expects, GateKind, Trigger as TriggerKind};
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_flow::{Flow, FlowCounters, FlowHandle, FlowSettings, GateSetup, GenerationBuild};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
-use sightline_ingest::{CameraContext, CameraHandle, SimulatedLine};
+use sightline_ingest::{CameraContext, CameraHandle, CameraState, SimulatedLine};
 use sightline_journal::Journal;
-use sightline_model::{AlarmKind, CameraId, Clock, Generation, SystemClock};
+use sightline_model::{AlarmEffect, AlarmKind, CameraId, Clock, Generation, SystemClock};
 use sightline_uplink::{CommandHandler, Counters, Patience, Uplink, UplinkSettings};
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
 use std::path::PathBuf;
@@ -32,10 +32,14 @@ use uuid::Uuid;
 
 /// Parts on their way through box and belt at once, at most.
 const MAX_OPEN_PARTS: usize = 1_024;
-/// How long the last parts on the simulated belt get to leave it.
-const LAST_PARTS: Duration = Duration::from_secs(30);
+/// How long an end takes at most that a signal asks for; what is not done by then is left.
+pub const ON_SIGNAL: Duration = Duration::from_millis(3_500);
+/// How long the last parts on the belt get to leave it and their results to be acknowledged, where nobody asked for an end.
+pub const LAST_PARTS: Duration = Duration::from_secs(40);
 /// How long the broker gets to acknowledge the last results at the end.
 const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(5);
+/// How long the parts on their way to the gate are waited for after the cameras.
+const LAST_AT_GATE: Duration = Duration::from_millis(1_500);
 
 /// What a subcommand wants beside the files.
 #[derive(Default)]
@@ -410,6 +414,7 @@ fn flow_settings(
     settings.stage_core = config.threads.stage_core;
     settings.raised = raised;
     settings.max_open_parts = MAX_OPEN_PARTS;
+    settings.stop_patience = LAST_AT_GATE;
     settings.every_frame = every_frame(config)?;
     settings.triggered = triggered(config);
     Ok(settings)
@@ -479,6 +484,22 @@ impl Running {
         }
     }
 
+    /// Cameras and engines stand, and no alarm holds the line. Else: what is waited for.
+    pub fn stands(&self) -> Result<(), String> {
+        let up =
+            |c: &&CameraHandle| matches!(c.status().state, CameraState::Live | CameraState::Ended);
+        if let Some(camera) = self.cameras.iter().find(|c| !up(c)) {
+            return Err(format!("waiting for camera {}", camera.name()));
+        }
+        if self.flow.counters().workers == 0 {
+            return Err("waiting for an engine".into());
+        }
+        match self.events.effect(|_| true) {
+            AlarmEffect::Hold => Err("an alarm holds the line".into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the active recipe's file again and lets it take over between parts, on a thread of its own. With anything wrong
     /// the old one goes on, and an alarm stands until it is read well.
     pub fn reload_recipe(&self) {
@@ -510,15 +531,19 @@ impl Running {
         self.cameras.iter().all(CameraHandle::done) && self.flow.idle()
     }
 
-    /// Ends in order: trigger and line, cameras, flow (engines, judge, gate), journal, uplink.
-    pub fn stop(self) -> Ended {
+    /// Ends in order, within `patience` where nothing hangs: trigger and line, cameras, flow (engines, judge, gate), journal,
+    /// uplink.
+    pub fn stop(self, patience: Duration) -> Ended {
+        let end = Instant::now() + patience;
+        let left = || end.saturating_duration_since(Instant::now());
         if let Err(error) = self.control.step(Event::Halt) {
             tracing::debug!(%error, "the state stays");
         }
         drop(self.rate);
         drop(self.console);
         if let Some(line) = &self.line {
-            empty_belt(line, self.hold.as_ref());
+            // The rest is for what comes after the belt.
+            empty_belt(line, self.hold.as_ref(), left().mul_f64(0.5));
         }
         for camera in self.cameras {
             if let Err(error) = camera.stop() {
@@ -532,11 +557,11 @@ impl Running {
         let flow = self.flow.counters();
         self.control.follow_trail(true);
         if let Some(journal) = &self.journal {
-            self.keeping.settle(journal, &self.events);
+            self.keeping.settle(journal, &self.events, left());
         }
         self.control.follow_trail(true);
         let uplink = self.uplink.as_ref().map(|uplink| {
-            uplink.settle(LAST_ACKNOWLEDGEMENTS);
+            uplink.settle(LAST_ACKNOWLEDGEMENTS.min(left()));
             uplink.counters()
         });
         if let Some(uplink) = &uplink {
@@ -550,14 +575,15 @@ impl Running {
     }
 }
 
-/// No more parts onto the belt; those on it go through gate and exit, also if a person had stopped it.
-fn empty_belt(line: &SimulatedLine, hold: Option<&LineHold>) {
+/// No more parts onto the belt; those on it go through gate and exit, also if a person had stopped it. Parts on a belt that the gate
+/// holds stay where they are.
+fn empty_belt(line: &SimulatedLine, hold: Option<&LineHold>, patience: Duration) {
     line.stop_feeding();
     if let Some(hold) = hold.filter(|hold| hold.is_by_person()) {
         hold.by_person(false);
     }
     let begin = Instant::now();
-    while !line.is_empty() && begin.elapsed() < LAST_PARTS {
+    while !line.is_empty() && !line.is_held() && begin.elapsed() < patience {
         std::thread::sleep(Duration::from_millis(10));
     }
     line.stop();

@@ -3,7 +3,7 @@
 //! stands before the `@` of an address (a camera's user and password) is taken out.
 
 use super::house::House;
-use crate::report;
+use crate::{log, redact};
 use anyhow::Context;
 use serde_json::json;
 use std::fs;
@@ -31,7 +31,7 @@ pub fn write(house: &House, folder: &Path) -> anyhow::Result<(PathBuf, u32)> {
     let mut tar = tar::Builder::new(zstd::Encoder::new(file, 0)?);
     let files = files(house)?;
     for (name, content) in &files {
-        let content = without_logins(content);
+        let content = redact::secrets(content);
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o640);
@@ -64,7 +64,7 @@ fn files(house: &House) -> anyhow::Result<Vec<(&'static str, String)>> {
             "state.json",
             serde_json::to_string_pretty(&house.board.sections())?,
         ),
-        ("log.txt", report::last_lines()),
+        ("log.txt", log::last_lines()),
     ];
     if let Some(deeds) = house.deeds() {
         all.push(("recipe.toml", read(&deeds.changeover.active().file)));
@@ -74,26 +74,6 @@ fn files(house: &House) -> anyhow::Result<Vec<(&'static str, String)>> {
         all.push(("journal.json", serde_json::to_string_pretty(&stat)?));
     }
     Ok(all)
-}
-
-/// `rtsp://user:password@camera/` without user and password.
-fn without_logins(text: &str) -> String {
-    let mut parts = text.split("://");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        out.push_str("://");
-        let end = part
-            .find(|c: char| c == '/' || c == '"' || c == '\'' || c.is_whitespace())
-            .unwrap_or(part.len());
-        match part[..end].rfind('@') {
-            Some(at) => {
-                out.push_str("***");
-                out.push_str(&part[at..]);
-            }
-            None => out.push_str(part),
-        }
-    }
-    out
 }
 
 fn forget_old(folder: &Path) -> anyhow::Result<()> {
@@ -109,23 +89,4 @@ fn forget_old(folder: &Path) -> anyhow::Result<()> {
         fs::remove_file(old).with_context(|| format!("cannot remove {}", old.display()))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn logins_are_taken_out_of_addresses_and_nothing_else() {
-        let told = |text: &str| without_logins(text);
-        assert_eq!(
-            told("url = \"rtsp://anna:s3c@ret@10.0.0.5/a@b\" # x\nbroker = \"mqtt://mes:1883\""),
-            "url = \"rtsp://***@10.0.0.5/a@b\" # x\nbroker = \"mqtt://mes:1883\""
-        );
-        assert_eq!(
-            told("mail anna@plant, see http://x y@z"),
-            "mail anna@plant, see http://x y@z"
-        );
-        assert_eq!(told("rtsp://u:p@cam"), "rtsp://***@cam");
-    }
 }

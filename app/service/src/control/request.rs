@@ -254,6 +254,20 @@ fn numbers(text: &str, most: u64) -> Result<(u64, u64), Unfit> {
     Ok((first, last))
 }
 
+/// Longest id of a part or job, bytes: a barcode has room in it.
+const LONGEST_ID: usize = 256;
+
+fn short(field: &'static str, id: Option<String>) -> Result<Option<String>, Unfit> {
+    match id.as_ref().map_or(0, String::len) {
+        0..=LONGEST_ID => Ok(id),
+        bytes => Err(Unfit::Value {
+            field,
+            found: format!("{bytes} bytes"),
+            advice: "write at most 256 bytes",
+        }),
+    }
+}
+
 /// Longest time an alarm can be put aside.
 const LONGEST_SHELF_S: f64 = 24.0 * 3_600.0;
 
@@ -263,6 +277,7 @@ fn request(verb: Verb, text: &str) -> Result<Request, Unfit> {
             let expected = "{\"part_id\": \"…\", \"at\": \"2026-01-31T08:00:00.000Z\"}, either or both left out, or an empty payload";
             let Trigger { part_id, at } = body(text, expected)?;
             let at = at.map(|at| time(&at)).transpose()?;
+            let part_id = short("part_id", part_id)?;
             Request::Trigger { part_id, at }
         }
         Verb::PrepareRecipe => {
@@ -291,6 +306,7 @@ fn request(verb: Verb, text: &str) -> Result<Request, Unfit> {
                     });
                 }
             };
+            let job_id = short("job_id", job_id)?;
             Request::Start { single, job_id }
         }
         Verb::Stop => {

@@ -1,6 +1,7 @@
 //! The audit trail: kept in the journal, and each link published with its number and hash once it is on the disk.
 
 use super::{Control, lock};
+use crate::redact::{self, visible};
 use sightline_journal::{AuditEntry, Journal, JournalError, Reader};
 use sightline_uplink::Uplink;
 use sightline_uplink::payload::{AuditMessage, to_json};
@@ -100,6 +101,10 @@ impl Control {
         new: Option<String>,
         reason: &str,
     ) {
+        let text = |text: &str, most| visible(&redact::secrets(text), most);
+        let value = |value: Option<String>| value.map(|v| text(&v, 1_000));
+        let (actor, action) = (&*text(actor, 80), &*text(action, 120));
+        let (old, new, reason) = (value(old), value(new), &*text(reason, 2_000));
         tracing::info!(actor, action, ?old, ?new, reason, "audit");
         if let Some(journal) = self.journal.get() {
             let kept = journal.audit(actor, action, old.as_deref(), new.as_deref(), reason);
