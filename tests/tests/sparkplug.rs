@@ -61,7 +61,7 @@ fn an_independent_host_sees_births_data_history_rebirth_and_death() {
         // The host is not there yet: these are history when it comes.
         (1..=3).for_each(|seq| uplink.observe(&result(seq)));
         let host = Host::start(port, "scada", "acme");
-        assert_eq!(birth(&host), 16, "metrics of the device");
+        assert_eq!(birth(&host), 17, "metrics of the device");
         let late: Vec<Learnt> = (0..3).map(|_| next(&host)).collect();
         let history: Vec<Learnt> = (1..=3).map(|seq| Learnt::Data(seq, true)).collect();
         assert_eq!(late, history);
@@ -71,7 +71,7 @@ fn an_independent_host_sees_births_data_history_rebirth_and_death() {
             assert_eq!(next(&host), Learnt::Data(seq, false));
         }
         host.rebirth("acme", "aoi");
-        assert_eq!(birth(&host), 16);
+        assert_eq!(birth(&host), 17);
         uplink.observe(&result(601));
         assert_eq!(next(&host), Learnt::Data(601, false));
         // tck-id-message-flow-edge-node-birth-publish-phid-offline
