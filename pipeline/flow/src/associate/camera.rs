@@ -178,7 +178,10 @@ impl<V> Camera<V> {
         let (reach, track) = (self.owed[newest].reach(), self.owed[newest].track);
         for at in 0..newest {
             let other = &self.owed[at];
-            let disputed = other.track != track && other.answered.is_some_and(|a| a.meets(&reach));
+            let disputed = other.track != track
+                && other.answered.is_some_and(|a| {
+                    a.meets(&reach) && !(self.counted && is_clear(other, &self.owed[newest], &a))
+                });
             if disputed {
                 self.take_back(at, out);
                 self.doubt(newest);
@@ -263,6 +266,7 @@ impl<V> Camera<V> {
             (Some(frame), Some(step)) => {
                 self.judge_number(i128::from(frame.0) - step, sighting, when)
             }
+            (Some(_), None) => self.judge_first(when),
             _ => self.judge_time(when),
         }
     }
@@ -277,6 +281,24 @@ impl<V> Camera<V> {
             (Some(at), None) if !when.is_within(&self.owed[at].window()) => Belongs::Unsure,
             (Some(at), None) if self.owed[at].pending => Belongs::To(at),
             (Some(at), None) => Belongs::Again(at),
+        }
+    }
+
+    /// The first frame that is counted shows how numbers run with triggers: within overlapping windows it must be nearer to
+    /// its own than to any other by far.
+    fn judge_first(&self, when: &Interval) -> Belongs {
+        let reached = |o: &&Owed| when.meets(&o.reach());
+        let far = |o: &Owed| when.farthest_from(o.due) + o.unsure;
+        let own = self.owed.iter().enumerate().filter(|(_, o)| reached(o));
+        let Some((at, own)) = own.min_by_key(|(_, o)| far(o)) else {
+            return Belongs::Later;
+        };
+        let mut others = self.owed.iter().filter(|o| o.index != own.index);
+        let clear = when.is_within(&own.window()) && others.all(|o| is_clear(own, o, when));
+        match (clear, own.pending) {
+            (false, _) => Belongs::Unsure,
+            (true, true) => Belongs::To(at),
+            (true, false) => Belongs::Again(at),
         }
     }
 
@@ -510,6 +532,12 @@ impl<V> Camera<V> {
             );
         }
     }
+}
+
+/// The frame is nearer to its own than to the other by far, whatever is uncertain.
+fn is_clear(own: &Owed, other: &Owed, when: &Interval) -> bool {
+    let nearest = when.nearest_to(other.due).saturating_sub(other.unsure);
+    (when.farthest_from(own.due) + own.unsure) * 2 <= nearest && !nearest.is_zero()
 }
 
 /// Where a frame belongs.

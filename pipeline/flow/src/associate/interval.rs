@@ -28,6 +28,16 @@ impl Interval {
         }
     }
 
+    /// The least distance of any of its moments from `t`.
+    pub(super) fn nearest_to(&self, t: MonoTime) -> Duration {
+        self.from.since(t).max(t.since(self.to))
+    }
+
+    /// The greatest.
+    pub(super) fn farthest_from(&self, t: MonoTime) -> Duration {
+        t.since(self.from).max(self.to.since(t))
+    }
+
     pub(super) fn meets(&self, other: &Self) -> bool {
         self.from <= other.to && other.from <= self.to
     }

@@ -179,7 +179,7 @@ fn numbers_decide_in_overlapping_windows_once_a_clear_frame_has_shown_them() {
     let all: Vec<_> = (0..20u64)
         .flat_map(|n| {
             let mut out = line.trigger(1_000 + n * 30);
-            out.extend(line.frame(0, n, 1_002 + n * 30));
+            out.extend(line.frame(0, n, 1_013 + n * 30));
             out
         })
         .collect();
@@ -191,7 +191,8 @@ fn numbers_decide_in_overlapping_windows_once_a_clear_frame_has_shown_them() {
         .iter()
         .filter(|a| matches!(a, Assigned::Missed { .. }))
         .count();
-    assert!(kept <= 1 && kept <= taken, "{all:?}");
+    // each is taken back by the next trigger, but the last one
+    assert!(kept - taken <= 1, "{all:?}");
 }
 
 #[test]
