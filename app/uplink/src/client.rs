@@ -306,7 +306,9 @@ impl<'a> Session<'a> {
             .refused(group, topic, (kind, reason), &self.link.who);
     }
 
-    fn ended(self, trouble: Trouble) -> End {
+    fn ended(mut self, trouble: Trouble) -> End {
+        // What the broker has answered before counts: a refusal is often the last thing that it says.
+        self.acknowledged_before_the_end();
         let stood = self.since.map(|since| since.elapsed());
         let unprovoked = self.past.suspicion.is_clear();
         let went = Went {

@@ -62,6 +62,17 @@ impl Session<'_> {
         }
     }
 
+    /// Takes every acknowledgement that is there already.
+    pub(super) fn acknowledged_before_the_end(&mut self) {
+        let first = match self.results.next().now_or_never().flatten() {
+            Some(done) => Some(done),
+            None => self.others.next().now_or_never().flatten(),
+        };
+        if let Some(done) = first {
+            self.acknowledged(done);
+        }
+    }
+
     fn result_taken(&mut self, seq: u64, taken: Taken) {
         self.acknowledged_any = true;
         self.past.suspicion.answered(RESULT);

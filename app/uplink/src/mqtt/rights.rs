@@ -24,26 +24,28 @@ const OPEN: u16 = 8;
 /// The broker could not be reached, or does not let this client in.
 pub(crate) fn missing(dial: &Dial, topics: &[String]) -> Result<Vec<(String, String)>> {
     let mut missing = Vec::new();
-    let mut connection = None;
+    let mut connection: Option<Raw> = None;
     for topic in topics {
-        let raw = match connection.take() {
+        let fresh = connection.is_none();
+        let mut raw = match connection.take() {
             Some(raw) => raw,
             None => Raw::open(dial)?,
         };
-        let mut raw: Raw = raw;
-        match raw.may_publish(topic) {
-            Ok(None) => {}
+        let mut answer = raw.may_publish(topic);
+        if answer.is_err() && !fresh {
+            // Its end may be about what was asked before.
+            raw = Raw::open(dial)?;
+            answer = raw.may_publish(topic);
+        }
+        match answer {
+            Ok(None) if raw.open < OPEN => connection = Some(raw),
+            Ok(None) => raw.close(),
+            // Some brokers end the connection over a refusal, with the next packet.
             Ok(Some(reason)) => missing.push((topic.clone(), reason)),
             Err(error) => {
                 let reason = format!("the broker ended the connection over it ({error})");
                 missing.push((topic.clone(), reason));
-                continue;
             }
-        }
-        if raw.open < OPEN {
-            connection = Some(raw);
-        } else {
-            raw.close();
         }
     }
     if let Some(raw) = connection {
