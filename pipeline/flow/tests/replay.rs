@@ -221,13 +221,13 @@ fn a_live_run_replayed_comes_to_the_same_verdicts() {
     );
     let mut live = Vec::new();
     for n in 1..=60u64 {
-        taps.trigger(trigger(n, rig.clock.now())).unwrap();
+        let now = rig.clock.now();
+        taps.trigger(trigger(n, now)).unwrap();
         for camera in 0..2 {
             let picture = Picture {
                 defects: u8::from(n % 5 == u64::from(camera)),
                 ..Picture::default()
             };
-            let now = rig.clock.now();
             let lease = lease(&rig.pools[usize::from(camera)], camera, n, now, picture).unwrap();
             let view = View {
                 lease,
@@ -236,6 +236,7 @@ fn a_live_run_replayed_comes_to_the_same_verdicts() {
             taps.deliver(Tapped::View(view)).unwrap();
         }
         let result = rig.result();
+        assert_ne!(result.evaluation, Evaluation::NotDecidable);
         live.push((result.track_id, result.evaluation, result.views));
         rig.next_track += 1;
     }
