@@ -41,6 +41,16 @@ def file_tables(folder: Path) -> list[str]:
     return lines
 
 
+def golden_file_tables(folder: Path) -> list[str]:
+    """One [[files]] table for each file of the golden pictures: a signature of the manifest covers them by their digests."""
+    lines = []
+    for path in sorted((folder / "golden").iterdir()):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        lines += ["", "[[files]]", f'path = "golden/{path.name}"', 'role = "golden"', f'sha256 = "{digest}"',
+                  f"size = {path.stat().st_size}"]
+    return lines
+
+
 def input_table(recipe: dict) -> list[str]:
     """The [input] table."""
     r = recipe["input"]
@@ -147,8 +157,9 @@ def main() -> None:
     lines = ['schema = "sightline.bundle.v1"', f'name = "{work.name}"', f'version = "{r["version"]}"',
              f'task = "{r["task"]}"',
              f"license = {quoted(r['license'])}", f"source = {quoted(r['trained'])}", 'min_app = "0.1.0"']
-    lines += file_tables(folder) + input_table(r)
-    lines += decoder_table(work) + class_tables(r, limits) + golden_tables(work, folder, session(folder / "model.onnx", 0), limits)
+    golden = golden_tables(work, folder, session(folder / "model.onnx", 0), limits)
+    lines += file_tables(folder) + golden_file_tables(folder) + input_table(r)
+    lines += decoder_table(work) + class_tables(r, limits) + golden
     lines += metrics_table(work, args.all)
     (folder / "manifest.toml").write_text("\n".join(lines) + "\n")
     print(f"{folder}: {', '.join(sorted(f.name for f in folder.iterdir()))}")
