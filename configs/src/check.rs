@@ -102,6 +102,9 @@ pub fn check_station(station: &Station, source: &Source) -> Vec<Problem> {
     check_trigger(&mut r, station);
     check_engine(&mut r, &station.engine);
     check_gate(&mut r, station, &station.gate);
+    if let Some(models) = &station.models {
+        crate::models::check(&mut r, models);
+    }
     if let Some(mqtt) = &station.mqtt {
         crate::mqtt::check(&mut r, mqtt);
     }

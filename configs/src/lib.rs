@@ -10,6 +10,7 @@ mod devices;
 mod engine;
 pub mod journal;
 mod load;
+mod models;
 mod mqtt;
 mod problem;
 mod range;

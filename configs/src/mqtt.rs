@@ -227,17 +227,6 @@ fn default_buffer() -> usize {
     10_000
 }
 
-/// Where model bundles are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Models {
-    /// The folder of the store, relative to this file. The station's user writes there.
-    pub store: PathBuf,
-    /// The folder that `install_model` takes bundles from; absent: only the command line installs.
-    #[serde(default)]
-    pub inbox: Option<PathBuf>,
-}
-
 impl Mqtt {
     /// Host and port of an outside broker.
     ///

@@ -2,7 +2,8 @@
 
 pub use crate::engine::{Arrangement, Automatic, Engine, Precision, Priority, Threads};
 use crate::journal::Journal;
-pub use crate::mqtt::{Embedded, Models, Mqtt, Protocol, Sparkplug, Tls, Verb};
+pub use crate::models::Models;
+pub use crate::mqtt::{Embedded, Mqtt, Protocol, Sparkplug, Tls, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sightline_model::PixelFormat;

@@ -63,6 +63,11 @@ fn the_reference_shows_the_defaults() {
         station.engine,
         sightline_configs::station::Engine::default()
     );
+    let models = station.models.unwrap();
+    assert_eq!(
+        models,
+        sightline_configs::station::Models::at(models.store.clone())
+    );
     let journal = station.journal.unwrap();
     assert_eq!(
         journal,
@@ -80,6 +85,35 @@ fn the_reference_shows_the_defaults() {
         simulation,
         sightline_configs::station::Simulation::default()
     );
+}
+
+#[test]
+fn the_reference_recipe_shows_every_field_and_the_defaults() {
+    let path = file("reference-recipe.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (recipe, _) = read::<Recipe>(&path, &text).unwrap_or_else(|p| panic!("{p}"));
+    let words: BTreeSet<&str> = text
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .collect();
+    let mut known = BTreeSet::new();
+    fields(schemars::schema_for!(Recipe).as_value(), &mut known);
+    let missing: Vec<_> = known
+        .iter()
+        .filter(|f| !words.contains(f.as_str()))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "reference-recipe.toml does not show {missing:?}"
+    );
+    // What is written there besides what must be is what would be taken without it.
+    let least = "schema = \"\"\nexternal_id = \"\"\ninternal_id = \"\"\nversion = \"\"\ndeadline_ms = 1.0\n\
+                 [[models]]\nname = \"\"\nbundle = \"\"\nverifier = { bundle = \"../models/pcb-verifier\" }\n\
+                 [[views]]\nname = \"face1\"\ncamera = \"cam1\"\nmodel = \"board\"\nreference = {}\n[limits.open]\n";
+    let (least, _) = read::<Recipe>(Path::new("least"), least).unwrap();
+    assert_eq!(recipe.models[0].verifier, least.models[0].verifier);
+    assert_eq!(recipe.views, least.views);
+    assert_eq!(recipe.limits, least.limits);
+    assert_eq!(recipe.combine, least.combine);
 }
 
 fn compare(name: &str, schema: &Schema) {

@@ -46,7 +46,7 @@ fn prepare(folder: &Path, port: u16) -> std::path::PathBuf {
             "\"embedded\"",
             &format!("\"mqtt://127.0.0.1:{port}\"\n{all}"),
         )
-        + "\n[models]\nstore = \"store\"\ninbox = \"inbox\"\n";
+        + "\n[models]\nstore = \"store\"\ninbox = \"inbox\"\nallow_unsigned = true\n";
     let config = folder.join("station.toml");
     std::fs::write(&config, text).expect("written");
     config

@@ -103,6 +103,9 @@ fn warnings(station: &Station, recipe: &Recipe) -> Vec<String> {
                 .to_string(),
         );
     }
+    if let Some(models) = &station.models {
+        warnings.extend(models.commissioning());
+    }
     if station.gate.kind == GateKind::None {
         warnings.push(
             "gate.kind = \"none\": nothing rejects a part; dispositions are only reported"
@@ -146,11 +149,13 @@ fn colours(station: &Loaded<Station>, recipe: &Loaded<Recipe>) -> Vec<String> {
 
 fn probe(station: &Loaded<Station>, recipe: &Loaded<Recipe>) -> Vec<String> {
     let mut problems = Vec::new();
-    let stand_in = EngineRoom::check_stand_in(&station.value.engine, &station.base, recipe);
+    let (engine, models) = (&station.value.engine, station.value.models.as_ref());
+    let stand_in = EngineRoom::check_stand_in(engine, &station.base, models, recipe);
     if let Err(error) = stand_in {
         problems.push(format!("models: {error:#}"));
     }
-    let engines = EngineRoom::open(&station.value.engine, &station.base)
+    let engines = EngineRoom::open(engine, &station.base)
+        .and_then(|room| room.with_store(models, &station.base))
         .and_then(|room| room.open_models(recipe))
         .and_then(|models| engines::build(Generation(1), &station.value, recipe, Arc::new(models)));
     match engines {

@@ -38,6 +38,12 @@ pub enum Command {
     /// Look at one camera of a station.
     #[command(subcommand)]
     Camera(CameraCommand),
+    /// Write recipes.
+    #[command(subcommand)]
+    Recipe(RecipeCommand),
+    /// Make keys, sign bundles with them, show which ones a station trusts.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Say who may log in at consoles.
     #[command(subcommand)]
     User(UserCommand),
@@ -50,6 +56,49 @@ pub enum Command {
     Man {
         /// The folder.
         folder: PathBuf,
+    },
+    /// Prove a model in this process: what `model verify`, `model install`, `check --probe` and `run` start.
+    #[command(hide = true)]
+    ProveWorker {
+        /// The process that asked.
+        #[arg(long)]
+        parent: i32,
+    },
+}
+
+/// `keys`.
+#[derive(Subcommand)]
+pub enum KeysCommand {
+    /// Make a key: NAME.key signs and stays with its owner, NAME.pub goes to the boxes. minisign reads both.
+    New {
+        /// Whose it is.
+        name: String,
+        /// The folder to write both to.
+        #[arg(long, default_value = ".")]
+        out: PathBuf,
+        /// A file with the password that protects NAME.key; absent: it is asked for.
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+        /// NAME.key has no password.
+        #[arg(long, conflicts_with = "password_file")]
+        no_password: bool,
+    },
+    /// Sign a bundle: writes manifest.toml.minisig into its folder. Files the manifest gives no digest of are added to it.
+    Sign {
+        /// The bundle's directory.
+        bundle: PathBuf,
+        /// The secret key, NAME.key.
+        #[arg(long)]
+        key: PathBuf,
+        /// A file with its password; absent: it is asked for, if it has one.
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// Show the keys that a station trusts, each with its id.
+    List {
+        /// The station's configuration.
+        #[arg(long)]
+        config: PathBuf,
     },
 }
 
@@ -211,14 +260,22 @@ pub enum ModelCommand {
         #[arg(long, value_name = "NAME", value_delimiter = ',')]
         classes: Vec<String>,
     },
-    /// Check a bundle's files and run its golden pictures.
+    /// Check a bundle's files and prove it: every file that could be chosen looks at every golden picture.
     Verify {
         /// The bundle's directory or `.tar.zst`.
         bundle: PathBuf,
-        /// `fp32` or `int8`; absent: every model file it has.
-        #[arg(long, value_parser = ["fp32", "int8"])]
+        /// `fp32`, `fp16` or `int8`; absent: every one that could be chosen.
+        #[arg(long, value_parser = ["fp32", "fp16", "int8"])]
         precision: Option<String>,
+        /// `onnx`, `onnx:PROVIDER`, `tensorrt` or `tensorrt:dla0`; absent: the station's engines, or `onnx`.
+        #[arg(long)]
+        engine: Option<String>,
+        /// A station's configuration: its engines (the fallback too) and its limits.
+        #[arg(long)]
+        config: Option<PathBuf>,
     },
+    /// Make golden pictures: what the model says of each is drawn for a person to accept, then written into the bundle.
+    Golden(GoldenArgs),
     /// Pack a bundle into one `.tar.zst`.
     Pack {
         /// The bundle's directory.
@@ -239,6 +296,9 @@ pub enum ModelCommand {
         /// At the lowest priority, for a box that inspects.
         #[arg(long)]
         gently: bool,
+        /// End as soon as standard input is closed: the station that asked for it has ended.
+        #[arg(long, hide = true)]
+        with_parent: bool,
     },
     /// Show what is installed, and what looks.
     List {
@@ -264,6 +324,78 @@ pub enum ModelCommand {
         /// The bundle's name.
         name: String,
     },
+}
+
+/// `model golden`.
+#[derive(Args)]
+pub struct GoldenArgs {
+    /// The bundle's directory.
+    pub bundle: PathBuf,
+    /// The pictures; a reference lies beside its picture as NAME-reference. Absent: all of --coco.
+    pub pictures: Vec<PathBuf>,
+    /// Labels: a picture of which the model says otherwise is left out.
+    #[arg(long)]
+    pub coco: Option<PathBuf>,
+    /// Folder of the labelled pictures, if it is not `images/` beside or above the COCO file.
+    #[arg(long, requires = "coco")]
+    pub images: Option<PathBuf>,
+    /// `onnx`, `onnx:PROVIDER`, `tensorrt` or `tensorrt:dla0`.
+    #[arg(long, default_value = "onnx")]
+    pub engine: String,
+    /// How far a score may be off on another engine or in another precision.
+    #[arg(long, default_value_t = 0.03)]
+    pub score_tolerance: f32,
+    /// How far each edge of a box may be off, pixels.
+    #[arg(long, default_value_t = 3.0)]
+    pub box_tolerance_px: f32,
+    /// The folder to draw to; absent: BUNDLE-golden-review here.
+    #[arg(long)]
+    pub review: Option<PathBuf>,
+    /// Somebody has looked at what was drawn, and it is right.
+    #[arg(long)]
+    pub accept: bool,
+}
+
+/// `recipe`.
+#[derive(Subcommand)]
+pub enum RecipeCommand {
+    /// Write a recipe for a model.
+    New(NewRecipe),
+}
+
+/// `recipe new`.
+#[derive(Args)]
+pub struct NewRecipe {
+    /// The model bundle's directory.
+    #[arg(long)]
+    pub model: PathBuf,
+    /// A camera that sees the part; one view each.
+    #[arg(long, required = true)]
+    pub camera: Vec<String>,
+    /// Labelled pictures, some of them without a label: limits are made from them.
+    #[arg(long)]
+    pub coco: Option<PathBuf>,
+    /// Folder of the labelled pictures, if it is not `images/` beside or above the COCO file.
+    #[arg(long, requires = "coco")]
+    pub images: Option<PathBuf>,
+    /// Share of good parts that may be stopped, 0 to 1.
+    #[arg(long, default_value_t = 0.01)]
+    pub overkill: f64,
+    /// A class that a good part may have; absent: of a classifier `ok`, `good`, `pass`, `normal`, `clean`.
+    #[arg(long)]
+    pub good: Vec<String>,
+    /// The MES's id; absent: the bundle's name.
+    #[arg(long)]
+    pub id: Option<String>,
+    /// From trigger to verdict, ms.
+    #[arg(long, default_value_t = 500.0)]
+    pub deadline_ms: f64,
+    /// `onnx`, `onnx:PROVIDER`, `tensorrt` or `tensorrt:dla0`.
+    #[arg(long, default_value = "onnx")]
+    pub engine: String,
+    /// The file to write; absent: stdout.
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
 }
 
 /// Which model store.

@@ -2,6 +2,8 @@
 
 use crate::backend::Backend;
 use crate::picture;
+use crate::proving::{Files, On, Prover};
+use crate::signing::Trust;
 use crate::store::Store;
 use crate::tuning::Chosen;
 use anyhow::Context;
@@ -20,7 +22,11 @@ use std::sync::Arc;
 pub struct EngineRoom {
     pub backend: Backend,
     wanted: station::Engine,
+    /// As `engine.library`, with its folder.
+    library: Option<PathBuf>,
     store: Option<Store>,
+    /// Absent: what is opened only measures, and acts on no part.
+    prover: Option<Prover>,
     /// The recipe's precisions were meant for another engine: each bundle's own are taken.
     stands_in: bool,
 }
@@ -58,9 +64,11 @@ impl EngineRoom {
     pub fn open(wanted: &station::Engine, base: &Path) -> anyhow::Result<Self> {
         let library = wanted.library.as_ref().map(|path| base.join(path));
         Ok(Self {
-            backend: Backend::open(&wanted.name, library)?,
+            backend: Backend::open(&wanted.name, library.clone())?,
             wanted: wanted.clone(),
+            library,
             store: None,
+            prover: None,
             stands_in: false,
         })
     }
@@ -92,12 +100,15 @@ impl EngineRoom {
     pub fn check_stand_in(
         wanted: &station::Engine,
         base: &Path,
+        models: Option<&station::Models>,
         recipe: &Loaded<Recipe>,
     ) -> anyhow::Result<()> {
         let Some(engine) = Self::stand_in_for(wanted, 1) else {
             return Ok(());
         };
-        let models = Self::open(&engine, base).and_then(|r| r.standing_in().open_models(recipe));
+        let models = Self::open(&engine, base)
+            .and_then(|room| room.with_store(models, base))
+            .and_then(|room| room.standing_in().open_models(recipe));
         models
             .and_then(|models| models.facts().map(drop))
             .with_context(|| format!("engine.fallback `{}`", engine.name))
@@ -111,12 +122,30 @@ impl EngineRoom {
         }
     }
 
-    /// Bundles that were activated in the station's store look instead of the recipe's own of the same name.
+    /// For a station that acts: bundles that were activated in its store look instead of the recipe's own of the same
+    /// name, and each must have proved itself.
     pub fn with_store(self, models: Option<&station::Models>, base: &Path) -> anyhow::Result<Self> {
         let store = models
-            .map(|m| Store::open(&base.join(&m.store)))
+            .map(|m| anyhow::Ok(Store::open(&base.join(&m.store))?.trusting(Trust::of(m, base)?)))
             .transpose()?;
-        Ok(Self { store, ..self })
+        let prover = Some(Prover::new(models));
+        Ok(Self {
+            store,
+            prover,
+            ..self
+        })
+    }
+
+    fn prove(&self, bundle: &Bundle, settings: &EngineSettings) -> anyhow::Result<()> {
+        let Some(prover) = &self.prover else {
+            return Ok(());
+        };
+        let on = On {
+            engine: self.wanted.name.clone(),
+            library: self.library.clone(),
+            files: Files::Chosen(settings.precision),
+        };
+        prover.require(bundle, on)
     }
 
     fn load(&self, path: &Path) -> anyhow::Result<Bundle> {
@@ -162,11 +191,16 @@ impl EngineRoom {
                 .as_ref()
                 .map(|v| self.load(&recipe.base.join(&v.bundle)))
                 .transpose()?;
-            opened.push(Opened {
+            let model = Opened {
                 detector,
                 verifier,
                 settings: self.settings(model.precision),
-            });
+            };
+            self.prove(&model.detector, &model.settings)?;
+            if let Some(verifier) = &model.verifier {
+                self.prove(verifier, &model.for_verifier(verifier))?;
+            }
+            opened.push(model);
         }
         let first = opened.first().context("the recipe names no model")?;
         let chosen = self.backend.arrange(

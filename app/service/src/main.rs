@@ -20,21 +20,27 @@ mod engines;
 mod events;
 mod export;
 mod gate;
+mod golden;
 mod gpu;
 mod journal;
 mod keeping;
+mod keys;
 mod log;
 mod manual;
 mod model;
 mod notify;
 mod parquet;
 mod picture;
+mod plausibility;
+mod proving;
+mod recipe;
 mod recording;
 mod redact;
 mod replay;
 mod report;
 mod results;
 mod run;
+mod signing;
 mod starting;
 mod station;
 mod stop;
@@ -64,11 +70,14 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Journal(command) => journal::journal(&command),
+        Command::Recipe(command) => recipe::recipe(&command),
         Command::Model(command) => model::model(&command),
         Command::Camera(CameraCommand::Test(args)) => camera_test::test(&args),
+        Command::Keys(command) => keys::keys(&command),
         Command::User(command) => user::user(&command),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),
+        Command::ProveWorker { parent } => proving::worker::run(parent),
     };
     report::conclude(done)
 }

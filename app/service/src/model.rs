@@ -1,22 +1,22 @@
 //! `sightline model`: look at, check and pack bundles, and the store on the command line.
 
 use crate::cli::{ModelCommand, StoreArgs};
-use crate::picture;
-use crate::report::{self, Blame, Failure, Outcome};
+use crate::golden;
+use crate::proving::{self, Event, Files, Limits, On, Task};
+use crate::report::{self, Blame, Outcome};
+use crate::signing::Trust;
 use crate::store::Store;
-use anyhow::{Context, anyhow};
+use anyhow::{Context, ensure};
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sightline_configs::station::Models;
+use sightline_configs::{Loaded, Station};
 use sightline_engine::bundle::{archive, draft};
-use sightline_engine::{
-    Batch, BatchView, Bundle, EngineFactory, EngineSettings, Precision, Reference,
-};
-use sightline_frames::{FramePool, MemoryWish, PoolConfig};
-use sightline_model::{
-    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing, TrackId,
-    UtcMicros, ViewId, ViewTag,
-};
+use sightline_engine::{Bundle, Precision};
 use sightline_onnx::{LibrarySearch, OnnxFactory, inspect};
-use std::path::Path;
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
 
 /// What a line of an installation begins with that tells how far it is.
 pub const STEP: &str = "step: ";
@@ -30,7 +30,16 @@ pub fn model(command: &ModelCommand) -> Outcome {
             decoder,
             classes,
         } => inspect_onnx(path, decoder.as_ref(), classes),
-        ModelCommand::Verify { bundle, precision } => verify(bundle, precision.as_deref()),
+        ModelCommand::Verify {
+            bundle,
+            precision,
+            engine,
+            config,
+        } => {
+            let (on, limits) = where_to_prove(config.as_deref(), engine.as_deref())?;
+            verify(bundle, precision.as_deref(), on, limits)
+        }
+        ModelCommand::Golden(args) => golden::golden(args),
         ModelCommand::Pack { bundle, output } => {
             let bundle = Bundle::load(bundle).wrong_use()?;
             archive::pack(&bundle, output).failed()?;
@@ -42,22 +51,19 @@ pub fn model(command: &ModelCommand) -> Outcome {
             bundle,
             sha256,
             gently,
+            with_parent,
         } => {
+            let policy = if *with_parent {
+                Policy::receive().failed()?
+            } else {
+                Policy::read(store)?
+            };
             if *gently {
                 rustix::process::nice(19)
                     .context("cannot lower the priority")
                     .failed()?;
             }
-            eprintln!("{STEP}comparing and unpacking");
-            let proved = |bundle: &Bundle| {
-                eprintln!("{STEP}proving it on its golden pictures");
-                verify_bundle(bundle, None).map_err(|f| anyhow!("{f}"))
-            };
-            let (name, version) = open(store)?
-                .install(bundle, sha256.as_deref(), proved)
-                .failed()?;
-            eprintln!("installed {name} {version}");
-            Ok(())
+            install(&policy, bundle, sha256.as_deref()).failed()
         }
         ModelCommand::List { store, json } => {
             for (name, version, looks) in open(store)?.list().failed()? {
@@ -88,23 +94,120 @@ pub fn model(command: &ModelCommand) -> Outcome {
     }
 }
 
-fn open(which: &StoreArgs) -> Outcome<Store> {
-    let folder = match (&which.store, &which.config) {
-        (Some(folder), _) => folder.clone(),
-        (None, Some(config)) => {
+/// What a station asks of a bundle before it is taken.
+#[derive(Serialize, Deserialize)]
+pub struct Policy {
+    /// The store's folder.
+    pub store: PathBuf,
+    /// Absent: the store of no station.
+    models: Option<Models>,
+    base: PathBuf,
+    on: Vec<On>,
+    limits: Limits,
+}
+
+impl Policy {
+    /// Of a station that has a store.
+    pub fn of(station: &Loaded<Station>) -> anyhow::Result<Self> {
+        let models = station.value.models.clone();
+        let models = models.context("this station has no model store; write [models] store")?;
+        Ok(Self {
+            store: station.base.join(&models.store),
+            on: proving::engines_of(&station.value.engine, &station.base),
+            limits: proving::limits(Some(&models)),
+            models: Some(models),
+            base: station.base.clone(),
+        })
+    }
+
+    fn read(which: &StoreArgs) -> Outcome<Self> {
+        if let Some(config) = &which.config {
             let (station, _) = sightline_configs::load(config).wrong_use()?;
-            let models = station.value.models;
-            let models = models.with_context(|| {
-                format!(
-                    "expected [models] in {}, found no such section",
-                    config.display()
-                )
-            });
-            station.base.join(models.wrong_use()?.store)
+            return Self::of(&station).wrong_use();
         }
-        (None, None) => return Err(Failure::Use(anyhow!("write --store or --config"))),
+        let store = which.store.clone().context("write --store or --config");
+        let (on, limits) = where_to_prove(None, None)?;
+        Ok(Self {
+            store: store.wrong_use()?,
+            models: None,
+            base: PathBuf::new(),
+            on,
+            limits,
+        })
+    }
+
+    /// Tells the process that installs.
+    pub fn send(&self, mut to: impl Write) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        to.write_all(&line)
+            .context("the installation ended at once")
+    }
+
+    /// A station that asked for this tells it in a line, then keeps our standard input open as long as it lives.
+    fn receive() -> anyhow::Result<Self> {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        let policy = serde_json::from_str(&line).context("no station told what it asks")?;
+        let watch = || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
+        };
+        std::thread::Builder::new()
+            .name("sl-parent".into())
+            .spawn(watch)
+            .context("cannot watch the station that asked")?;
+        Ok(policy)
+    }
+
+    /// The store, with what the station trusts.
+    fn open(&self) -> anyhow::Result<Store> {
+        let store = Store::open(&self.store)?;
+        Ok(match &self.models {
+            Some(models) => store.trusting(Trust::of(models, &self.base)?),
+            None => store,
+        })
+    }
+}
+
+fn install(policy: &Policy, bundle: &Path, sha256: Option<&str>) -> anyhow::Result<()> {
+    eprintln!("{STEP}comparing and unpacking");
+    let allow_unproved = policy.models.as_ref().is_some_and(|m| m.allow_unproved);
+    let proved = |bundle: &Bundle| {
+        eprintln!("{STEP}proving it on its golden pictures");
+        match prove(bundle, policy.on.clone(), policy.limits, !allow_unproved) {
+            Err(error) if allow_unproved => {
+                eprintln!("UNPROVED MODEL INSTALLED (models.allow_unproved): {error:#}");
+                Ok(())
+            }
+            proved => proved,
+        }
     };
-    Store::open(&folder).failed()
+    let (name, version, signed) = policy.open()?.install(bundle, sha256, proved)?;
+    eprintln!("installed {name} {version}, {signed}");
+    Ok(())
+}
+
+/// Engines and limits: those of a station, or of one engine alone.
+fn where_to_prove(config: Option<&Path>, engine: Option<&str>) -> Outcome<(Vec<On>, Limits)> {
+    let on = |name: &str| On {
+        engine: name.into(),
+        library: None,
+        files: Files::Every,
+    };
+    let Some(config) = config else {
+        return Ok((vec![on(engine.unwrap_or("onnx"))], Limits::default()));
+    };
+    let (station, _) = sightline_configs::load(config).wrong_use()?;
+    let engines = match engine {
+        Some(name) => vec![on(name)],
+        None => proving::engines_of(&station.value.engine, &station.base),
+    };
+    Ok((engines, proving::limits(station.value.models.as_ref())))
+}
+
+fn open(which: &StoreArgs) -> Outcome<Store> {
+    Policy::read(which)?.open().failed()
 }
 
 fn show(path: &Path) -> Outcome {
@@ -165,7 +268,8 @@ fn inspect_onnx(path: &Path, decoder: Option<&String>, classes: &[String]) -> Ou
     Ok(())
 }
 
-fn verify(path: &Path, precision: Option<&str>) -> Outcome {
+/// Proves a bundle on every engine that would run it.
+fn verify(path: &Path, precision: Option<&str>, on: Vec<On>, limits: Limits) -> Outcome {
     let unpacked = tempfile::tempdir()
         .context("cannot make a scratch folder")
         .failed()?;
@@ -174,117 +278,51 @@ fn verify(path: &Path, precision: Option<&str>) -> Outcome {
     } else {
         archive::unpack(path, &unpacked.path().join("bundle"))
     };
-    verify_bundle(&bundle.wrong_use()?, precision)
+    let bundle = bundle.wrong_use()?;
+    let wanted = [Precision::Fp32, Precision::Fp16, Precision::Int8];
+    let wanted = wanted.into_iter().find(|p| Some(p.name()) == precision);
+    let files = wanted.map_or(Files::Every, |p| Files::Chosen(Some(p)));
+    let on = on.into_iter().map(|on| On { files, ..on }).collect();
+    prove(&bundle, on, limits, false).failed()
 }
 
-/// Runs every golden picture in every precision the bundle has, or the one asked for.
-fn verify_bundle(bundle: &Bundle, precision: Option<&str>) -> Outcome {
-    let factory = OnnxFactory::new(&LibrarySearch::usual(None)).failed()?;
-    let all = [Precision::Fp32, Precision::Int8];
-    let has = |p: &Precision| bundle.model_file(Some(*p)).is_ok();
-    let wanted: Vec<Precision> = match precision {
-        Some(name) => all.into_iter().filter(|p| p.name() == name).collect(),
-        None => all.into_iter().filter(has).collect(),
+/// Proves a bundle, and says how it goes.
+fn prove(bundle: &Bundle, on: Vec<On>, limits: Limits, ends_at_gaps: bool) -> anyhow::Result<()> {
+    let task = Task {
+        bundle: std::path::absolute(bundle.dir())?,
+        on,
+        limits,
+        ends_at_gaps,
     };
-    let mut wrong = 0;
-    for precision in wanted {
-        wrong += verify_precision(&factory, bundle, precision)?;
-    }
-    match wrong {
-        0 => Ok(()),
-        n => Err(Failure::Ran(anyhow!(
-            "{n} golden pictures are not as expected; do not use this bundle on this box"
-        ))),
-    }
-}
-
-/// Runs every golden picture; returns how many are not as expected.
-fn verify_precision(
-    factory: &OnnxFactory,
-    bundle: &Bundle,
-    precision: Precision,
-) -> Outcome<usize> {
-    let settings = EngineSettings {
-        precision: Some(precision),
-        ..EngineSettings::default()
-    };
-    let mut engine = factory.build(bundle, &settings).wrong_use()?;
-    let format = match bundle.manifest().input.color {
-        sightline_engine::bundle::Color::Gray => PixelFormat::Gray8,
-        _ => PixelFormat::Rgb,
-    };
-    let mut wrong = 0;
-    for golden in bundle.goldens().wrong_use()? {
-        let mut batch = Batch::with_capacity(1, 1);
-        batch.push_whole(view(&golden.image, golden.reference.as_deref(), format).wrong_use()?);
-        engine
-            .submit(batch)
-            .map_err(|rejected| rejected.error)
-            .failed()?;
-        let done = engine
-            .collect()
-            .context("the engine lost a golden picture")
-            .failed()?;
-        let done = done.map_err(|rejected| rejected.error).failed()?;
-        let classes = engine.info().classes.clone();
-        let differences = golden.differences(&done.outputs[0], &classes);
-        let name = golden
-            .image
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        eprintln!(
-            "{} {name}: {}",
-            precision.name(),
-            if differences.is_empty() {
+    let report = task.prove(&mut |event| match event {
+        Event::Looked {
+            whose,
+            picture,
+            differences,
+        } => {
+            let verdict = if differences.is_empty() {
                 "as expected"
             } else {
                 "NOT as expected"
-            }
-        );
-        differences.iter().for_each(|d| eprintln!("    {d}"));
-        wrong += usize::from(!differences.is_empty());
-    }
-    Ok(wrong)
-}
-
-/// A picture file as an engine takes it.
-fn view(path: &Path, reference: Option<&Path>, format: PixelFormat) -> anyhow::Result<BatchView> {
-    let picture = picture::load(path, format)?;
-    let pool = FramePool::new(PoolConfig {
-        name: "golden".into(),
-        slots: 1,
-        slot_bytes: picture.layout.len,
-        memory: MemoryWish::Plain,
+            };
+            eprintln!("{whose} {picture}: {verdict}");
+            differences.iter().for_each(|d| eprintln!("    {d}"));
+        }
+        Event::Disagree {
+            one,
+            other,
+            picture,
+            differences,
+        } => {
+            eprintln!("{one} and {other} disagree on {picture}");
+            differences.iter().for_each(|d| eprintln!("    {d}"));
+        }
+        Event::Step { .. } | Event::Gap(_) | Event::Cannot { .. } | Event::Done => {}
     })?;
-    let mut slot = pool.open().context("a new pool has no free slot")?;
-    slot.bytes_mut()[..picture.layout.len].copy_from_slice(&picture.bytes);
-    let lease = slot.seal(FrameMeta {
-        camera: CameraId(0),
-        frame_id: FrameId(0),
-        captured: MonoTime(0),
-        captured_utc: UtcMicros(0),
-        timing: Timing::default(),
-        numbered: true,
-        width: picture.width,
-        height: picture.height,
-        format,
-        layout: picture.layout,
-        health: Health::Ok,
-        host_copies: 1,
-    })?;
-    let reference = reference.map(|r| picture::load(r, format)).transpose()?;
-    let tag = ViewTag {
-        track_id: TrackId(1),
-        view: ViewId(0),
-        generation: Generation(0),
-        deadline: MonoTime(u64::MAX),
-        enqueued: MonoTime(0),
-    };
-    Ok(BatchView {
-        lease,
-        reference: reference.map(|r| Reference::Shared(r.into())),
-        tag,
-    })
+    ensure!(
+        report.is_proved(),
+        "not proved, do not use this bundle on this box: {}",
+        report.reasons()
+    );
+    Ok(())
 }

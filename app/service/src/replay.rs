@@ -44,7 +44,15 @@ pub fn replay(args: &ReplayArgs) -> Outcome {
     let (config, recipe) = compose(args, &bundle, &pictures).wrong_use()?;
     let stop = Stop::on_signals().failed()?;
     let mailbox = Arc::new(Mailbox::new(usize::MAX));
+    let gaps = bundle.proof_gaps().wrong_use()?;
+    if !gaps.is_empty() {
+        eprintln!(
+            "warning: NOT PROVED, this model is measured here and inspects nowhere: {}",
+            gaps.join("; ")
+        );
+    }
     let wishes = Wishes {
+        only_measures: true,
         mailbox: Some(mailbox.clone()),
         findings_below_limit: true,
         ..Wishes::default()

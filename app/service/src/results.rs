@@ -2,6 +2,7 @@
 
 use crate::console::House;
 use crate::events::Events;
+use crate::plausibility::{Doubt, Plausibility};
 use sightline_flow::ResultSink;
 use sightline_ingest::SimulatedLine;
 use sightline_journal::Journal;
@@ -45,6 +46,8 @@ pub struct Results {
     pub on_result: Option<OnResult>,
     /// Consoles show it.
     pub house: Option<Arc<House>>,
+    /// Says what cannot be true.
+    pub plausibility: Plausibility,
 }
 
 impl ResultSink for Results {
@@ -74,6 +77,15 @@ impl ResultSink for Results {
                 0 => line.record_verdict(track, result.evaluation, disposition, reason, healthy),
                 _ => line.record_correction(track, disposition, reason),
             }
+        }
+        self.plausibility.take(&result);
+        for doubt in Doubt::ALL {
+            let kind = match doubt {
+                Doubt::Undecided => AlarmKind::PartsUndecided,
+                Doubt::Nothing => AlarmKind::ModelFindsNothing,
+                Doubt::Alike => AlarmKind::ModelAlike,
+            };
+            self.events.set(kind, self.plausibility.doubt(doubt));
         }
         if let Some(on_result) = &mut self.on_result {
             on_result(&result);

@@ -8,6 +8,7 @@ use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
 use crate::gate::{self, LineHold, SimulatedGate};
 use crate::keeping::{self, Keeping};
+use crate::plausibility::Plausibility;
 use crate::recording;
 use crate::results::{Mailbox, OnResult, Results};
 use crate::threads;
@@ -52,6 +53,8 @@ pub struct Wishes {
     pub findings_below_limit: bool,
     /// Records everything that comes into the flow.
     pub record: Option<PathBuf>,
+    /// Nothing acts on what is found: models need not have proved themselves.
+    pub only_measures: bool,
     /// Reuses opened models, for subcommands that look at them first.
     pub models: Option<Arc<Models>>,
 }
@@ -126,6 +129,7 @@ pub fn prepare(station: &Loaded<Station>) -> anyhow::Result<Ground> {
     let uplink = start_uplink(settings, journal.as_ref())?;
     control.record_with(uplink.as_ref(), journal.clone());
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()).keeping(journal.clone()));
+    tell_commissioning(config, &events, &control);
     let means = console::Means {
         events: events.clone(),
         control: control.clone(),
@@ -167,7 +171,8 @@ pub fn build(
                 .open_models(recipe)?,
         ),
     };
-    EngineRoom::check_stand_in(&config.engine, &station.base, recipe)?;
+    let section = config.models.as_ref();
+    EngineRoom::check_stand_in(&config.engine, &station.base, section, recipe)?;
     let first = engines::build(Generation(1), config, recipe, models.clone())?;
     Ok(Engines { models, first })
 }
@@ -178,7 +183,14 @@ pub fn start(
     recipe: &Loaded<Recipe>,
     mut wishes: Wishes,
 ) -> anyhow::Result<Running> {
-    let engines = build(station, recipe, wishes.models.take())?;
+    let models = match wishes.models.take() {
+        None if wishes.only_measures => {
+            let room = EngineRoom::open(&station.value.engine, &station.base)?;
+            Some(Arc::new(room.open_models(recipe)?))
+        }
+        models => models,
+    };
+    let engines = build(station, recipe, models)?;
     let ground = prepare(station)?;
     start_on(ground, station, recipe, engines, wishes)
 }
@@ -228,6 +240,7 @@ pub fn start_on(
         mailbox: wishes.mailbox,
         on_result: wishes.on_result,
         house: consoles.as_ref().map(console::Begun::house),
+        plausibility: Plausibility::default(),
     };
     let maker = ResultMaker::new(
         ResultConfig {
@@ -338,6 +351,18 @@ pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) {
     if let Err(error) = spawned {
         tracing::error!(%error, name, "expected a thread, found none; it is not done");
     }
+}
+
+/// What is open for commissioning is an alarm as long as it is, and stands in the audit trail.
+fn tell_commissioning(config: &Station, events: &Events, control: &Control) {
+    let open = config.models.as_ref().map(|m| m.commissioning());
+    let open = open.unwrap_or_default();
+    for words in &open {
+        tracing::warn!("OPEN FOR COMMISSIONING: {words}");
+        control.audit("configuration", "commissioning", None, None, words);
+    }
+    let raised = (!open.is_empty()).then(|| open.join("; "));
+    events.set(AlarmKind::ModelsOpen, raised);
 }
 
 /// `None` without `[mqtt]`. A backlog gives way to the open parts.

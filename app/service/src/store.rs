@@ -4,6 +4,7 @@
 //! is never changed. `STORE/active.json` lists for each name the activated versions, the last one looks; a name that
 //! is not listed looks as its recipe says. Whoever changes something holds the lock file.
 
+use crate::signing::Trust;
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,6 +13,7 @@ use sightline_engine::bundle::archive;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 const ACTIVE: &str = "active.json";
@@ -23,6 +25,8 @@ type Active = BTreeMap<String, Vec<String>>;
 /// A store.
 pub struct Store {
     root: PathBuf,
+    /// Absent: a store of no station, where nobody asks for signatures.
+    trust: Option<Trust>,
 }
 
 /// Which versions are activated: what was before a change, so that it can be put back.
@@ -54,7 +58,26 @@ impl Store {
     pub fn open(root: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(root)
             .with_context(|| format!("cannot make the model store {}", root.display()))?;
-        Ok(Self { root: root.into() })
+        // Absolute: scratch folders are told from ours by their paths, and another process gets them too.
+        let root = fs::canonicalize(root)
+            .with_context(|| format!("cannot open the model store {}", root.display()))?;
+        Ok(Self { root, trust: None })
+    }
+
+    /// Of a station, which asks for signatures.
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self {
+            trust: Some(trust),
+            ..self
+        }
+    }
+
+    /// Who signed it, in words.
+    fn signed(&self, bundle: &Bundle) -> anyhow::Result<String> {
+        match &self.trust {
+            Some(trust) => trust.check(bundle),
+            None => Ok("signature not looked at: --store names no station".into()),
+        }
     }
 
     fn lock(&self) -> anyhow::Result<File> {
@@ -71,13 +94,13 @@ impl Store {
     }
 
     /// Takes a bundle in: its archive's digest is compared, `verify` must like it, then it appears under its version.
-    /// Returns name and version.
+    /// Returns name, version, and who signed it, in words.
     pub fn install(
         &self,
         from: &Path,
         sha256: Option<&str>,
         verify: impl FnOnce(&Bundle) -> anyhow::Result<()>,
-    ) -> anyhow::Result<(String, String)> {
+    ) -> anyhow::Result<(String, String, String)> {
         let _lock = self.lock()?;
         let incoming = tempfile::Builder::new()
             .prefix(".incoming-")
@@ -96,16 +119,8 @@ impl Store {
         } else {
             from.to_path_buf()
         };
-        if let Some(expected) = sha256 {
-            let found = digest(&packed)?;
-            ensure!(
-                found.eq_ignore_ascii_case(expected),
-                "expected {} to have sha256 {expected}, found {found}; copy it again",
-                from.display()
-            );
-        }
         let unpacked = incoming.path().join("bundle");
-        let bundle = archive::unpack(&packed, &unpacked)?;
+        let bundle = unpack(&packed, from, sha256, &unpacked)?;
         let manifest = bundle.manifest();
         let (name, version) = (manifest.name.clone(), manifest.version.clone());
         for level in [&name, &version] {
@@ -114,6 +129,7 @@ impl Store {
                 "expected letters, digits, `.`, `-` and `_` in a bundle's name and version, found `{level}`"
             );
         }
+        let signed = self.signed(&bundle)?;
         let place = self.place(&name, &version);
         if place.exists() {
             let there = Bundle::load(&place)?;
@@ -121,7 +137,7 @@ impl Store {
                 same_files(&there, &bundle),
                 "{name} {version} is installed already, with other content; a version is never changed: give the new bundle a new version"
             );
-            return Ok((name, version));
+            return Ok((name, version, signed));
         }
         verify(&bundle)?;
         sync_all(&unpacked)?;
@@ -129,7 +145,7 @@ impl Store {
         fs::create_dir_all(&parent)?;
         fs::rename(&unpacked, &place)?;
         File::open(&parent)?.sync_all()?;
-        Ok((name, version))
+        Ok((name, version, signed))
     }
 
     /// Every installed bundle, and whether it looks.
@@ -168,11 +184,18 @@ impl Store {
             "expected an installed bundle, found no {name} {version} in {}; install it first",
             self.root.display()
         );
+        self.signed(&Bundle::load(&self.place(name, version))?)?;
         let before = self.read()?;
         let mut after = before.clone();
         let history = after.entry(name.into()).or_default();
-        if history.last().is_some_and(|v| v == version) {
-            return Ok(Activated(before));
+        if let Some(now) = history.last() {
+            if now == version {
+                return Ok(Activated(before));
+            }
+            ensure!(
+                numbers(version) >= numbers(now),
+                "expected {name} {now} or later, found {version}; a model goes back only by a roll-back on this station"
+            );
         }
         history.push(version.into());
         let excess = history.len().saturating_sub(HISTORY);
@@ -219,7 +242,11 @@ impl Store {
     pub fn instead_of(&self, bundle: Bundle) -> anyhow::Result<Bundle> {
         let name = &bundle.manifest().name;
         match self.read()?.get(name).and_then(|history| history.last()) {
-            Some(version) => Ok(Bundle::load(&self.place(name, version))?),
+            Some(version) => {
+                let bundle = Bundle::load(&self.place(name, version))?;
+                self.signed(&bundle)?;
+                Ok(bundle)
+            }
             None => Ok(bundle),
         }
     }
@@ -251,6 +278,11 @@ impl Store {
         File::open(&self.root)?.sync_all()?;
         Ok(())
     }
+}
+
+/// A version's numbers, for comparing.
+fn numbers(version: &str) -> Vec<u64> {
+    version.split('.').map(|n| n.parse().unwrap_or(0)).collect()
 }
 
 /// Names and versions become folders.
@@ -289,17 +321,69 @@ fn same_files(a: &Bundle, b: &Bundle) -> bool {
     read(a).is_some() && read(a) == read(b)
 }
 
-fn digest(path: &Path) -> anyhow::Result<String> {
-    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut hash = Sha256::new();
+/// Takes the archive apart that has the expected digest. It is opened once, so that another file under its name changes
+/// nothing, and what was unpacked is held against the digest again.
+fn unpack(packed: &Path, name: &Path, expected: Option<&str>, to: &Path) -> anyhow::Result<Bundle> {
+    let mut file = File::open(packed).with_context(|| format!("cannot read {}", name.display()))?;
+    ensure!(
+        file.metadata()?.is_file(),
+        "expected a bundle's folder or archive, found {}",
+        name.display()
+    );
+    let bytes = file.metadata()?.len();
+    ensure!(
+        bytes <= archive::MAX_BYTES,
+        "expected an archive of at most {} bytes, found {bytes}",
+        archive::MAX_BYTES
+    );
+    let Some(expected) = expected else {
+        return Ok(archive::unpack_from(file, name, to)?);
+    };
+    let found = digest(&mut file, Sha256::new())?;
+    ensure!(
+        found.eq_ignore_ascii_case(expected),
+        "expected {} to have sha256 {expected}, found {found}; copy it again",
+        name.display()
+    );
+    file.rewind()?;
+    let mut reading = Digesting {
+        file,
+        hash: Sha256::new(),
+    };
+    let bundle = archive::unpack_from(&mut reading, name, to)?;
+    let unpacked = digest(&mut reading.file, reading.hash)?;
+    ensure!(
+        unpacked == found,
+        "{} was changed while it was unpacked; copy it again",
+        name.display()
+    );
+    Ok(bundle)
+}
+
+/// Reads to the end; the digest of all that went into `hash`.
+fn digest(file: &mut File, mut hash: Sha256) -> anyhow::Result<String> {
     let mut part = vec![0; 1 << 16];
     loop {
-        match std::io::Read::read(&mut file, &mut part)? {
+        match file.read(&mut part)? {
             0 => break,
             n => hash.update(&part[..n]),
         }
     }
     Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// A file whose digest is taken as it is read.
+struct Digesting {
+    file: File,
+    hash: Sha256,
+}
+
+impl Read for Digesting {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.file.read(into)?;
+        self.hash.update(&into[..n]);
+        Ok(n)
+    }
 }
 
 fn sync_all(folder: &Path) -> anyhow::Result<()> {

@@ -126,6 +126,8 @@ alarms! {
         "a thread did not get its priority";
     FlowRecording: "flow.recording", Low, None, SeenTo, "flow_recording",
         "the recording of `run --record` ended because it could not be written";
+    PartsUndecided: "parts.undecided", High, Degraded, Seen, "parts_undecided",
+        "part after part is NotDecidable";
     ResultUnwritten: "flow.result-unwritten", Urgent, None, SeenTo, "flow_result_unwritten",
         "a result could not be written as JSON";
     GateBehind: "gate-behind", Urgent, Hold, SeenTo, "gate_behind",
@@ -166,6 +168,12 @@ alarms! {
         "a certificate ends within 14 days";
     CertificateAhead: "mqtt-certificate.{}.30-days", Low, None, Ends, "mqtt_certificate",
         "a certificate ends within 30 days";
+    ModelAlike: "model.alike", High, None, Seen, "model_alike",
+        "the findings of part after part have the same score or the same box";
+    ModelFindsNothing: "model.finds-nothing", High, None, Seen, "model_finds_nothing",
+        "nothing is found any more where findings were usual";
+    ModelsOpen: "models.commissioning", High, None, Ends, "models_open",
+        "models inspect that are not proved, or are taken that nobody trusted has signed (`models.allow_unproved`, `allow_unsigned`)";
     MqttNobody: "mqtt-nobody", Low, None, Ends, "mqtt_nobody",
         "nobody has subscribed to results";
     MqttResultsNotTaken: "mqtt-not-taken.result", High, None, Seen, "mqtt_not_taken",

@@ -6,6 +6,7 @@ use super::machine::{Event, State};
 use super::request::{Request, Unfit};
 use super::{Control, Job, gaps, lock, recipes};
 use crate::changeover::{Changeover, Overtaken};
+use crate::signing::Trust;
 use crate::station::Running;
 use crate::stop::Stop;
 use crate::store::Store;
@@ -284,9 +285,9 @@ impl Control {
 
     fn install(&self, job: Job, station: &Loaded<Station>) {
         let started = match self.ready_to_install(&job.asked.request, station) {
-            Ok((store, file, sha256)) => {
+            Ok((file, sha256)) => {
                 let (job, now) = (Box::new(job), self.clock.now());
-                Installing::start(&store, &file, sha256.as_deref(), job, now)
+                Installing::start(station, &file, sha256.as_deref(), job, now)
             }
             Err(error) => Err((Box::new(job), error)),
         };
@@ -300,26 +301,25 @@ impl Control {
         }
     }
 
-    /// The store, the bundle's file, and its digest where one was given.
+    /// The bundle's file, and its digest where one was given.
     fn ready_to_install(
         &self,
         request: &Request,
         station: &Loaded<Station>,
-    ) -> anyhow::Result<(PathBuf, PathBuf, Option<String>)> {
+    ) -> anyhow::Result<(PathBuf, Option<String>)> {
         let models = station.value.models.as_ref();
         let models = models.context("this station has no model store; write [models] store")?;
         if lock(&self.standing).installing.is_some() {
             bail!("another installation goes on; send it again later");
         }
-        let store = station.base.join(&models.store);
         match request {
             Request::InstallModel { file, sha256 } => {
                 let inbox = models.inbox.as_ref();
                 let inbox = inbox.context("this station has no inbox; write [models] inbox")?;
                 let file = station.base.join(inbox).join(file);
-                Ok((store, file, Some(sha256.clone())))
+                Ok((file, Some(sha256.clone())))
             }
-            Request::InstallFile { path } => Ok((store, path.clone(), None)),
+            Request::InstallFile { path } => Ok((path.clone(), None)),
             other => bail!("expected an installation, found {other:?}"),
         }
     }
@@ -414,5 +414,6 @@ pub fn store(station: &Loaded<Station>) -> anyhow::Result<Store> {
     let models = station.value.models.as_ref();
     let models = models
         .context("this station has no model store; write [models] store in its configuration")?;
-    Store::open(&station.base.join(&models.store))
+    let trust = Trust::of(models, &station.base)?;
+    Ok(Store::open(&station.base.join(&models.store))?.trusting(trust))
 }

@@ -3,8 +3,9 @@
 
 use super::Job;
 use super::request::Request;
-use crate::model::STEP;
+use crate::model::{Policy, STEP};
 use anyhow::Context;
+use sightline_configs::{Loaded, Station};
 use sightline_model::MonoTime;
 use sightline_uplink::Outcome;
 use std::fs::File;
@@ -41,7 +42,7 @@ pub struct Installing {
 impl Installing {
     /// Starts it.
     pub(super) fn start(
-        store: &Path,
+        station: &Loaded<Station>,
         file: &Path,
         sha256: Option<&str>,
         job: Box<Job>,
@@ -51,19 +52,23 @@ impl Installing {
             let program = std::env::current_exe().context("cannot find the program itself")?;
             let words = tempfile::tempfile().context("no room for what the installation says")?;
             let mut command = Command::new(program);
-            command.args(["model", "install", "--gently"]);
+            command.args(["model", "install", "--gently", "--with-parent"]);
             if let Some(sha256) = sha256 {
                 command.args(["--sha256", sha256]);
             }
-            let child = command
+            let policy = Policy::of(station)?;
+            let mut child = command
                 .arg("--store")
-                .arg(store)
+                .arg(&policy.store)
                 .arg(file)
-                .stdin(Stdio::null())
+                .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(words.try_clone()?)
                 .spawn()
                 .context("cannot start the installation")?;
+            // Held open as long as the station lives: the installation ends with it.
+            let stdin = child.stdin.as_mut().context("no way to the installation")?;
+            policy.send(stdin)?;
             Ok((child, words))
         };
         match spawn() {

@@ -1,6 +1,6 @@
 //! Golden pictures: what a model must say of them, and how far a run may be off.
 
-use super::{Bundle, BundleError, Manifest, Problem, Tolerance, hash};
+use super::{Bundle, BundleError, Manifest, Problem, Task, Tolerance, hash};
 use crate::{ClassInfo, RegionOutput};
 use serde::{Deserialize, Serialize};
 use sightline_model::{BoxView, Detection};
@@ -239,4 +239,42 @@ fn edges_apart(a: &BoxView, b: &BoxView) -> f32 {
     ]
     .into_iter()
     .fold(0.0, |worst, d| worst.max(d.abs()))
+}
+
+impl Golden {
+    /// The same picture, expecting what `output` said of it: what another engine is held against. `None` where a
+    /// classifier said nothing.
+    pub fn expecting(&self, output: &RegionOutput, manifest: &Manifest) -> Option<Self> {
+        let code = |class: usize| manifest.classes.get(class).map(|c| c.code.clone());
+        let expected = match manifest.task {
+            Task::Classify => {
+                let (class, score) = output.best_class()?;
+                Expected::Class {
+                    class: code(class.index())?,
+                    score,
+                }
+            }
+            Task::Detect => {
+                let counts = |d: &&Detection| {
+                    let class = manifest.classes.get(d.class.index());
+                    class.is_some_and(|c| d.score >= c.default_limit)
+                };
+                let found = output.detections.iter().filter(counts);
+                let detections = found.filter_map(|d| {
+                    Some(ExpectedDetection {
+                        class: code(d.class.index())?,
+                        score: d.score,
+                        bbox_px: d.bbox_view,
+                    })
+                });
+                Expected::Detections {
+                    detections: detections.collect(),
+                }
+            }
+        };
+        Some(Self {
+            expected,
+            ..self.clone()
+        })
+    }
 }

@@ -1,6 +1,6 @@
 //! Files against the manifest: size and SHA-256.
 
-use super::{FileEntry, Manifest, Problem};
+use super::{Bundle, BundleError, FileEntry, MANIFEST_FILE, Manifest, Problem};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read};
@@ -72,4 +72,33 @@ pub(super) fn check_files(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
             .map(|p| *p)
     };
     manifest.files.iter().filter_map(check).collect()
+}
+
+/// Adds files to a bundle's manifest, each with its digest and size, as role `golden`; the bundle is loaded again.
+///
+/// # Errors
+/// A file cannot be read, the manifest cannot be written, or the bundle does not load any more.
+pub fn list_files(bundle: &Bundle, names: &[String]) -> Result<Bundle, BundleError> {
+    let path = bundle.dir().join(MANIFEST_FILE);
+    let unreadable = |path: &Path, source| BundleError {
+        path: bundle.dir().to_owned(),
+        problems: vec![Problem::Unreadable {
+            path: path.to_owned(),
+            source,
+            advice: "make the bundle's folder readable and writable",
+        }],
+    };
+    let mut text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, e))?;
+    for name in names {
+        let file = bundle.dir().join(name);
+        let bytes = read_limited(&file, MAX_FILE_BYTES).map_err(|e| unreadable(&file, e))?;
+        text += &format!(
+            "\n[[files]]\npath = {}\nrole = \"golden\"\nsha256 = \"{}\"\nsize = {}\n",
+            toml::Value::String(name.clone()),
+            sha256_hex(&bytes),
+            bytes.len()
+        );
+    }
+    std::fs::write(&path, text).map_err(|e| unreadable(&path, e))?;
+    Bundle::load(bundle.dir())
 }

@@ -10,12 +10,14 @@ pub mod golden;
 mod hash;
 pub mod manifest;
 mod problem;
+mod proof;
 
 pub use check::{MAX_DETECTIONS, MAX_INPUT_SIDE, is_code};
 pub use external::Weights;
 pub use manifest::{Activation, Background, BoxFormat, BoxUnit, Channel, ClassName, ClassSpec};
 pub use manifest::{BUNDLE_SCHEMA, ROLE_MODEL, ROLE_WEIGHTS};
 pub use manifest::{Color, Column, DecoderKind, DecoderSpec, OutputNames};
+pub use hash::list_files;
 pub use manifest::{Dtype, FileEntry, GoldenSpec, InputSpec, Layout, Manifest, Precision};
 pub use manifest::{Resize, Task, Tolerance};
 pub use problem::{BundleError, Problem};
@@ -25,8 +27,10 @@ use std::path::{Path, PathBuf};
 
 /// The manifest's file name.
 pub const MANIFEST_FILE: &str = "manifest.toml";
+/// The manifest's detached signature, in minisign's format.
+pub const SIGNATURE_FILE: &str = "manifest.toml.minisig";
 /// Largest manifest read, bytes.
-const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+const MAX_MANIFEST_BYTES: u64 = 256 << 10;
 
 /// A bundle whose manifest is sound and whose files are what the manifest says.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,35 +39,43 @@ pub struct Bundle {
     manifest: Manifest,
 }
 
+/// The manifest in `dir`, checked by itself: no other file is looked at.
+fn parse(dir: &Path) -> Result<Manifest, BundleError> {
+    let refuse = |problems| BundleError {
+        path: dir.to_owned(),
+        problems,
+    };
+    let path = dir.join(MANIFEST_FILE);
+    let text = hash::read_limited(&path, MAX_MANIFEST_BYTES)
+        .and_then(|bytes| {
+            String::from_utf8(bytes)
+                .map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))
+        })
+        .map_err(|source| {
+            refuse(vec![Problem::Unreadable {
+                path: path.clone(),
+                source,
+                advice: "name the folder that holds the bundle's manifest.toml (`sightline model inspect FILE.onnx` drafts one)",
+            }])
+        })?;
+    let (manifest, source) = sightline_configs::read::<Manifest>(&path, &text)
+        .map_err(|p| refuse(p.0.into_iter().map(Problem::Manifest).collect()))?;
+    let problems = check::Checker::new(&path, &source).run(&manifest);
+    if problems.is_empty() {
+        Ok(manifest)
+    } else {
+        Err(refuse(problems))
+    }
+}
+
 impl Bundle {
     /// Reads and checks the bundle in `dir`: the manifest, and size and SHA-256 of every file it lists.
     ///
     /// # Errors
     /// [`BundleError`] with all that is wrong.
     pub fn load(dir: &Path) -> Result<Self, BundleError> {
-        let refuse = |problems| BundleError {
-            path: dir.to_owned(),
-            problems,
-        };
-        let path = dir.join(MANIFEST_FILE);
-        let text = hash::read_limited(&path, MAX_MANIFEST_BYTES)
-            .and_then(|bytes| {
-                String::from_utf8(bytes)
-                    .map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))
-            })
-            .map_err(|source| {
-                refuse(vec![Problem::Unreadable {
-                    path: path.clone(),
-                    source,
-                    advice: "name the folder that holds the bundle's manifest.toml (`sightline model inspect FILE.onnx` drafts one)",
-                }])
-            })?;
-        let (manifest, source) = sightline_configs::read::<Manifest>(&path, &text)
-            .map_err(|p| refuse(p.0.into_iter().map(Problem::Manifest).collect()))?;
-        let mut problems = check::Checker::new(&path, &source).run(&manifest);
-        if problems.is_empty() {
-            problems.extend(hash::check_files(dir, &manifest));
-        }
+        let manifest = parse(dir)?;
+        let mut problems = hash::check_files(dir, &manifest);
         if problems.is_empty() {
             problems.extend(external::check(dir, &manifest));
         }
@@ -76,7 +88,10 @@ impl Bundle {
                 manifest,
             })
         } else {
-            Err(refuse(problems))
+            Err(BundleError {
+                path: dir.to_owned(),
+                problems,
+            })
         }
     }
 
