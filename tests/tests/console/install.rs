@@ -9,7 +9,7 @@ use sightline_wire::snapshot::{InstallFacts, InstallState};
 use sightline_wire::{Answer, Ask, Client, Refusal, Role};
 use std::path::Path;
 
-pub const STORE: &str = "[models]\nstore = \"store\"\ninbox = \"inbox\"\n";
+pub const STORE: &str = "[models]\nstore = \"store\"\ninbox = \"inbox\"\nallow_unsigned = true\n";
 
 /// Packs a folder with a bundle.
 pub fn pack(bundle: &Path, to: &Path) {
@@ -25,7 +25,14 @@ fn fill(plant: &Plant) {
     pack(&at("models/new"), &at("inbox/good.tar.zst"));
     copy(&at("models/new"), &at("wrong"));
     let manifest = std::fs::read_to_string(at("wrong/manifest.toml")).expect("manifest");
-    let wrong = manifest.replacen("golden/board-1.json", "golden/board-2.json", 1);
+    // Each of two pictures expects what is on the other.
+    let wrong = manifest
+        .replace("expected = \"golden/board-1.json\"", "expected = \"?\"")
+        .replace(
+            "expected = \"golden/board-2.json\"",
+            "expected = \"golden/board-1.json\"",
+        )
+        .replace("expected = \"?\"", "expected = \"golden/board-2.json\"");
     assert_ne!(
         manifest, wrong,
         "the bundle's golden pictures have other names"

@@ -39,12 +39,9 @@ pub fn prepare(
         .first()
         .context("the recipe names no model")?;
     let bundle = std::path::absolute(recipe.base.join(&model.bundle))?;
-    // Bundles can be installed from a stick; what is installed goes with the demo.
-    station.value.models.get_or_insert_with(|| Models {
-        // Somebody who looks around has no keys yet; the alarm says that this is open.
-        allow_unsigned: true,
-        ..Models::at(scratch.join("models"))
-    });
+    // Bundles can be installed from a stick, if the configuration trusts a key; what is installed goes with the demo.
+    let store = || Models::at(scratch.join("models"));
+    station.value.models.get_or_insert_with(store);
     station.value.console = Some(Config {
         socket: socket.clone(),
         users_file: Some(users_file),
