@@ -320,6 +320,19 @@ fn an_unproved_model_neither_installs_nor_inspects_but_for_commissioning_aloud()
     );
     let (output, _) = install(&config, &bundle);
     assert!(output.status.success(), "{}", said(&output));
+    let version = manifest["version"].as_str().expect("a version");
+    let open = configured("allow_unsigned = true");
+    let open = open.to_str().expect("UTF-8");
+    let activated = sightline(&[
+        "model",
+        "activate",
+        "--config",
+        open,
+        "pcb-detector",
+        version,
+    ]);
+    assert_eq!(activated.status.code(), Some(1), "{}", said(&activated));
+    assert!(said(&activated).contains("not proved"));
     assert!(
         said(&output).contains("UNPROVED MODEL INSTALLED"),
         "{}",

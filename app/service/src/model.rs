@@ -82,7 +82,12 @@ pub fn model(command: &ModelCommand) -> Outcome {
             name,
             version,
         } => {
-            open(store)?.activate(name, version).failed()?;
+            let policy = Policy::read(store)?;
+            let store = policy.open().failed()?;
+            if let Some(bundle) = store.installed(name, version).failed()? {
+                policy.prove(&bundle, "ACTIVATED").failed()?;
+            }
+            store.activate(name, version).failed()?;
             eprintln!("{name} {version} looks from the next start or reload");
             Ok(())
         }
@@ -160,6 +165,18 @@ impl Policy {
         Ok(policy)
     }
 
+    /// Refuses a bundle that is not proved on every engine of the station; while it is open for commissioning, says so.
+    fn prove(&self, bundle: &Bundle, what: &str) -> anyhow::Result<()> {
+        let open = self.models.as_ref().is_some_and(|m| m.allow_unproved);
+        match prove(bundle, self.on.clone(), self.limits, !open) {
+            Err(error) if open => {
+                eprintln!("UNPROVED MODEL {what} (models.allow_unproved): {error:#}");
+                Ok(())
+            }
+            proved => proved,
+        }
+    }
+
     /// The store, with what the station trusts.
     fn open(&self) -> anyhow::Result<Store> {
         let store = Store::open(&self.store)?;
@@ -172,16 +189,9 @@ impl Policy {
 
 fn install(policy: &Policy, bundle: &Path, sha256: Option<&str>) -> anyhow::Result<()> {
     eprintln!("{STEP}comparing and unpacking");
-    let allow_unproved = policy.models.as_ref().is_some_and(|m| m.allow_unproved);
     let proved = |bundle: &Bundle| {
         eprintln!("{STEP}proving it on its golden pictures");
-        match prove(bundle, policy.on.clone(), policy.limits, !allow_unproved) {
-            Err(error) if allow_unproved => {
-                eprintln!("UNPROVED MODEL INSTALLED (models.allow_unproved): {error:#}");
-                Ok(())
-            }
-            proved => proved,
-        }
+        policy.prove(bundle, "INSTALLED")
     };
     let (name, version, signed) = policy.open()?.install(bundle, sha256, proved)?;
     eprintln!("installed {name} {version}, {signed}");

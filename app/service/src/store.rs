@@ -162,6 +162,13 @@ impl Store {
         Ok(all)
     }
 
+    /// An installed bundle; `None`: it is not.
+    pub fn installed(&self, name: &str, version: &str) -> anyhow::Result<Option<Bundle>> {
+        let is_there = is_level(name) && is_level(version) && self.place(name, version).is_dir();
+        let load = || Bundle::load(&self.place(name, version));
+        Ok(is_there.then(load).transpose()?)
+    }
+
     /// Every installed bundle's folder.
     pub fn folders(&self) -> anyhow::Result<Vec<PathBuf>> {
         let all = self.list()?.into_iter();
@@ -178,13 +185,13 @@ impl Store {
     /// Lets an installed version look from the next generation.
     pub fn activate(&self, name: &str, version: &str) -> anyhow::Result<Activated> {
         let _lock = self.lock()?;
-        let installed = is_level(name) && is_level(version) && self.place(name, version).is_dir();
-        ensure!(
-            installed,
-            "expected an installed bundle, found no {name} {version} in {}; install it first",
-            self.root.display()
-        );
-        self.signed(&Bundle::load(&self.place(name, version))?)?;
+        let bundle = self.installed(name, version)?.with_context(|| {
+            format!(
+                "expected an installed bundle, found no {name} {version} in {}; install it first",
+                self.root.display()
+            )
+        })?;
+        self.signed(&bundle)?;
         let before = self.read()?;
         let mut after = before.clone();
         let history = after.entry(name.into()).or_default();
