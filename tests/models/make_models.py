@@ -1,7 +1,7 @@
-"""Makes the models that must never reach a line. Run with the package `onnx` (1.17 or later): python make_models.py
+"""Makes models that must never reach a line, and one that may. Run with the package `onnx` (1.17 or later): python make_models.py
 
-All have the head of `engines/onnx/tests/models/v8-fixed.onnx`: an input [1, 1, 32, 32], and one box of 8 x 8 around (16, 16),
-class 0 with the mean of the picture as its score, class 1 with half of it.
+`sound` is the one that may. All have an input [1, 1, 32, 32] and two boxes: one of 8 x 8 around (16, 16), of class 0 with the mean of the
+picture as its score, and one of 4 x 4 around (6, 6), of class 1 with half of it.
 """
 
 from pathlib import Path
@@ -17,24 +17,28 @@ def tensor(name, values, dtype=np.float32):
     return numpy_helper.from_array(np.asarray(values, dtype=dtype), name)
 
 
-def head(*rows):
+def head(first, second):
     values = np.zeros((1, 6, ANCHORS), np.float32)
-    values[0, :, 0] = rows
+    values[0, :, 0], values[0, :, 1] = first, second
     return values
 
 
-def save(name, extra, constants, score="level", first=(0, 0, 0, 0, 1, 0.5)):
+BOXES = head((16, 16, 8, 8, 0, 0), (6, 6, 4, 4, 0, 0))
+SCORES = head((0, 0, 0, 0, 1, 0), (0, 0, 0, 0, 0, 0.5))
+
+
+def save(name, extra, constants, scores=SCORES):
     """`extra` may add the scalar `spoilt` to the scores, times zero."""
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["mean4"], axes=[2, 3], keepdims=1),
         helper.make_node("Reshape", ["mean4", "level_shape"], ["level"]),
         *extra,
     ]
-    level = score
+    level = "level"
     if extra:
         nodes += [
             helper.make_node("Mul", ["spoilt", "nothing"], ["none"]),
-            helper.make_node("Add", [score, "none"], ["touched"]),
+            helper.make_node("Add", ["level", "none"], ["touched"]),
         ]
         level = "touched"
     nodes += [
@@ -42,7 +46,7 @@ def save(name, extra, constants, score="level", first=(0, 0, 0, 0, 1, 0.5)):
         helper.make_node("Add", ["scores", "box"], ["output0"]),
     ]
     constants = [*constants, tensor("level_shape", [0, 1, 1], np.int64), tensor("nothing", 0.0),
-                 tensor("first", head(*first)), tensor("box", head(16, 16, 8, 8, 0, 0))]
+                 tensor("first", scores), tensor("box", BOXES)]
     info = helper.make_tensor_value_info
     graph = helper.make_graph(nodes, name, [info("images", TensorProto.FLOAT, [1, 1, SIDE, SIDE])],
                               [info("output0", TensorProto.FLOAT, [1, 6, ANCHORS])], constants)
@@ -83,4 +87,6 @@ save("large", [LARGEST, helper.make_node("Cast", ["largest"], ["whole"], to=Tens
      [tensor("zero", [0], np.int64), tensor("elements", [20 << 28], np.int64)])
 
 # scores zero everywhere, as a network whose scores were quantised away does
-save("silent", [], [], first=(0, 0, 0, 0, 0, 0))
+save("silent", [], [], scores=0 * SCORES)
+
+save("sound", [], [])

@@ -27,7 +27,7 @@ fn onnx(name: &str) -> PathBuf {
     }
 }
 
-/// A detector of one class that scores a picture's brightness, with golden pictures that prove it: one light, one dark.
+/// A detector of two classes that scores a picture's brightness, with golden pictures that prove it: one light, one dark.
 struct Tiny {
     folder: tempfile::TempDir,
     files: Vec<(String, &'static str)>,
@@ -83,15 +83,15 @@ impl Tiny {
                     "[[golden]]\nimage = \"{name}.png\"\nexpected = \"{name}.json\"\ntolerance = {{ score = 0.03, box_px = 1.0 }}\n"
                 );
             }
-            let found = |class: &str, score: f64| {
+            let found = |class: &str, score: f64, at: u32, side: u32| {
                 format!(
-                    r#"{{"class":"{class}","score":{score},"bbox_px":{{"x":12,"y":12,"w":8,"h":8}}}}"#
+                    r#"{{"class":"{class}","score":{score},"bbox_px":{{"x":{at},"y":{at},"w":{side},"h":{side}}}}}"#
                 )
             };
             let lit = format!(
                 r#"{{"detections":[{},{}]}}"#,
-                found("light", 0.8),
-                found("dim", 0.4)
+                found("light", 0.8, 12, 8),
+                found("dim", 0.4, 4, 4)
             );
             std::fs::write(self.path().join("lit.json"), lit).expect("written");
             std::fs::write(self.path().join("dark.json"), r#"{"detections":[]}"#).expect("written");
@@ -157,7 +157,7 @@ fn every_shipped_bundle_is_proved_by_the_rules_for_all() {
 fn a_sound_model_is_proved_in_every_precision_and_its_failings_are_named() {
     let verify =
         |tiny: &Tiny| sightline(&["model", "verify", tiny.path().to_str().expect("UTF-8")]);
-    let good = Tiny::of("v8-fixed").with("v8-int8", "int8").written();
+    let good = Tiny::of("sound").with("sound", "int8").written();
     let output = verify(&good);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(said(&output).contains("onnx-cpu/int8 dark.png: as expected"));
@@ -175,10 +175,10 @@ fn a_sound_model_is_proved_in_every_precision_and_its_failings_are_named() {
     };
     let without = Tiny {
         golden: false,
-        ..Tiny::of("v8-fixed")
+        ..Tiny::of("sound")
     };
     refused(without, &["expected golden pictures, found none"]);
-    let zero = Tiny::of("v8-fixed").with("silent", "int8");
+    let zero = Tiny::of("sound").with("silent", "int8");
     refused(
         zero,
         &[
@@ -187,7 +187,7 @@ fn a_sound_model_is_proved_in_every_precision_and_its_failings_are_named() {
         ],
     );
     // Random bytes that call themselves a model of another precision are loaded like any other.
-    let random = Tiny::of("v8-fixed").with("v8-fixed", "fp16");
+    let random = Tiny::of("sound").with("sound", "fp16");
     let noise: Vec<u8> = (0..5_000_u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
@@ -376,7 +376,7 @@ fn only_what_a_trusted_key_signed_is_taken_and_a_version_goes_back_only_by_roll_
         ]);
     }
     let key = |out: &str, name: &str| path(&at(out).join(format!("{name}.key")));
-    let tiny = Tiny::of("v8-fixed").written();
+    let tiny = Tiny::of("sound").written();
     let bundle = path(tiny.path());
     let config = path(&config);
     let install = ["model", "install", "--config", &config, &bundle];
@@ -422,7 +422,7 @@ fn only_what_a_trusted_key_signed_is_taken_and_a_version_goes_back_only_by_roll_
 #[test]
 fn a_store_named_relatively_takes_a_folder() {
     let folder = tempfile::tempdir().expect("scratch");
-    let tiny = Tiny::of("v8-fixed").written();
+    let tiny = Tiny::of("sound").written();
     let output = Command::new(binary())
         .args(["model", "install", "--store", "st"])
         .arg(tiny.path())
