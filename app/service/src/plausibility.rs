@@ -147,7 +147,7 @@ mod tests {
             p.part(Evaluation::NotDecidable, NONE);
         }
         assert!(p.doubt(Doubt::Undecided).is_some());
-        p.part(Evaluation::Ok, NONE);
+        p.part(Evaluation::OK, NONE);
         assert_eq!(p.doubt(Doubt::Undecided), None);
     }
 
@@ -156,21 +156,21 @@ mod tests {
         let mut p = Plausibility::default();
         for i in 0..5 * BASELINE {
             let found = (i % 10 == 0).then(|| at(0.5 + i as f32 * 1e-4, i as f32));
-            p.part(Evaluation::Ok, found.flatten());
+            p.part(Evaluation::OK, found.flatten());
             assert_eq!(p.doubt(Doubt::Nothing), None, "part {i}");
         }
         for _ in 0..200 {
-            p.part(Evaluation::Ok, NONE);
+            p.part(Evaluation::OK, NONE);
         }
         let told = p.doubt(Doubt::Nothing).expect("it is silent");
         assert!(told.contains("10 % of the parts"), "{told}");
-        p.part(Evaluation::NotOk, at(0.8, 1.0));
+        p.part(Evaluation::NotOK, at(0.8, 1.0));
         assert_eq!(p.doubt(Doubt::Nothing), None);
 
         let mut good = Plausibility::default();
         for i in 0..5 * BASELINE {
             let found = (i % 50 == 0).then(|| at(0.5, i as f32));
-            good.part(Evaluation::Ok, found.flatten());
+            good.part(Evaluation::OK, found.flatten());
             assert_eq!(
                 good.doubt(Doubt::Nothing),
                 None,
@@ -186,9 +186,9 @@ mod tests {
         for i in 0..ALIKE {
             assert_eq!(scores.doubt(Doubt::Alike), None);
             let x = i as f32;
-            scores.part(Evaluation::NotOk, at(0.5, x));
-            boxes.part(Evaluation::NotOk, at(0.5 + x / 100.0, 7.0));
-            real.part(Evaluation::NotOk, at(0.5 + x / 100.0, x));
+            scores.part(Evaluation::NotOK, at(0.5, x));
+            boxes.part(Evaluation::NotOK, at(0.5 + x / 100.0, 7.0));
+            real.part(Evaluation::NotOK, at(0.5 + x / 100.0, x));
         }
         assert!(
             scores
