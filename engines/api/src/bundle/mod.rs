@@ -14,10 +14,10 @@ mod proof;
 
 pub use check::{MAX_DETECTIONS, MAX_INPUT_SIDE, is_code};
 pub use external::Weights;
+pub use hash::list_files;
 pub use manifest::{Activation, Background, BoxFormat, BoxUnit, Channel, ClassName, ClassSpec};
 pub use manifest::{BUNDLE_SCHEMA, ROLE_MODEL, ROLE_WEIGHTS};
 pub use manifest::{Color, Column, DecoderKind, DecoderSpec, OutputNames};
-pub use hash::list_files;
 pub use manifest::{Dtype, FileEntry, GoldenSpec, InputSpec, Layout, Manifest, Precision};
 pub use manifest::{Resize, Task, Tolerance};
 pub use problem::{BundleError, Problem};
