@@ -13,8 +13,8 @@ use sightline_engine::{
 };
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
 use sightline_model::{
-    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing, TrackId, UtcMicros,
-    ViewId, ViewTag,
+    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing, TrackId,
+    UtcMicros, ViewId, ViewTag,
 };
 use std::io::Read;
 use std::path::Path;
