@@ -241,7 +241,9 @@ fn text(args: &NewRecipe, bundle: &Bundle, limits: Option<&[Limit]>) -> anyhow::
         }
     }
     let is_good = |c: &ClassSpec| match args.good.is_empty() {
-        true => m.task == Task::Classify && GOOD.contains(&c.code.to_lowercase().as_str()),
+        true => {
+            c.good || m.task == Task::Classify && GOOD.contains(&c.code.to_lowercase().as_str())
+        }
         false => args.good.contains(&c.code),
     };
     if m.task == Task::Classify && !m.classes.iter().any(is_good) {
@@ -288,6 +290,7 @@ mod tests {
             },
             severity: Severity::Major,
             default_limit: 0.5,
+            good: false,
         }
     }
 
