@@ -58,6 +58,10 @@ fn station() -> Station {
             url: "rtsp://x".into(),
             latency_ms: 1,
             tcp: true,
+            multicast: false,
+            timeout_ms: 5_000,
+            stream: None,
+            ca_file: None,
         },
         Source::V4l2 {
             device: "x".into(),
