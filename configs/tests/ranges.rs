@@ -81,6 +81,8 @@ fn station() -> Station {
     };
     station.threads.stage_core = Some(0);
     station.gate.confirm_within_ms = Some(100.0);
+    station.gate.actuation_ms = Some(2.5);
+    station.gate.max_counts_per_s = Some(10_000.0);
     let simulation = station.simulation.get_or_insert_default();
     simulation.faults = vec![Fault {
         kind: FaultKind::Burst,
@@ -237,13 +239,27 @@ fn every_number_of_the_types_is_attacked() {
     );
     let written: BTreeSet<_> = written.into_iter().flatten().collect();
     // Alternatives of the reference's trigger and gate, checked by name below.
-    let apart = ["hz", "delay_ms", "encoder_counts"];
+    let apart = [
+        "hz",
+        "delay_ms",
+        "encoder_counts",
+        "uncertainty_ms",
+        "spacing_ms",
+    ];
     let missing: Vec<_> = known
         .iter()
         .filter(|n| !written.contains(*n) && !apart.contains(&n.as_str()))
         .collect();
     assert!(missing.is_empty(), "not attacked: {missing:?}");
     for (of, text) in [
+        (
+            "trigger.uncertainty_ms",
+            "trigger = { kind = \"command\", uncertainty_ms = 1e300 }",
+        ),
+        (
+            "trigger.spacing_ms",
+            "trigger = { kind = \"command\", spacing_ms = 1e300 }",
+        ),
         ("trigger.hz", "trigger = { kind = \"rate\", hz = 1e300 }"),
         (
             "gate.at.delay_ms",
