@@ -127,6 +127,11 @@ SL_KERNEL sl_candidates(DecodeParams p) {
     // a column of the v8 head still counts when only a class that is not its best is no number
     if (!c.counts || !finite || (!c.is_number && p.head != HEAD_V8)) return;
     if (!(c.box.w > 0.0f && c.box.h > 0.0f)) return;
+    // no head that is read rightly gives a box that lies outside of the tensor altogether
+    if (!(c.box.x < (float) p.tensor_width && c.box.y < (float) p.tensor_height && c.box.x + c.box.w > 0.0f && c.box.y + c.box.h > 0.0f)) {
+        atomicAdd(counts + 1, 1u);
+        return;
+    }
     u64 place = (u64) region * p.rows + row;
     ((Box*) p.boxes)[place] = c.box;
     ((u16*) p.classes)[place] = (u16) c.class_id;
