@@ -58,7 +58,11 @@ fn assert_conserved(summary: &Value, results: usize) {
         count("ok") + count("not_ok") + count("not_decidable"),
         triggers
     );
-    assert_eq!(results as u64, triggers, "one result line a part");
+    assert_eq!(
+        results as u64,
+        triggers + count("corrections"),
+        "one result line a part, and one a correction"
+    );
     assert_eq!(summary["conserved"], true);
     assert_eq!(count("escapes_by_other"), 0, "{summary}");
 }

@@ -59,7 +59,7 @@ fn a_damaged_result_is_told_by_its_number_and_the_rest_arrives() {
     let journal = folder.path().join("journal");
     let file = Connection::open(journal.join("journal.sqlite")).expect("the journal");
     let changed = file.execute(
-        "UPDATE results SET body = substr(body, 1, 40) || x'00' || substr(body, 42) WHERE seq = 3",
+        "UPDATE results SET body = CAST(substr(body, 1, 40) || x'00' || substr(body, 42) AS BLOB) WHERE seq = 3",
         [],
     );
     assert_eq!(changed, Ok(1));

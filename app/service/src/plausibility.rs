@@ -2,7 +2,8 @@
 //!
 //! A model that was proved can still be blind to what comes: a lamp that failed, another product, a camera that was turned.
 
-use sightline_model::{Evaluation, InspectionResult};
+use sightline_model::result::ViewResult;
+use sightline_model::{Evaluation, InspectionResult, MissReason};
 use std::collections::VecDeque;
 
 /// Parts one after the other that could not be decided.
@@ -50,6 +51,11 @@ pub struct Plausibility {
 impl Plausibility {
     /// Takes the next result in.
     pub fn take(&mut self, result: &InspectionResult) {
+        // A correction tells of the gate, and a camera that is down has its own alarm.
+        let down = |v: &ViewResult| v.missed == Some(MissReason::CameraDown);
+        if result.correction > 0 || result.views.iter().any(down) {
+            return;
+        }
         let found = result.views.iter().flat_map(|v| &v.detections);
         let best = found.max_by(|a, b| a.score.total_cmp(&b.score));
         let best = best.map(|d| (d.score, d.bbox_px));

@@ -134,7 +134,11 @@ impl Control {
             (Outcome::Done(_), Some(why)) => why.into(),
             (Outcome::Done(text), None) => text.clone(),
             (Outcome::Refused(text), None | Some("")) => format!("refused: {text}"),
-            (Outcome::Refused(text), Some(why)) => format!("refused: {text}; asked for: {why}"),
+            (Outcome::Refused(text), Some(why)) => {
+                // The trail takes so much of a reason; the person's own words must not be what is cut off.
+                let text: String = text.chars().take(600).collect();
+                format!("refused: {text}; asked for: {why}")
+            }
         };
         let (old, new) = change.unzip();
         let old = old.filter(|old| !old.is_empty());

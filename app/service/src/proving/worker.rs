@@ -172,7 +172,13 @@ fn on_engine(
 
 /// Says which limit it was, where a library only says that there is no memory.
 fn in_words(reason: &str, task: &Task) -> String {
-    let starved = ["bad_alloc", "bad allocation", "allocate", "out of memory"];
+    let starved = [
+        "bad_alloc",
+        "bad allocation",
+        "allocate",
+        "out of memory",
+        "not enough memory",
+    ];
     if starved.iter().any(|words| reason.contains(words)) {
         return format!("{}: {reason}", super::report::too_much_memory(task));
     }
