@@ -58,6 +58,16 @@ fn touch(harness: &mut Driven, label: &str) {
     harness.run_steps(2);
 }
 
+/// Touches the one of several that is `nth`, from 0.
+fn touch_nth(harness: &mut Driven, label: &str, nth: usize) {
+    let there = |h: &Driven| h.query_all_by_label(label).nth(nth).is_some();
+    shows(harness, label, there);
+    settle(harness);
+    let node = harness.query_all_by_label(label).nth(nth);
+    node.expect("it is there").click();
+    harness.run_steps(2);
+}
+
 /// The row that has these words in it.
 fn touch_row(harness: &mut Driven, words: &str) {
     let all = |h: &Driven| h.query_all_by_label_contains(words).count();
@@ -225,13 +235,24 @@ fn a_person_acknowledges_and_shelves_an_alarm() {
     let state =
         |s: &sightline_wire::Snapshot| s.alarms.iter().find(|a| a.id == id).map(|a| a.state);
     sees("the alarm", &watcher, |s| state(s).is_some());
+    // Other alarms may stand beside it, in the order of the station's list.
+    let place = |s: &sightline_wire::Snapshot, unseen: bool| {
+        let listed = s.alarms.iter().filter(|a| {
+            !unseen || matches!(a.state, AlarmState::Unacknowledged | AlarmState::Returned)
+        });
+        listed.map(|a| &a.id).position(|a| a == id)
+    };
     touch(&mut harness, "Show alarms");
-    touch(&mut harness, "Acknowledge");
+    let nth = watcher.look(|s, _, _| place(s, true));
+    touch_nth(&mut harness, "Acknowledge", nth.expect("it is unseen"));
     touch(&mut harness, "Yes, do it");
     sees("acknowledged", &watcher, |s| {
         state(s) == Some(AlarmState::Acknowledged)
     });
-    touch(&mut harness, "Put aside");
+    std::thread::sleep(Duration::from_millis(500));
+    harness.run_steps(2);
+    let nth = watcher.look(|s, _, _| place(s, false));
+    touch_nth(&mut harness, "Put aside", nth.expect("it stands"));
     touch(&mut harness, "60 min");
     do_it(&mut harness, "Repair is ordered");
     let now = watcher.look(|s, _, _| s.pulse.at.0);
