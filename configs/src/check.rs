@@ -567,6 +567,9 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
             format!("expected 1 to {owed}, the number of views, found {views}")
         });
     }
+    if let Some(challenge) = &recipe.challenge {
+        crate::challenge::check(&mut r, challenge, station);
+    }
     crate::windows::check(&mut r, recipe, station);
     check_gate_after_deadline(&mut r, recipe, station);
     r.problems

@@ -4,6 +4,7 @@
 //! known one), then the two are cross-checked without touching disk or network. Nothing here opens anything.
 //! Where to start: [`station`] and [`recipe`] hold the fields with their defaults and meaning.
 
+pub mod challenge;
 mod check;
 pub mod console;
 mod devices;

@@ -169,11 +169,13 @@ pub enum Verb {
     Resend,
     /// The MES takes note of numbers whose results will not come.
     Skip,
+    /// Announces that the next part is a challenge part.
+    Challenge,
 }
 
 impl Verb {
     /// Every verb, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Trigger,
         Self::PrepareRecipe,
         Self::Start,
@@ -184,6 +186,7 @@ impl Verb {
         Self::RollbackModel,
         Self::Resend,
         Self::Skip,
+        Self::Challenge,
     ];
 
     /// Its name, the last level of its topic.
@@ -199,6 +202,7 @@ impl Verb {
             Self::RollbackModel => "rollback_model",
             Self::Resend => "resend",
             Self::Skip => "skip",
+            Self::Challenge => "challenge",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A recipe: what a product is. One file a product.
 
+use crate::challenge::Challenge;
 use crate::station::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct Recipe {
     /// How views combine.
     #[serde(default)]
     pub combine: Combine,
+    /// Known parts that show that the inspection still finds what it must; absent: nobody asks for any.
+    #[serde(default)]
+    pub challenge: Option<Challenge>,
 }
 
 /// One model of the recipe.

@@ -197,6 +197,11 @@ fn no_number_of_a_recipe_passes_that_cannot_be_used() {
         include = [{ x = 0.0, y = 0.0, w = 1.0, h = 1.0 }]
         exclude = [{ x = 0.0, y = 0.0, w = 1.0, h = 1.0 }]
         reference = { max_shift_px = 1.0, max_rotation_deg = 1.0, min_correlation = 0.5 }
+        [challenge]
+        every_parts = 5000
+        every_hours = 8.0
+        grace_parts = 20
+        parts = [{ part_id = "c", findings = ["scratch"] }]
         [limits.scratch]
         score = 0.5
         min_area_px = 1.0

@@ -108,12 +108,15 @@ fn the_reference_recipe_shows_every_field_and_the_defaults() {
     // What is written there besides what must be is what would be taken without it.
     let least = "schema = \"\"\nexternal_id = \"\"\ninternal_id = \"\"\nversion = \"\"\ndeadline_ms = 1.0\n\
                  [[models]]\nname = \"\"\nbundle = \"\"\nverifier = { bundle = \"../models/pcb-verifier\" }\n\
-                 [[views]]\nname = \"face1\"\ncamera = \"cam1\"\nmodel = \"board\"\nreference = {}\n[limits.open]\n";
+                 [[views]]\nname = \"face1\"\ncamera = \"cam1\"\nmodel = \"board\"\nreference = {}\n[limits.open]\n[challenge]\nparts = []\n";
     let (least, _) = read::<Recipe>(Path::new("least"), least).unwrap();
     assert_eq!(recipe.models[0].verifier, least.models[0].verifier);
     assert_eq!(recipe.views, least.views);
     assert_eq!(recipe.limits, least.limits);
     assert_eq!(recipe.combine, least.combine);
+    let mut challenge = recipe.challenge;
+    challenge.iter_mut().for_each(|c| c.parts.clear());
+    assert_eq!(challenge, least.challenge);
 }
 
 fn compare(name: &str, schema: &Schema) {

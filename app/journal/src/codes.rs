@@ -10,7 +10,7 @@ const EVALUATIONS: [Evaluation; 4] = [
     Evaluation::Undefined,
 ];
 const DISPOSITIONS: [Disposition; 2] = [Disposition::Pass, Disposition::Reject];
-const REASONS: [DispositionReason; 7] = [
+const REASONS: [DispositionReason; 8] = [
     DispositionReason::Verdict,
     DispositionReason::NoVerdict,
     DispositionReason::Late,
@@ -18,6 +18,7 @@ const REASONS: [DispositionReason; 7] = [
     DispositionReason::Overflow,
     DispositionReason::Fault,
     DispositionReason::Manual,
+    DispositionReason::Challenge,
 ];
 const SEVERITIES: [AlarmSeverity; 3] = [
     AlarmSeverity::Low,

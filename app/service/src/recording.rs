@@ -90,6 +90,7 @@ pub fn replay(file: &Path, config: &Path, json: bool) -> Outcome {
         line: None,
         mailbox: Some(mailbox.clone()),
         on_result: None,
+        control: None,
         house: None,
         plausibility: Default::default(),
     };

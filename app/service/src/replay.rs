@@ -298,6 +298,7 @@ fn compose(
         }],
         limits: given.as_ref().map(|r| r.limits.clone()).unwrap_or_default(),
         combine: Default::default(),
+        challenge: None,
     };
     let base = args
         .recipe

@@ -1,6 +1,7 @@
 //! Where results go from the flow: first to the journal (or, without one, to the uplink), then to whoever watches (terminal, truth book, replay).
 
 use crate::console::House;
+use crate::control::Control;
 use crate::events::Events;
 use crate::plausibility::{Doubt, Plausibility};
 use sightline_flow::ResultSink;
@@ -44,6 +45,8 @@ pub struct Results {
     pub line: Option<Arc<SimulatedLine>>,
     pub mailbox: Option<Arc<Mailbox>>,
     pub on_result: Option<OnResult>,
+    /// Writes down what became of challenge parts.
+    pub control: Option<Arc<Control>>,
     /// Consoles show it.
     pub house: Option<Arc<House>>,
     /// Says what cannot be true.
@@ -89,6 +92,9 @@ impl ResultSink for Results {
         }
         if let Some(on_result) = &mut self.on_result {
             on_result(&result);
+        }
+        if let Some(control) = &self.control {
+            control.challenged(&result);
         }
         if let Some(house) = &self.house {
             house.told(&result);

@@ -3,7 +3,7 @@
 use crate::camera_doubts::Doubts;
 use crate::changeover::Changeover;
 use crate::console::{self, Console, Deeds};
-use crate::control::{Control, Event, GatedTap, GatedTrigger, store};
+use crate::control::{Control, Event, GatedTap, GatedTrigger, NamedTrigger, store};
 use crate::engines::{self, EngineRoom, Models};
 use crate::events::Events;
 use crate::gate::{self, LineHold, SimulatedGate};
@@ -239,6 +239,7 @@ pub fn start_on(
         events: events.clone(),
         mailbox: wishes.mailbox,
         on_result: wishes.on_result,
+        control: Some(control.clone()),
         house: consoles.as_ref().map(console::Begun::house),
         plausibility: Plausibility::default(),
     };
@@ -271,6 +272,10 @@ pub fn start_on(
         Some(recorder) => (recorder.clone(), recorder.clone()),
         None => (Arc::new(flow.tap()), Arc::new(flow.trigger())),
     };
+    let triggers: Arc<dyn TriggerSink> = Arc::new(NamedTrigger {
+        sources: control.sources.clone(),
+        to: triggers,
+    });
     trigger_door.open(triggers.clone());
     let sink = match every_frame(config)? {
         Some(camera) => Arc::new(GatedTap {

@@ -35,6 +35,7 @@ pub fn look(running: &Running) -> FlowCounters {
     } else {
         running.events.set(AlarmKind::EngineNoStandIn, None);
     }
+    running.control.look_at_challenge(running);
     let lost = running.losses.look(&counters);
     running.events.set(AlarmKind::ConservationGap, lost);
     if let Some(journal) = &running.journal {

@@ -1,9 +1,9 @@
 //! What is counted while the line runs, without a lock.
 
 use sightline_model::CameraId;
-use sightline_verdict::Conservation;
-use std::sync::Arc;
+use sightline_verdict::{Challenges, Conservation};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 macro_rules! counters {
     ($(#[$doc:meta])* $live:ident => $(#[$snap_doc:meta])* $snap:ident { $($(#[$field_doc:meta])* $name:ident,)* }) => {
@@ -121,6 +121,8 @@ pub(crate) struct Tally {
     pub dealt: AtomicU64,
     /// Parts opened and not yet told as a result.
     pub open: Arc<AtomicUsize>,
+    /// Whether the inspection has shown lately that it finds what it must.
+    challenges: Mutex<Challenges>,
 }
 
 impl Tally {
@@ -131,7 +133,12 @@ impl Tally {
             taken: AtomicU64::new(0),
             dealt: AtomicU64::new(0),
             open,
+            challenges: Mutex::default(),
         }
+    }
+
+    pub(crate) fn challenges(&self) -> MutexGuard<'_, Challenges> {
+        self.challenges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds one for a camera, if there is such a camera.

@@ -13,7 +13,7 @@ use crate::threads::{
 use crate::{FlowError, FlowEvents, FlowSettings, FlowTap, FlowTrigger, GenerationBuild};
 use sightline_model::{Alarm, AlarmKind, CameraId, Generation};
 use sightline_queue::{QueueGauge, QueueSnapshot, Sender, bounded};
-use sightline_verdict::{GateCounters, OnTheWay};
+use sightline_verdict::{ChallengeCounters, ChallengeStanding, GateCounters, InspectionPlan, OnTheWay};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,6 +88,12 @@ impl FlowHandle {
     /// Where triggers go.
     pub fn trigger(&self) -> FlowTrigger {
         self.trigger.clone()
+    }
+
+    /// Where the challenge of `plan` stands, and what was counted.
+    pub fn challenge(&self, plan: &InspectionPlan) -> (ChallengeStanding, ChallengeCounters) {
+        let challenges = self.tally.challenges();
+        (challenges.standing(plan), challenges.counters())
     }
 
     /// The camera is not live: what it owes is missed at once, until it delivers again.

@@ -196,7 +196,8 @@ impl JudgeCore {
         line.duplicate_views.store(counters.duplicates, Relaxed);
     }
 
-    fn decide(&mut self, dossier: Box<Dossier>, now: MonoTime, out: &mut Vec<Decided>) {
+    fn decide(&mut self, mut dossier: Box<Dossier>, now: MonoTime, out: &mut Vec<Decided>) {
+        self.rule(&mut dossier, now);
         let line = &self.tally.line;
         let decision = dossier.decision();
         bump(&line.verdicts);
@@ -225,6 +226,18 @@ impl JudgeCore {
             outcome,
             at: now,
         });
+    }
+
+    /// Whether a challenge lets the part pass.
+    fn rule(&self, dossier: &mut Dossier, now: MonoTime) {
+        let ruling = self.tally.challenges().decided(
+            dossier.plan(),
+            dossier.trigger().part_id.as_deref(),
+            dossier.decision().evaluation,
+            |code| dossier.counts(code),
+            now,
+        );
+        dossier.rule(ruling);
     }
 
     fn count(&mut self, generation: Generation) -> &mut OpenParts {

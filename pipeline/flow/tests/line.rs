@@ -3,9 +3,11 @@
 mod rig;
 
 use rig::*;
+use sightline_configs::challenge::{Challenge, ChallengePart, Overdue};
 use sightline_flow::FlowError;
 use sightline_frames::{TapSink, Tapped, TriggerSink, View};
 use sightline_model::*;
+use sightline_verdict::InspectionPlan;
 use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -130,6 +132,56 @@ fn every_frame_of_a_camera_can_be_a_part() {
     assert_eq!(result.evaluation, Evaluation::NotDecidable);
     assert_eq!(result.views[0].missed, Some(MissReason::Undecodable));
     rig.assert_conserved(21);
+}
+
+#[test]
+fn nothing_passes_before_the_challenge_parts_have_shown_what_they_must() {
+    let part = |part_id: &str, findings: Vec<String>| ChallengePart {
+        part_id: part_id.into(),
+        findings,
+    };
+    let challenged = InspectionPlan {
+        challenge: Some(Challenge {
+            after_change: true,
+            every_parts: None,
+            every_hours: None,
+            grace_parts: 0,
+            overdue: Overdue::Lock,
+            parts: vec![part("BAD", vec!["open".into()])],
+        }),
+        ..plan(1, 1, DEADLINE)
+    };
+    let mut rig = Rig::new(build(challenged, 1, 1, &script()), Options::default());
+    let mut inspect = |part_id: Option<&str>, picture| {
+        rig.named_part(part_id, picture);
+        let result = rig.result();
+        let passed = result.challenge.map(|c| c.passed);
+        (
+            result.evaluation,
+            result.disposition,
+            result.disposition_reason,
+            passed,
+        )
+    };
+    use Disposition::{Pass, Reject};
+    use DispositionReason::{Challenge as Asked, Verdict};
+    use Evaluation::{NotDecidable, NotOK, OK};
+    assert_eq!(inspect(None, good()), (NotDecidable, Reject, Asked, None));
+    assert_eq!(inspect(None, bad()), (NotOK, Reject, Verdict, None));
+    assert_eq!(
+        inspect(Some("BAD"), bad()),
+        (NotOK, Reject, Verdict, Some(true))
+    );
+    assert_eq!(inspect(None, good()), (OK, Pass, Verdict, None));
+    // the model is blind to it now: it must not leave with the others
+    assert_eq!(
+        inspect(Some("BAD"), good()),
+        (OK, Reject, Asked, Some(false))
+    );
+    assert_eq!(inspect(None, good()), (NotDecidable, Reject, Asked, None));
+    let counted = rig.flow.challenge(&plan(1, 1, DEADLINE)).1;
+    assert_eq!((counted.passed, counted.failed), (1, 1));
+    rig.assert_conserved(6);
 }
 
 #[test]

@@ -168,6 +168,12 @@ alarms! {
         "a certificate ends within 14 days";
     CertificateAhead: "mqtt-certificate.{}.30-days", Low, None, Ends, "mqtt_certificate",
         "a certificate ends within 30 days";
+    ChallengeDue: "challenge-due", Low, None, Ends, "challenge_due",
+        "challenge parts are to be shown; parts are inspected as ever for a while";
+    ChallengeFailed: "challenge-failed", Urgent, Degraded, Seen, "challenge_failed",
+        "a challenge part did not show what it must, and not all have since";
+    ChallengeOverdue: "challenge-overdue", High, Degraded, Seen, "challenge_overdue",
+        "challenge parts were not shown in time, or not yet after a change";
     ModelAlike: "model.alike", High, None, Seen, "model_alike",
         "the findings of part after part have the same score or the same box";
     ModelFindsNothing: "model.finds-nothing", High, None, Seen, "model_finds_nothing",

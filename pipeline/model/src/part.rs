@@ -45,6 +45,8 @@ pub enum DispositionReason {
     Fault,
     /// A person said so.
     Manual,
+    /// The part was a challenge part, or a challenge that is due was not passed.
+    Challenge,
 }
 
 /// Whether processing itself worked (not whether the part is good).

@@ -56,6 +56,9 @@ pub struct InspectionResult {
     pub disposition: Disposition,
     /// Why.
     pub disposition_reason: DispositionReason,
+    /// Present for a challenge part, which is no production: what the inspection was to find on it, and whether it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<ChallengeResult>,
     /// True on the simulated line.
     pub is_simulated: bool,
     /// One entry for each view the recipe expects, in its order.
@@ -70,6 +73,18 @@ pub struct InspectionResult {
 
 fn is_first(correction: &u32) -> bool {
     *correction == 0
+}
+
+/// What became of a challenge part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChallengeResult {
+    /// Codes of the classes of which a finding had to count; empty: the part had to be OK.
+    pub expected: Vec<String>,
+    /// Those of them that were not found.
+    pub not_found: Vec<String>,
+    /// The inspection said what it had to.
+    pub passed: bool,
 }
 
 /// Which recipe.

@@ -1,9 +1,10 @@
 //! One part's file: what it owes, what came, what was decided. Pooled by the judge, so nothing is allocated a part.
 
+use crate::challenge::Ruling;
 use crate::outcome::{Decision, Outcome};
 use crate::plan::InspectionPlan;
 use crate::rules::{Finding, Judgement, Undecided, ViewVerdict, judge_part};
-use sightline_model::result::StagesUs;
+use sightline_model::result::{ChallengeResult, StagesUs};
 use sightline_model::{
     DispositionReason, Evaluation, FrameMeta, MissReason, MonoTime, ResultState, Timing, Trigger,
 };
@@ -18,6 +19,7 @@ pub struct Dossier {
     pub(crate) views: Vec<DossierView>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) decision: Decision,
+    pub(crate) challenge: Option<ChallengeResult>,
 }
 
 /// One owed view.
@@ -99,6 +101,38 @@ impl Dossier {
         &self.findings[from..to]
     }
 
+    /// What became of it as a challenge part, if it is one.
+    pub fn challenge(&self) -> Option<&ChallengeResult> {
+        self.challenge.as_ref()
+    }
+
+    /// Whether a finding of the class `code` counts against the part.
+    pub fn counts(&self, code: &str) -> bool {
+        let views = self.plan.views.iter().enumerate();
+        let mut found = views.flat_map(|(i, view)| {
+            let model = self.plan.models.get(view.model);
+            let counted = self.findings(i).iter().filter(|f| f.suppressed.is_none());
+            counted.filter_map(move |f| model?.classes.get(f.detection.class.index()))
+        });
+        found.any(|class| class.count > 0 && class.code == code)
+    }
+
+    /// What the challenge makes of it: what is locked or a challenge part does not pass.
+    pub fn rule(&mut self, ruling: Ruling) {
+        let passes = self.decision.asked == Outcome::PASS;
+        if passes && ruling != Ruling::Ordinary {
+            self.decision.asked = Outcome::reject(DispositionReason::Challenge);
+        }
+        match ruling {
+            Ruling::Locked if passes => {
+                self.decision.evaluation = Evaluation::NotDecidable;
+                self.decision.result_state = ResultState::Incomplete;
+            }
+            Ruling::Challenge(result) => self.challenge = Some(result),
+            Ruling::Locked | Ruling::Ordinary => {}
+        }
+    }
+
     /// Room for `views` views and `findings` findings before anything is allocated.
     pub(crate) fn blank(plan: &Arc<InspectionPlan>, views: usize, findings: usize) -> Self {
         Self {
@@ -108,6 +142,7 @@ impl Dossier {
             views: Vec::with_capacity(views),
             findings: Vec::with_capacity(findings),
             decision: OPEN,
+            challenge: None,
         }
     }
 
@@ -119,6 +154,7 @@ impl Dossier {
         self.views.resize(plan.views.len(), OWED);
         self.findings.clear();
         self.decision = OPEN;
+        self.challenge = None;
     }
 
     /// Lets go of everything shared; keeps all capacity.
@@ -128,6 +164,7 @@ impl Dossier {
         self.views.clear();
         self.findings.clear();
         self.decision = OPEN;
+        self.challenge = None;
     }
 
     pub(crate) fn is_complete(&self) -> bool {

@@ -6,6 +6,7 @@
 //! (open parts and their deadlines), [`gate`] (what happens at the reject gate), [`result`] (what the factory is
 //! told), [`conservation`] (that nothing was lost). `pipeline/flow` owns the threads that drive them.
 
+mod challenge;
 pub mod conservation;
 pub mod dossier;
 pub mod gate;
@@ -20,6 +21,7 @@ pub mod rules;
 mod verifier;
 mod window;
 
+pub use challenge::{ChallengeCounters, ChallengeStanding, Challenges, Ruling};
 pub use conservation::{Conservation, Gap, InFlight};
 pub use dossier::{Dossier, DossierView, ViewState};
 pub use gate::{

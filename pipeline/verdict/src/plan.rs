@@ -1,5 +1,6 @@
 //! A recipe resolved for one generation: names are indexes, limits stand beside their classes, durations are durations.
 
+use sightline_configs::challenge::Challenge;
 use sightline_configs::recipe::{Combine, Reference};
 use sightline_model::result::{ModelRef, RecipeRef};
 use sightline_model::{BoxView, CameraId, ClassId, Generation, Severity, ViewId};
@@ -22,6 +23,8 @@ pub struct InspectionPlan {
     pub models: Vec<PlannedModel>,
     /// How views combine.
     pub combine: Combine,
+    /// Known parts that are asked for.
+    pub challenge: Option<Challenge>,
 }
 
 impl InspectionPlan {

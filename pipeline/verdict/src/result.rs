@@ -103,6 +103,7 @@ impl ResultMaker {
             evaluation: decision.evaluation,
             disposition: outcome.disposition,
             disposition_reason: outcome.reason,
+            challenge: dossier.challenge().cloned(),
             is_simulated: self.config.is_simulated,
             views: views(dossier, plan, self.config.with_findings_below_limit),
             times: times(dossier),

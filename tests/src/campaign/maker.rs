@@ -88,5 +88,6 @@ fn plan() -> InspectionPlan {
         views: Vec::new(),
         models: Vec::new(),
         combine: Default::default(),
+        challenge: None,
     }
 }

@@ -92,6 +92,7 @@ pub fn good(seq: u64) -> InspectionResult {
         evaluation: Evaluation::OK,
         disposition: Disposition::Pass,
         disposition_reason: DispositionReason::Verdict,
+        challenge: None,
         is_simulated: true,
         views: (1..=4).map(view).collect(),
         times: Times {

@@ -179,6 +179,7 @@ impl Control {
             }
             Request::Resend { first, last } => gaps::resend(running, *first, *last),
             Request::Skip { first, last } => gaps::skip(running, *first, *last, by),
+            Request::Challenge { part_id } => self.announce(running, part_id),
             Request::UnshelveAlarm { id } => running.events.take_back(id, by),
         }
     }

@@ -6,6 +6,7 @@
 //! ([`Control::rest`]), the only one that changes what runs. Where to start: `request.rs`, `machine.rs`, `act.rs`.
 
 mod act;
+mod challenge;
 mod changing;
 mod flood;
 mod gaps;
@@ -22,7 +23,7 @@ pub use act::store;
 pub use install::Installation;
 pub use machine::{Event, State};
 pub use request::Request;
-pub use sources::{GatedTap, GatedTrigger};
+pub use sources::{GatedTap, GatedTrigger, NamedTrigger};
 pub use starting::Before;
 
 use crate::trigger::CommandTrigger;
@@ -307,7 +308,7 @@ impl Control {
                 Verb::Trigger => {
                     return standing.machine.takes_parts().is_some() && self.trigger.is_some();
                 }
-                Verb::AckAlarm | Verb::InstallModel | Verb::Resend | Verb::Skip => &[],
+                Verb::AckAlarm | Verb::InstallModel | Verb::Resend | Verb::Skip | Verb::Challenge => &[],
             };
             events.iter().all(|e| standing.machine.after(*e).is_ok())
         };

@@ -63,6 +63,10 @@ pub enum Request {
         first: u64,
         last: u64,
     },
+    /// The next part is this challenge part.
+    Challenge {
+        part_id: String,
+    },
 }
 
 /// A request and who asks.
@@ -233,6 +237,12 @@ struct RollbackModel {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Challenge {
+    part_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Numbers {
     first: u64,
     last: u64,
@@ -357,6 +367,10 @@ fn request(verb: Verb, text: &str) -> Result<Request, Unfit> {
             let (first, last) = numbers(text, u64::MAX)?;
             Request::Skip { first, last }
         }
+        Verb::Challenge => {
+            let Challenge { part_id } = body(text, "{\"part_id\": \"…\"}, the id of a challenge part of the recipe")?;
+            Request::Challenge { part_id }
+        }
     })
 }
 
@@ -384,7 +398,7 @@ mod tests {
 
     #[test]
     fn each_command_is_read() {
-        let cases: [(&str, &str, Request); 12] = [
+        let cases: [(&str, &str, Request); 13] = [
             (
                 "trigger",
                 "",
@@ -464,6 +478,13 @@ mod tests {
                 "skip",
                 r#"{"first":7,"last":7}"#,
                 Request::Skip { first: 7, last: 7 },
+            ),
+            (
+                "challenge",
+                r#"{"part_id":"C1"}"#,
+                Request::Challenge {
+                    part_id: "C1".into(),
+                },
             ),
         ];
         for (verb, payload, request) in cases {

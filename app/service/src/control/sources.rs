@@ -4,16 +4,19 @@
 use super::machine::State;
 use sightline_frames::{TapSink, Tapped, TriggerSink};
 use sightline_model::{CameraId, Trigger};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 const NONE: u8 = 0;
 const ONE: u8 = 1;
 const ALL: u8 = 2;
 
-/// How many more parts are taken.
+/// How many more parts are taken, and what was announced of the next one.
 #[derive(Debug, Default)]
-pub struct Sources(AtomicU8);
+pub struct Sources {
+    parts: AtomicU8,
+    announced: Mutex<Option<Arc<str>>>,
+}
 
 impl Sources {
     /// Follows the state machine.
@@ -23,15 +26,35 @@ impl Sources {
             Some(_) => ALL,
             None => NONE,
         };
-        self.0.store(parts, Ordering::SeqCst);
+        self.parts.store(parts, Ordering::SeqCst);
     }
 
     /// True if a part may be opened now; the one part of a single execution is used up by that.
     pub fn take(&self) -> bool {
         let used = self
-            .0
+            .parts
             .compare_exchange(ONE, NONE, Ordering::SeqCst, Ordering::SeqCst);
         used.is_ok() || used == Err(ALL)
+    }
+
+    /// The next part that comes without an id of its own has this one.
+    pub fn announce(&self, part_id: &str) {
+        *super::lock(&self.announced) = Some(part_id.into());
+    }
+}
+
+/// Gives a part the id that was announced for it.
+pub struct NamedTrigger {
+    pub sources: Arc<Sources>,
+    pub to: Arc<dyn TriggerSink>,
+}
+
+impl TriggerSink for NamedTrigger {
+    fn trigger(&self, mut trigger: Trigger) -> Result<(), Trigger> {
+        if let Some(announced) = super::lock(&self.sources.announced).take() {
+            trigger.part_id.get_or_insert(announced);
+        }
+        self.to.trigger(trigger)
     }
 }
 

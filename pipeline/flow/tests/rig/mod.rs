@@ -137,6 +137,7 @@ pub fn plan(generation: u32, cameras: usize, deadline: Duration) -> InspectionPl
             verifier: None,
         }],
         combine: Combine::AnyFails,
+        challenge: None,
     }
 }
 
@@ -372,10 +373,17 @@ impl Rig {
 
     /// A part arrives; returns its number.
     pub fn trigger(&mut self) -> u64 {
+        self.named_trigger(None)
+    }
+
+    fn named_trigger(&mut self, part_id: Option<&str>) -> u64 {
         let track = self.next_track;
         self.next_track += 1;
         self.arrived = self.clock.now().max(self.arrived + 3 * WINDOW);
-        let taken = self.triggers.trigger(trigger(track, self.arrived));
+        let taken = self.triggers.trigger(Trigger {
+            part_id: part_id.map(Into::into),
+            ..trigger(track, self.arrived)
+        });
         taken.expect("the flow takes triggers");
         track
     }
@@ -411,7 +419,12 @@ impl Rig {
 
     /// A part arrives and every camera sees it.
     pub fn part(&mut self, picture: Picture) -> u64 {
-        let track = self.trigger();
+        self.named_part(None, picture)
+    }
+
+    /// The same for a part with an id of its own.
+    pub fn named_part(&mut self, part_id: Option<&str>, picture: Picture) -> u64 {
+        let track = self.named_trigger(part_id);
         for camera in 0..self.pools.len() {
             self.see(camera as u16, picture);
         }

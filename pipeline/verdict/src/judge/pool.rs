@@ -69,5 +69,6 @@ fn no_plan() -> InspectionPlan {
         views: Vec::new(),
         models: Vec::new(),
         combine: Combine::AnyFails,
+        challenge: None,
     }
 }

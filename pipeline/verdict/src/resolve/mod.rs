@@ -4,7 +4,7 @@ mod check;
 mod models;
 mod views;
 
-use crate::plan::{InspectionPlan, ModelFacts};
+use crate::plan::{InspectionPlan, ModelFacts, PlannedModel};
 use crate::plan_error::PlanError;
 use check::{millis, positive};
 use sightline_configs::Recipe;
@@ -28,6 +28,7 @@ impl InspectionPlan {
         let deadline = millis("deadline_ms", recipe.deadline_ms)?;
         positive("deadline_ms", recipe.deadline_ms)?;
         let models = models::models(recipe, facts)?;
+        challenge(recipe, &models)?;
         let views = views::views(recipe, camera_names, &models)?;
         views::timing(recipe, &views, deadline)?;
         views::combine(&recipe.combine, views.len())?;
@@ -44,6 +45,24 @@ impl InspectionPlan {
             views,
             models,
             combine: recipe.combine,
+            challenge: recipe.challenge.clone(),
         })
     }
+}
+
+/// A finding that a challenge part is to have must be one that fails a part.
+fn challenge(recipe: &Recipe, models: &[PlannedModel]) -> Result<(), PlanError> {
+    let failing = models.iter().flat_map(|m| &m.classes);
+    let failing: Vec<_> = failing.filter(|c| c.count > 0).collect();
+    let parts = recipe.challenge.iter().flat_map(|c| &c.parts);
+    for (i, part) in parts.enumerate() {
+        for (n, code) in part.findings.iter().enumerate() {
+            if !failing.iter().any(|c| c.code == *code) {
+                let field = format!("challenge.parts[{i}].findings[{n}]");
+                let known = failing.iter().map(|c| c.code.clone()).collect();
+                return Err(PlanError::unknown(field, "class that fails a part", code, known));
+            }
+        }
+    }
+    Ok(())
 }

@@ -86,6 +86,7 @@ pub fn plan_of(model: PlannedModel, views: usize, combine: Combine) -> Arc<Inspe
         views: (0..views).map(view).collect(),
         models: vec![model],
         combine,
+        challenge: None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The promise, tested: one decision a part, unknown is never OK, late changes nothing, nothing is lost.
 
 mod allocation;
+mod challenge;
 mod common;
 mod confirm;
 mod encoder_faults;
