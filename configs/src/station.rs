@@ -117,6 +117,9 @@ pub struct Camera {
     /// A source without usable time stamps: its frames arrive at most so long after others of their age, ms.
     #[serde(default = "default_arrival_uncertainty_ms")]
     pub arrival_uncertainty_ms: f64,
+    /// Whether it is accepted that nothing proves its pictures to be whole.
+    #[serde(default)]
+    pub integrity: Integrity,
     /// How it comes back after a failure.
     #[serde(default)]
     pub retry: Retry,
@@ -140,6 +143,7 @@ impl Camera {
             expects: Expects::default(),
             stall_ms: default_stall_ms(),
             arrival_uncertainty_ms: default_arrival_uncertainty_ms(),
+            integrity: Integrity::default(),
             retry: Retry::default(),
             health: HealthLimits::default(),
         }
@@ -168,6 +172,17 @@ pub enum Expects {
     Stream,
     /// A frame comes for a trigger; silence between triggers is normal, and a trigger without a frame is the miss.
     Trigger,
+}
+
+/// What is asked of the proof that a camera's pictures are whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Integrity {
+    /// `check` and the log warn of a source without one.
+    #[default]
+    Proved,
+    /// It has none, and that is accepted.
+    Unproved,
 }
 
 /// Where a camera's frames come from.

@@ -120,6 +120,8 @@ struct Line {
     worst_uncertainty_ms: f64,
     late_ms: Option<f64>,
     numbered_by_source: Option<bool>,
+    /// What proves that its pictures are whole.
+    proof: &'static str,
     lost: u64,
     missed: u64,
     damaged: u64,
@@ -214,6 +216,7 @@ fn line(kind: &'static str, camera: &CameraHandle, seen: &Seen, window: Option<W
         state,
         reason,
         timing,
+        proof,
         counts,
         ..
     } = camera.status();
@@ -232,6 +235,7 @@ fn line(kind: &'static str, camera: &CameraHandle, seen: &Seen, window: Option<W
         uncertainty_ms: last.map(|meta| ms(meta.timing.uncertainty)),
         worst_uncertainty_ms: seen.worst_uncertainty_ms,
         late_ms: timing.map(|(_, late)| ms(late)),
+        proof: proof.says(),
         numbered_by_source: last.map(|meta| meta.numbered),
         lost: counts.lost,
         missed: seen.missed,
@@ -325,5 +329,6 @@ fn tell(line: &Line, json: bool) {
             _ => "its frames have no numbers of their own, so that losses are not known",
         };
         report::say(&format!("{}; {own}", window.says));
+        report::say(&format!("proof that pictures are whole: {}", line.proof));
     }
 }

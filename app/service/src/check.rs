@@ -6,12 +6,12 @@ use crate::report::{self, Blame, Failure, Outcome};
 use crate::station::uplink_settings;
 use anyhow::anyhow;
 use serde::Serialize;
-use sightline_configs::station::{Camera, GateKind, Source};
+use sightline_configs::station::{Camera, GateKind, Integrity, Source};
 use sightline_configs::{Loaded, Problem, Recipe, Station};
 use sightline_engine::Bundle;
 use sightline_engine::bundle::Color;
 use sightline_frames::{MemoryWish, TapSink, Tapped};
-use sightline_ingest::{CameraContext, IngestError};
+use sightline_ingest::{CameraContext, IngestError, Proof};
 use sightline_model::{CameraId, Clock, Generation, PixelFormat, SystemClock};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,6 +112,7 @@ fn warnings(station: &Station, recipe: &Recipe) -> Vec<String> {
                 .to_string(),
         );
     }
+    warnings.extend(station.cameras.iter().filter_map(unproved));
     let unchecked = recipe.views.iter().filter(|v| !v.tells_presence());
     let names: Vec<&str> = unchecked.map(|v| v.name.as_str()).collect();
     if !names.is_empty() {
@@ -121,6 +122,19 @@ fn warnings(station: &Station, recipe: &Recipe) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// A camera whose pictures may be damaged without a sign.
+fn unproved(camera: &Camera) -> Option<String> {
+    let proof = Proof::expected(&camera.source);
+    (camera.integrity == Integrity::Proved && proof == Proof::Nothing).then(|| {
+        format!(
+            "camera `{}`: {}: a damaged one is judged like any other; send numbered packets (RTP) or JPEG, or accept it with \
+             integrity = \"unproved\" (docs/cameras.md)",
+            camera.name,
+            proof.says()
+        )
+    })
 }
 
 /// Models that were trained on colours before cameras that give none. Bundles that do not load are told of elsewhere.

@@ -5,6 +5,7 @@ use crate::{
     driver::Driver,
     images::ImagesIndex,
     link::Told,
+    proof::Proof,
     seat::Seat,
     session::thread_name,
     simulated::SimulatedLine,
@@ -101,6 +102,9 @@ pub fn start(ctx: CameraContext) -> Result<CameraHandle, IngestError> {
     let pool = build::pool(&ctx)?;
     let stats = Arc::new(Stats::default());
     let (source, images) = build::source(&ctx)?;
+    if Proof::expected(&ctx.config.source) == Proof::Files {
+        stats.saw_proof(Proof::Files);
+    }
     let seat = Seat::new(Tap::new(
         ctx.id,
         pool.clone(),

@@ -1,16 +1,21 @@
 //! GStreamer sources: `video`, `rtsp`, `v4l2`, `pipeline`.
 //!
 //! `plan` says which elements, `source` opens them for the supervisor, `bus` hears them, `outlet` is where
-//! frames leave it, `capture` takes them, `damage` knows which a decoder had to patch,
+//! frames leave it, `capture` takes them, `damage` knows which may be damaged (`packets` lost, `bitstream` headers,
+//! `libav_log`, all in one `ledger`),
 //! `timing` and `rtp_time` know when they were captured. Streaming threads only stamp, lease and deliver: they never change a state, and what they hold refers to
 //! no element, so that a closed pipeline is gone.
 
+mod bitstream;
 mod bus;
 mod capture;
 mod damage;
+mod ledger;
+mod libav_log;
 mod numbering;
 mod outlet;
 mod pace;
+mod packets;
 mod plan;
 mod rtp_time;
 mod rtsp;

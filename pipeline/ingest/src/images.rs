@@ -8,6 +8,7 @@ mod decode;
 mod error;
 mod index;
 mod player;
+mod whole;
 
 pub use coco::{CocoBox, CocoFile, CocoPicture};
 pub use decode::PictureDecoder;

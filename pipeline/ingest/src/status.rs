@@ -1,6 +1,7 @@
 //! What a camera shows of itself: counters its threads keep without locks, and the supervisor's standing.
 
 use crate::capture_time::Moment;
+use crate::proof::Proof;
 use crate::state::{CameraState, Reason, Standing};
 use sightline_model::{Health, MonoTime, TimeSource, Timing};
 use std::{
@@ -32,6 +33,8 @@ pub struct CameraStatus {
     pub timing: Option<(Timing, Duration)>,
     /// Mean distance of the frames' intervals from their average.
     pub jitter: Duration,
+    /// What proves that its pictures are whole.
+    pub proof: Proof,
     /// Everything that is counted.
     pub counts: CameraCounts,
 }
@@ -102,6 +105,7 @@ pub(crate) struct Stats {
     uncertainty_ns: AtomicU64,
     late_ns: AtomicU64,
     time_source: AtomicU8,
+    proof: AtomicU8,
     /// The supervisor wants to hear of the next frame.
     announce: AtomicBool,
 }
@@ -140,6 +144,10 @@ impl Stats {
             self.jitter_ns.store(jitter, Relaxed);
         }
         self.announce.load(Relaxed) && self.announce.swap(false, Relaxed)
+    }
+
+    pub(crate) fn saw_proof(&self, proof: Proof) {
+        self.proof.store(proof.number(), Relaxed);
     }
 
     pub(crate) fn saw_timing(&self, moment: &Moment) {
@@ -236,6 +244,7 @@ impl Board {
             },
             timing: stats.timing(),
             jitter: Duration::from_nanos(stats.jitter_ns.load(Relaxed)),
+            proof: Proof::of_number(stats.proof.load(Relaxed)),
             counts: stats.counts(),
         }
     }

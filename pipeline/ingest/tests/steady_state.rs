@@ -86,6 +86,7 @@ fn frames_of_a_gstreamer_camera_allocate_nothing() {
             expects: Expects::Stream,
             stall_ms: 2_000,
             arrival_uncertainty_ms: 10.0,
+            integrity: sightline_configs::station::Integrity::Proved,
             retry: Retry::default(),
             health: HealthLimits {
                 frozen_after: 2,

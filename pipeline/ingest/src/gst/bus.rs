@@ -1,6 +1,9 @@
 //! What a pipeline says of itself, heard where it is said: the handler runs in the thread that posts.
 
-use super::{damage, rtsp::Explain};
+use super::{
+    damage::{self, Damage},
+    rtsp::Explain,
+};
 use crate::{link::Link, session, state::Reason, status::Stats};
 use gstreamer::{self as gst, MessageView, glib, prelude::*};
 use sightline_threads::Place;
@@ -15,6 +18,7 @@ pub(super) struct Ear {
     stats: Arc<Stats>,
     error: Arc<Mutex<Option<Reason>>>,
     explain: Option<Explain>,
+    damage: Damage,
     /// The camera is silent until it is triggered: that it runs is all the life there is.
     when_running: bool,
 }
@@ -26,6 +30,7 @@ impl Ear {
         link: Link,
         stats: Arc<Stats>,
         explain: Option<Explain>,
+        damage: Damage,
         when_running: bool,
     ) -> Self {
         Self {
@@ -35,6 +40,7 @@ impl Ear {
             stats,
             error: Arc::default(),
             explain,
+            damage,
             when_running,
         }
     }
@@ -58,6 +64,7 @@ impl Ear {
     fn hear(&self, message: &gst::Message) {
         match message.view() {
             MessageView::Error(error) => {
+                self.damage.warned(error.src(), &error.error());
                 let reason = said(error.src(), &error.error(), error.debug());
                 let reason = match &self.explain {
                     Some(explain) => explain.explain(reason),
@@ -71,6 +78,7 @@ impl Ear {
             }
             MessageView::Warning(warning) => {
                 Stats::count(&self.stats.warnings);
+                self.damage.warned(warning.src(), &warning.error());
                 let reason = said(warning.src(), &warning.error(), warning.debug());
                 tracing::debug!(
                     camera = &*self.camera,

@@ -1,7 +1,7 @@
 //! A buffer becomes a view.
 
 use super::{
-    damage,
+    damage::Damage,
     numbering::{Marks, Numbering},
     pace::Pace,
     plan::Plan,
@@ -38,6 +38,7 @@ pub(super) struct Capture {
     pace: Option<Pace>,
     numbering: Numbering,
     timer: Timer,
+    damage: Damage,
     shape: Option<Shape>,
     /// The source's own size is another than at first.
     resized: Arc<AtomicBool>,
@@ -51,6 +52,7 @@ impl Capture {
         stop: StopFlag,
         plan: &Plan,
         timer: Timer,
+        damage: Damage,
         resized: Arc<AtomicBool>,
     ) -> Self {
         Self {
@@ -61,6 +63,7 @@ impl Capture {
             pace: plan.paced().then(Pace::default),
             numbering: Numbering::default(),
             timer,
+            damage,
             shape: None,
             resized,
             is_stale: false,
@@ -84,6 +87,7 @@ impl Capture {
             pace.keep(marks.pts_ns, &self.stop);
         }
         let stamp = self.stamp(&marks);
+        self.tap.stats().saw_proof(self.damage.proof());
         let Some(shape) = self.shape else { return };
         let (frame_id, numbered) = self.numbering.number(marks);
         if self.resized.load(Relaxed) {
@@ -96,7 +100,7 @@ impl Capture {
             stamp,
             shape,
             host_copies: 0,
-            damaged: buffer.flags().contains(gst::BufferFlags::CORRUPTED) || damage::is_noted(),
+            damaged: self.damage.has(&buffer),
         };
         let meta = self.tap.meta(&arrival);
         match self.lease(buffer, meta) {

@@ -1,7 +1,7 @@
 //! Which elements a camera's pipeline is made of.
 
 use super::{
-    damage,
+    damage::Damage,
     rtp_time::RtpTimes,
     rtsp::{self, Offered},
     timing::Basis,
@@ -33,6 +33,8 @@ pub(super) struct Built {
     pub(super) out: gst::Pad,
     /// What it says of its pictures' times.
     pub(super) rtp: RtpTimes,
+    /// What it says of damage.
+    pub(super) damage: Damage,
     pub(super) basis: (Basis, Reach),
     /// What a network camera offers.
     pub(super) offered: Offered,
@@ -105,13 +107,16 @@ impl Plan {
         let out = last.and_then(|last| last.static_pad("src"));
         let out =
             out.ok_or("expected our last element, another has taken the name sightline_last")?;
-        let (rtp, offered) = (RtpTimes::default(), Offered::default());
-        self.set_up(&pipeline, &rtp, &offered)?;
+        let (rtp, damage, offered) = <(RtpTimes, Damage, Offered)>::default();
+        self.set_up(&pipeline, &rtp, &damage, &offered)?;
+        let basis = Basis::of(&self.source, &pipeline);
+        damage.expect(basis.0.proof());
         Ok(Built {
-            basis: Basis::of(&self.source, &pipeline),
+            basis,
             pipeline,
             out,
             rtp,
+            damage,
             offered,
         })
     }
@@ -168,18 +173,19 @@ impl Plan {
         &self,
         pipeline: &gst::Pipeline,
         rtp: &RtpTimes,
+        damage: &Damage,
         offered: &Offered,
     ) -> Result<(), Reason> {
-        let packets = rtp.clone();
-        pipeline
-            .iterate_recurse()
-            .into_iter()
-            .flatten()
-            .for_each(|element| packets.watch(&element));
-        pipeline.connect_deep_element_added(move |_, _, element| {
+        let (packets, damage) = (rtp.clone(), damage.clone());
+        let watch = move |element: &gst::Element| {
             tame_decoder(element);
             packets.watch(element);
-        });
+            damage.watch(element);
+        };
+        // what the description names itself, and what comes later
+        let named = pipeline.iterate_recurse().into_iter().flatten();
+        named.for_each(|element| watch(&element));
+        pipeline.connect_deep_element_added(move |_, _, element| watch(element));
         let Some(source) = pipeline.by_name("sightline_source") else {
             return Ok(());
         };
@@ -204,8 +210,8 @@ fn is_bayer(format: PixelFormat) -> bool {
     format.name().starts_with("BAYER")
 }
 
-/// Makes decoders quick and honest: one thread (more deliver later, and take cores from the engines), and what they
-/// give between an error and the next key frame is marked.
+/// Makes decoders quick and honest: one thread (more deliver later, take cores from the engines, and their errors are
+/// nobody's), and new key frames where the sender can be asked for them.
 fn tame_decoder(element: &gst::Element) {
     let is_decoder = element.factory().is_some_and(|f| {
         f.has_type(gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO)
@@ -223,5 +229,4 @@ fn tame_decoder(element: &gst::Element) {
         element.set_property("automatic-request-sync-points", true);
         element.set_property_from_str("automatic-request-sync-point-flags", "corrupt-output");
     }
-    damage::watch(element);
 }

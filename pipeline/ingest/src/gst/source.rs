@@ -91,6 +91,7 @@ impl Source for GstSource {
             pipeline,
             out,
             rtp,
+            damage,
             basis,
             offered,
         } = self.plan.build()?;
@@ -104,6 +105,7 @@ impl Source for GstSource {
             link.clone(),
             stats,
             Explain::new(self.plan.source(), &offered),
+            damage.clone(),
             self.plan.expects == Expects::Trigger,
         );
         let bus = pipeline
@@ -120,7 +122,15 @@ impl Source for GstSource {
             self.plan.arrival_uncertainty,
         );
         let resized = self.watch_size(&pipeline);
-        let capture = Capture::new(tap, link.clone(), stop.clone(), &self.plan, timer, resized);
+        let capture = Capture::new(
+            tap,
+            link.clone(),
+            stop.clone(),
+            &self.plan,
+            timer,
+            damage,
+            resized,
+        );
         let outlet = outlet::make(capture, link);
         offer(&outlet, pool, self.plan.lossless(), Arc::clone(&self.name))?;
         outlet

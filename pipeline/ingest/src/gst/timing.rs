@@ -1,7 +1,10 @@
 //! Which clock a pipeline's pictures run by, and when each was captured.
 
 use super::{numbering::Marks, rtp_time::RtpTimes};
-use crate::capture_time::{CaptureTime, Moment, Reach};
+use crate::{
+    capture_time::{CaptureTime, Moment, Reach},
+    proof::Proof,
+};
 use gstreamer::{self as gst, prelude::*};
 use sightline_configs::station::{Expects, Source};
 use sightline_model::{MonoTime, TimeSource, Timing};
@@ -29,6 +32,15 @@ pub(super) enum Basis {
 }
 
 impl Basis {
+    /// What such a source proves of raw pictures.
+    pub(super) fn proof(self) -> Proof {
+        match self {
+            Self::Station => Proof::Files,
+            Self::Driver => Proof::Driver,
+            Self::Stream | Self::Arrival => Proof::Nothing,
+        }
+    }
+
     /// Looks at the source and at the elements it brings.
     pub(super) fn of(source: &Source, pipeline: &gst::Pipeline) -> (Self, Reach) {
         match source {

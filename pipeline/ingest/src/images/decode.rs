@@ -1,6 +1,6 @@
 //! One picture file into one slot.
 
-use super::{PictureError, convert::converter};
+use super::{PictureError, convert::converter, whole::Whole};
 use crate::tap::Shape;
 use image::{ColorType, ImageDecoder, ImageError, ImageReader, Limits};
 use sightline_model::{PixelFormat, PlaneLayout};
@@ -19,6 +19,7 @@ const LARGEST_FILE_BYTES: u64 = 256 << 20;
 pub struct PictureDecoder {
     file: Vec<u8>,
     pixels: Vec<u8>,
+    whole: Whole,
 }
 
 /// What a decoded picture looks like in its slot, and whether the host copied its pixels on the way.
@@ -51,11 +52,9 @@ impl PictureDecoder {
                 source,
             })?;
         reader.limits(Limits::no_limits()); // ours are stricter: below, before anything is decoded
-        if reader.format() == Some(image::ImageFormat::Jpeg) && !ends_like_a_jpeg(&self.file) {
-            return Err(damaged(
-                "a JPEG without its end marker: the file is cut short".into(),
-            ));
-        }
+        self.whole
+            .check(reader.format(), &self.file)
+            .map_err(damaged)?;
         let mut decoder = reader.into_decoder().map_err(broken)?;
         let (width, height) = decoder.dimensions();
         let shape = fit(path, format, size, (width, height), slot.len())?;
@@ -105,12 +104,6 @@ impl PictureDecoder {
         }
         Ok(())
     }
-}
-
-/// Decoders fill a cut-short JPEG with grey without a word; a whole one ends with its marker, maybe with padding.
-fn ends_like_a_jpeg(file: &[u8]) -> bool {
-    let tail = &file[file.len().saturating_sub(4_096)..];
-    tail.windows(2).any(|w| w == [0xFF, 0xD9])
 }
 
 /// The picture's shape in the slot, rows packed.

@@ -1,6 +1,8 @@
 //! What every test of this crate needs: a sink that keeps or drops what it gets, and waiting for a condition.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod painted;
+
 use sightline_configs::station::{Camera, HealthLimits, Retry, Source};
 use sightline_frames::{MemoryWish, TapSink, Tapped};
 use sightline_ingest::{CameraContext, CameraHandle, CameraState};
@@ -92,6 +94,7 @@ pub fn camera(source: Source) -> Camera {
         core: None,
         expects: sightline_configs::station::Expects::Stream,
         arrival_uncertainty_ms: 10.0,
+        integrity: sightline_configs::station::Integrity::Proved,
         stall_ms: 1_000,
         retry: Retry {
             first_ms: 50,
