@@ -38,6 +38,7 @@ impl ReferencePicture {
             width: self.width,
             height: self.height,
             format: self.format,
+            levels: sightline_model::Levels::guessed(self.format, self.height),
             layout: self.layout,
             bytes: &self.bytes,
         }

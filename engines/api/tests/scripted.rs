@@ -40,6 +40,7 @@ fn batch(pool: &FramePool, part: u64) -> Batch {
             width: 4,
             height: 4,
             format: PixelFormat::Gray8,
+            levels: sightline_model::Levels::default(),
             layout,
             health: Health::Ok,
             host_copies: 0,

@@ -17,6 +17,7 @@ struct PreprocessParams {
     float mul[3], add[3];
     float pad;         // level around a letterboxed picture
     float r_v, g_u, g_v, b_u; // YUV to RGB
+    float black, gain; // of luminance
     u32 reserved;
 };
 
@@ -104,7 +105,7 @@ SL_DEVICE Rgb sample(const PreprocessParams& p, Tap x, Tap y) {
         v = mosaic_at(p, x, y);
     } else {
         bool packed = p.format == 5;
-        float l = (channel(p, x, y, 0, 0, packed ? 2 : 1, 0, 0) - 16.0f) * (255.0f / 219.0f);
+        float l = (channel(p, x, y, 0, 0, packed ? 2 : 1, 0, 0) - p.black) * p.gain;
         if (p.color == 0) {
             l = sl_clamp(l, 0.0f, 255.0f);
             return {l, l, l};

@@ -51,6 +51,8 @@ pub struct PreprocessParams {
     pub pad: f32,
     /// V in red, U and V in green, U in blue.
     pub matrix: [f32; 4],
+    /// Luminance that is black, and what one step of it is in 0..=255.
+    pub luma: [f32; 2],
     /// Fills up to the structure's alignment.
     pub reserved: u32,
 }

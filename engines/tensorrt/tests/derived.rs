@@ -99,6 +99,7 @@ fn answers(bundle: &Bundle, precision: Precision) -> Vec<RegionOutput> {
             width: view.width,
             height: view.height,
             format: view.format,
+            levels: sightline_model::Levels::guessed(view.format, view.height),
             layout: view.layout,
             health: Health::Ok,
             host_copies: 0,

@@ -146,6 +146,7 @@ mod tests {
             width: side,
             height: side,
             format: PixelFormat::Gray8,
+            levels: sightline_model::Levels::default(),
             layout: PixelFormat::Gray8.default_layout(side, side),
             bytes: pixels,
         }

@@ -102,6 +102,7 @@ fn see(rig: &mut Rig, pool: &FramePool, pixels: &[u8], golden: Option<&[u8]>) ->
             width: SIDE,
             height: SIDE,
             format: PixelFormat::Gray8,
+            levels: sightline_model::Levels::default(),
             layout: PixelFormat::Gray8.default_layout(SIDE, SIDE),
             health: Health::Ok,
             host_copies: 0,

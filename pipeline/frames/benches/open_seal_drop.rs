@@ -21,6 +21,7 @@ fn meta() -> FrameMeta {
         width: SIDE,
         height: SIDE,
         format: PixelFormat::Gray8,
+        levels: sightline_model::Levels::default(),
         layout: PixelFormat::Gray8.default_layout(SIDE, SIDE),
         health: Health::Ok,
         host_copies: 0,

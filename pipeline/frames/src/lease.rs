@@ -111,6 +111,7 @@ impl Lease {
             width: self.meta.width,
             height: self.meta.height,
             format: self.meta.format,
+            levels: self.meta.levels,
             layout: self.meta.layout,
             bytes: self.bytes(),
         }

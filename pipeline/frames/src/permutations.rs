@@ -27,6 +27,7 @@ fn meta(frame: u64) -> FrameMeta {
         width: 8,
         height: 8,
         format: PixelFormat::Gray8,
+        levels: sightline_model::Levels::default(),
         layout: PlaneLayout {
             offsets: [0; 3],
             strides: [8, 0, 0],

@@ -1,6 +1,6 @@
 //! What a frame is: pixel format, layout in memory, identity, capture time, health.
 
-use crate::{CameraId, FrameId, MonoTime, Timing, UtcMicros};
+use crate::{CameraId, FrameId, Levels, MonoTime, Timing, UtcMicros};
 use serde::{Deserialize, Serialize};
 
 /// Pixel formats the station takes, by their GStreamer names.
@@ -52,6 +52,11 @@ impl PixelFormat {
         Self::BayerGrbg,
         Self::BayerGbrg,
     ];
+
+    /// Luminance and chroma.
+    pub fn is_yuv(self) -> bool {
+        matches!(self, Self::Nv12 | Self::I420 | Self::Yuy2)
+    }
 
     /// The GStreamer name, e.g. `GRAY8`; Bayer formats are `BAYER_RGGB` and the like.
     pub fn name(self) -> &'static str {
@@ -121,9 +126,9 @@ pub enum Health {
     Ok,
     /// The same picture or the same frame number again.
     Frozen,
-    /// Mean level below the configured floor.
+    /// Mean level below the configured floor, in a range of 0..=255.
     TooDark,
-    /// Mean level above the configured ceiling.
+    /// Mean level above the configured ceiling, or more pixels at white than are allowed.
     TooBright,
     /// Sharpness far below the learned baseline.
     OutOfFocus,
@@ -131,6 +136,8 @@ pub enum Health {
     Corrupt,
     /// The recipe's golden picture could not be registered to it, or it does not look like a part.
     Misaligned,
+    /// Hardly any contrast: nothing is to be seen on it.
+    Flat,
 }
 
 /// Why an expected view is not there.
@@ -180,6 +187,8 @@ pub struct FrameMeta {
     pub height: u32,
     /// Pixel format.
     pub format: PixelFormat,
+    /// What its numbers mean.
+    pub levels: Levels,
     /// Where its planes lie in the slot.
     pub layout: PlaneLayout,
     /// Fit to be judged, or why not.
@@ -197,6 +206,8 @@ pub struct PictureRef<'a> {
     pub height: u32,
     /// Pixel format.
     pub format: PixelFormat,
+    /// What its numbers mean.
+    pub levels: Levels,
     /// Where the planes lie in `bytes`.
     pub layout: PlaneLayout,
     /// The pixels, `layout.len` bytes at least.

@@ -3,7 +3,7 @@
 //! That is exact halving at factor 2, and costs four reads a pixel of the small picture at any factor, so that the time
 //! at a camera's tap is bounded by the preview's size and not by the camera's.
 
-use sightline_model::{PictureRef, PixelFormat};
+use sightline_model::{LevelRange, PictureRef, PixelFormat};
 use sightline_wire::preview::Pixels;
 
 /// A small picture's shape.
@@ -34,7 +34,7 @@ struct Grid {
 }
 
 /// Makes `picture` fit into `most` pixels in width and in height; `out` is overwritten. Colour stays for packed RGB and BGR,
-/// YUV gives its luminance, Bayer mosaics the mean of their 2 x 2. `None` for an empty picture.
+/// YUV gives its luminance as 0..=255, Bayer mosaics the mean of their 2 x 2. `None` for an empty picture.
 pub fn picture(picture: &PictureRef<'_>, most: u16, out: &mut Vec<u8>) -> Option<Small> {
     let (step, channels): (usize, &'static [usize]) = match picture.format {
         PixelFormat::Rgb => (3, &[0, 1, 2]),
@@ -57,7 +57,13 @@ pub fn picture(picture: &PictureRef<'_>, most: u16, out: &mut Vec<u8>) -> Option
             | PixelFormat::BayerGbrg
     );
     let bytes = picture.bytes.get(picture.layout.offsets[0]..)?;
-    shrink(grid, bytes, [most, most], if mosaic { 2 } else { 1 }, out)
+    let small = shrink(grid, bytes, [most, most], if mosaic { 2 } else { 1 }, out)?;
+    if picture.format.is_yuv() && picture.levels.range == LevelRange::Video {
+        for level in out.iter_mut() {
+            *level = LevelRange::Video.expand(f32::from(*level)).round() as u8; // saturates
+        }
+    }
+    Some(small)
 }
 
 /// Makes a small picture fit into `most` (width, height).
@@ -161,6 +167,7 @@ mod tests {
                 width,
                 height,
                 format,
+                levels: sightline_model::Levels::guessed(format, height),
                 layout,
                 bytes: &bytes,
             },
@@ -208,6 +215,13 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn luminance_of_a_video_range_is_shown_from_black_to_white() {
+        let ramp = |i: usize| [16, 235, 126, 4][i % 4];
+        let (_, out) = with(PixelFormat::Nv12, 4, 2, 8, ramp);
+        assert_eq!(out[..4], [0, 255, 128, 0]);
     }
 
     #[test]

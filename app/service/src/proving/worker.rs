@@ -299,6 +299,7 @@ fn view(path: &Path, reference: Option<&Path>, format: PixelFormat) -> anyhow::R
         width: picture.width,
         height: picture.height,
         format,
+        levels: sightline_model::Levels::guessed(format, picture.height),
         layout: picture.layout,
         health: Health::Ok,
         host_copies: 1,

@@ -1,19 +1,21 @@
 //! Across channels: what a picture has to what the network wants, scaled into the tensor's planes.
 //!
-//! YUV is limited range, BT.601 below 720 rows and BT.709 from there (ITU-R BT.601-7, BT.709-6).
+//! YUV has the range and matrix that its picture says (ITU-R BT.601-7, BT.709-6, BT.2020-2).
 
 use super::{Affine, strips::Meaning};
 use crate::bundle::Color;
-
-/// `255 / 219`: luminance 16..235 to 0..255.
-pub(super) const Y_GAIN: f32 = 255.0 / 219.0;
+use sightline_model::Levels;
 
 /// Weights of red, green and blue in luminance (BT.601, as OpenCV's `COLOR_RGB2GRAY`).
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
-/// What chroma adds to red, green and blue, per unit above 128.
+/// How YUV becomes red, green and blue: luminance stretched, and what chroma adds per unit above 128.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix {
+    /// Luminance that is black.
+    pub black: f32,
+    /// What one step of luminance is in 0..=255.
+    pub gain: f32,
     /// V in red.
     pub r_v: f32,
     /// U in green.
@@ -25,25 +27,24 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Of luminance weights `kr` and `kb`.
-    fn of(kr: f32, kb: f32) -> Self {
+    /// Of a picture's levels.
+    pub fn of(levels: Levels) -> Self {
+        let (kr, kb) = levels.matrix.weights();
         let kg = 1.0 - kr - kb;
-        let gain = 255.0 / 224.0;
+        let (black, gain) = levels.range.luma();
+        let chroma = levels.range.chroma_gain();
         Self {
-            r_v: 2.0 * (1.0 - kr) * gain,
-            g_u: -2.0 * (1.0 - kb) * kb / kg * gain,
-            g_v: -2.0 * (1.0 - kr) * kr / kg * gain,
-            b_u: 2.0 * (1.0 - kb) * gain,
+            black,
+            gain,
+            r_v: 2.0 * (1.0 - kr) * chroma,
+            g_u: -2.0 * (1.0 - kb) * kb / kg * chroma,
+            g_v: -2.0 * (1.0 - kr) * kr / kg * chroma,
+            b_u: 2.0 * (1.0 - kb) * chroma,
         }
     }
 
-    /// By the picture's height.
-    pub fn for_height(height: u32) -> Self {
-        if height < 720 {
-            Self::of(0.299, 0.114)
-        } else {
-            Self::of(0.2126, 0.0722)
-        }
+    fn expand(&self, luma: f32) -> f32 {
+        (luma - self.black) * self.gain
     }
 }
 
@@ -82,7 +83,7 @@ pub(super) fn write(
         }
         (Meaning::Yuv, Color::Gray) => {
             for (out, &y) in p.iter_mut().zip(a) {
-                *out = expand(y).clamp(0.0, 255.0) * affine[0].mul + affine[0].add;
+                *out = matrix.expand(y).clamp(0.0, 255.0) * affine[0].mul + affine[0].add;
             }
         }
         (Meaning::Yuv, Color::Rgb) => {
@@ -92,10 +93,6 @@ pub(super) fn write(
             yuv([a, b, c], matrix, [2, 1, 0].map(|i| affine[i]), [r, q, p])
         }
     }
-}
-
-fn expand(y: f32) -> f32 {
-    (y - 16.0) * Y_GAIN
 }
 
 fn scaled(channel: &[f32], a: Affine, out: &mut [f32]) {
@@ -124,7 +121,7 @@ fn yuv([y, u, v]: [&[f32]; 3], m: &Matrix, affine: [Affine; 3], planes: [&mut [f
     let n = red.len();
     let (y, u, v, green, blue) = (&y[..n], &u[..n], &v[..n], &mut green[..n], &mut blue[..n]);
     for i in 0..n {
-        let (luma, u, v) = (expand(y[i]), u[i] - 128.0, v[i] - 128.0);
+        let (luma, u, v) = (m.expand(y[i]), u[i] - 128.0, v[i] - 128.0);
         red[i] = (luma + m.r_v * v).clamp(0.0, 255.0) * ra.mul + ra.add;
         green[i] = (luma + m.g_u * u + m.g_v * v).clamp(0.0, 255.0) * ga.mul + ga.add;
         blue[i] = (luma + m.b_u * u).clamp(0.0, 255.0) * ba.mul + ba.add;

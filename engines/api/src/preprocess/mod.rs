@@ -5,8 +5,8 @@
 //!   rounded outwards to whole pixels and clipped to the view before it is fitted.
 //! - **Letterbox** sizes and borders are those of the usual YOLO exporters: sides rounded to whole tensor pixels,
 //!   the odd pixel of padding at the bottom and right.
-//! - **Colour**: luminance is 0.299 R + 0.587 G + 0.114 B. YUV is taken as limited range, by BT.601 below 720 rows
-//!   and by BT.709 from 720 on (GStreamer's defaults), chroma repeated, converted after it is fitted. Bayer is
+//! - **Colour**: luminance is 0.299 R + 0.587 G + 0.114 B. YUV has the range and matrix that its picture
+//!   says, chroma repeated, converted after it is fitted. Bayer is
 //!   demosaiced bilinearly with mirrored borders.
 //!
 //! After the first view of a size nothing is allocated.
@@ -165,7 +165,7 @@ impl Preprocessor {
         if first_only {
             channels = &channels[..1];
         }
-        let matrix = Matrix::for_height(picture.height);
+        let matrix = Matrix::of(picture.levels);
         for row in &mut self.sampled {
             strips::size(row, w);
         }
@@ -233,7 +233,7 @@ impl Preprocessor {
                     .down(row, out, &mut scratch.sums[index][..w * h]);
             }
         }
-        let matrix = Matrix::for_height(picture.height);
+        let matrix = Matrix::of(picture.levels);
         for y in 0..h {
             let sampled = [0, 1, 2].map(|c| &scratch.sums[c][y * w..][..w]);
             let planes = target.rows(top + y, left, w);

@@ -1,11 +1,11 @@
 //! The fast paths against a naive reference in `f64` that converts the whole picture first.
 
-use super::color::{Matrix, Y_GAIN};
+use super::color::Matrix;
 use super::{PictureError, Preprocessor, bayer};
 use crate::ReferencePicture;
 use crate::bundle::{Channel, Color, Dtype, InputSpec, Layout, Resize};
 use proptest::prelude::*;
-use sightline_model::{BoxView, PictureRef, PixelFormat};
+use sightline_model::{BoxView, LevelRange, Levels, PictureRef, PixelFormat};
 
 fn spec(width: u32, height: u32, color: Color, resize: Resize) -> InputSpec {
     let n = color.channels();
@@ -106,8 +106,11 @@ fn demosaic(p: &PictureRef<'_>, x: usize, y: usize) -> [f64; 3] {
 fn channels(p: &PictureRef<'_>, color: Color, sampled: [f64; 3]) -> Vec<f64> {
     let [mut r, mut g, mut b] = sampled;
     if is_yuv(p) {
-        let m = Matrix::for_height(p.height);
-        let l = (sampled[0] - 16.0) * f64::from(Y_GAIN);
+        let m = Matrix::of(p.levels);
+        let l = match p.levels.range {
+            LevelRange::Full => sampled[0],
+            LevelRange::Video => (sampled[0] - 16.0) * 255.0 / 219.0,
+        };
         let (u, v) = (sampled[1] - 128.0, sampled[2] - 128.0);
         if color == Color::Gray {
             return vec![l.clamp(0.0, 255.0)];
@@ -153,11 +156,12 @@ proptest! {
         times in prop::option::of(1u32..=3),
         crop in prop::option::of((0f32..30.0, 0f32..30.0, 1f32..30.0, 1f32..30.0)),
         seed in any::<u64>(),
+        levels in (0u8..6).prop_map(|n| Levels::of_number(n).expect("there are six")),
     ) {
         let (vw, vh) = times.map_or((vw, vh), |n| (tw * n, th * n));
         let spec = spec(tw, th, color, resize);
         let picture = noise(vw, vh, format, seed);
-        let view = picture.picture();
+        let view = PictureRef { levels, ..picture.picture() };
         let crop = crop.map(|(x, y, w, h)| BoxView { x, y, w, h });
         let mut tensor = vec![f32::NAN; spec.elements()];
         let mut pre = Preprocessor::new(&spec);
@@ -321,6 +325,59 @@ fn shrinking_with_antialias_is_pillows_filter() {
                 (f64::from(*found) - wanted).abs() < 1e-4,
                 "{resize:?}: {found} for {wanted}"
             );
+        }
+    }
+}
+
+/// Red, green and blue of the matrices' own definition: Y = Kr R + Kg G + Kb B, Cb = (B - Y) / (2 (1 - Kb)), Cr = (R - Y) /
+/// (2 (1 - Kr)), quantised as ITU-R BT.601-7, BT.709-6 and BT.2020-2 say.
+#[test]
+fn colours_of_the_itu_definitions_come_back_in_every_range_and_matrix() {
+    let colours: [[f64; 3]; 8] = [
+        [255.0, 0.0, 0.0],
+        [0.0, 255.0, 0.0],
+        [0.0, 0.0, 255.0],
+        [255.0, 255.0, 255.0],
+        [0.0, 0.0, 0.0],
+        [128.0, 64.0, 32.0],
+        [32.0, 128.0, 64.0],
+        [180.0, 180.0, 180.0],
+    ];
+    let weights = [(0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)];
+    for number in 0..6 {
+        let levels = Levels::of_number(number).unwrap();
+        let (kr, kb) = weights[usize::from(number) % 3];
+        for [r, g, b] in colours {
+            let y = (kr * r + (1.0 - kr - kb) * g + kb * b) / 255.0;
+            let (cb, cr) = (
+                (b / 255.0 - y) / (2.0 * (1.0 - kb)),
+                (r / 255.0 - y) / (2.0 * (1.0 - kr)),
+            );
+            let coded = match levels.range {
+                LevelRange::Full => [255.0 * y, 128.0 + 255.0 * cb, 128.0 + 255.0 * cr],
+                LevelRange::Video => [16.0 + 219.0 * y, 128.0 + 224.0 * cb, 128.0 + 224.0 * cr],
+            }
+            .map(|v| v.round().clamp(0.0, 255.0) as u8);
+            let [y, cb, cr] = coded;
+            let bytes = [[y; 32].as_slice(), &[cb; 8], &[cr; 8]].concat();
+            let picture = PictureRef {
+                width: 8,
+                height: 4,
+                format: PixelFormat::I420,
+                levels,
+                layout: PixelFormat::I420.default_layout(8, 4),
+                bytes: &bytes,
+            };
+            let spec = spec(8, 4, Color::Rgb, Resize::Stretch);
+            let mut tensor = vec![0.0; spec.elements()];
+            Preprocessor::new(&spec)
+                .run(picture, None, None, &mut tensor)
+                .unwrap();
+            for (plane, want) in [r, g, b].into_iter().enumerate() {
+                let got =
+                    f64::from(tensor[plane * 32] * spec.std[plane] + spec.mean[plane]) * 255.0;
+                assert!((got - want).abs() < 1.5, "{levels}: {want} came as {got}");
+            }
         }
     }
 }

@@ -137,6 +137,7 @@ pub fn lease_of(
         width,
         height,
         format,
+        levels: sightline_model::Levels::guessed(format, height),
         layout: format.default_layout(width, height),
         health: Health::Ok,
         host_copies: 0,

@@ -317,6 +317,7 @@ fn a_page_is_drawn_as_a_picture() {
         width: 100,
         height: 90,
         format: PixelFormat::Rgb,
+        levels: sightline_model::Levels::default(),
         layout: PixelFormat::Rgb.default_layout(100, 90),
         bytes: &bytes,
     };

@@ -16,6 +16,7 @@ impl Picture {
             width: self.width,
             height: self.height,
             format: PixelFormat::Gray8,
+            levels: sightline_model::Levels::default(),
             layout: PlaneLayout {
                 offsets: [0; 3],
                 strides: [self.stride, 0, 0],

@@ -196,6 +196,7 @@ fn lease(
         width,
         height,
         format,
+        levels: sightline_model::Levels::guessed(format, height),
         layout: format.default_layout(width, height),
         health: Health::Ok,
         host_copies: 0,

@@ -9,7 +9,7 @@ use sightline_model::PictureRef;
 pub fn params(network: &Network, picture: &PictureRef<'_>, fit: &Fit) -> PreprocessParams {
     let spec = &network.input;
     let [left, top, ..] = fit.region;
-    let matrix = Matrix::for_height(picture.height);
+    let matrix = Matrix::of(picture.levels);
     let mut params = PreprocessParams {
         strides: picture.layout.strides.map(|s| s as u32),
         format: format_number(picture.format),
@@ -26,6 +26,7 @@ pub fn params(network: &Network, picture: &PictureRef<'_>, fit: &Fit) -> Preproc
         half: u32::from(network.half_input),
         pad: f32::from(spec.pad_value),
         matrix: [matrix.r_v, matrix.g_u, matrix.g_v, matrix.b_u],
+        luma: [matrix.black, matrix.gain],
         ..PreprocessParams::default()
     };
     for (channel, affine) in network.affine.iter().enumerate() {

@@ -99,6 +99,7 @@ fn onnx(bundle: &Bundle, pairs: &[(ReferencePicture, ReferencePicture)]) -> Vec<
             width: view.width,
             height: view.height,
             format: view.format,
+            levels: sightline_model::Levels::guessed(view.format, view.height),
             layout: view.layout,
             health: Health::Ok,
             host_copies: 0,

@@ -2,13 +2,13 @@
 
 use super::{MAX_PART_ID, MAX_PICTURE, RecordingError};
 use sightline_model::{
-    CameraId, FrameId, FrameMeta, Health, MissReason, MonoTime, PixelFormat, PlaneLayout,
+    CameraId, FrameId, FrameMeta, Health, Levels, MissReason, MonoTime, PixelFormat, PlaneLayout,
     TimeSource, Timing, UtcMicros,
 };
 use std::io::Read;
 use std::time::Duration;
 
-pub(super) const HEALTHS: [Health; 7] = [
+pub(super) const HEALTHS: [Health; 8] = [
     Health::Ok,
     Health::Frozen,
     Health::TooDark,
@@ -16,6 +16,7 @@ pub(super) const HEALTHS: [Health; 7] = [
     Health::OutOfFocus,
     Health::Corrupt,
     Health::Misaligned,
+    Health::Flat,
 ];
 pub(super) const REASONS: [MissReason; 10] = [
     MissReason::NotArrived,
@@ -40,6 +41,7 @@ pub(super) fn health_number(h: Health) -> u8 {
         Health::OutOfFocus => 4,
         Health::Corrupt => 5,
         Health::Misaligned => 6,
+        Health::Flat => 7,
     }
 }
 
@@ -103,7 +105,14 @@ impl Put<'_> {
         }
         self.u64(m.layout.len as u64);
         self.u8(health_number(m.health));
-        self.u8(m.host_copies);
+        // The upper four bits, 0 in older recordings: what is not the format's own.
+        let own = Levels::guessed(m.format, m.height);
+        let levels = if m.levels == own {
+            0
+        } else {
+            m.levels.number() + 1
+        };
+        self.u8(m.host_copies.min(15) | levels << 4);
     }
 }
 
@@ -219,6 +228,13 @@ impl<R: Read> Get<R> {
             *n = self.size("plane layout", MAX_PICTURE)?;
         }
         layout.len = self.size("picture length", MAX_PICTURE)?;
+        let health = self.one_of("health", &HEALTHS)?;
+        let last = self.u8()?;
+        let levels = match last >> 4 {
+            0 => Levels::guessed(format, height),
+            n => Levels::of_number(n - 1)
+                .ok_or_else(|| self.damaged("levels", "at most 6", n.into()))?,
+        };
         Ok(FrameMeta {
             camera,
             frame_id,
@@ -229,9 +245,10 @@ impl<R: Read> Get<R> {
             width,
             height,
             format,
+            levels,
             layout,
-            health: self.one_of("health", &HEALTHS)?,
-            host_copies: self.u8()?,
+            health,
+            host_copies: last & 15,
         })
     }
 }

@@ -29,6 +29,7 @@ fn lease(pool: &FramePool, id: u64) -> Lease {
         width: 8,
         height: 4,
         format: PixelFormat::Gray8,
+        levels: sightline_model::Levels::default(),
         layout: PixelFormat::Gray8.default_layout(8, 4),
         health: Health::TooDark,
         host_copies: 1,

@@ -278,6 +278,7 @@ pub fn lease(
         width: SIDE,
         height: SIDE,
         format: PixelFormat::Gray8,
+        levels: sightline_model::Levels::default(),
         layout: PixelFormat::Gray8.default_layout(SIDE, SIDE),
         health: Health::Ok,
         host_copies: 0,

@@ -27,6 +27,7 @@ pub fn meta(frame: u64, format: PixelFormat, width: u32, height: u32) -> FrameMe
         width,
         height,
         format,
+        levels: sightline_model::Levels::guessed(format, height),
         layout: format.default_layout(width, height),
         health: Health::Ok,
         host_copies: 0,

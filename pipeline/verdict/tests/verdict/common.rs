@@ -126,6 +126,7 @@ pub fn frame(camera: u16, health: Health) -> FrameMeta {
         width: 640,
         height: 480,
         format: PixelFormat::Gray8,
+        levels: sightline_model::Levels::default(),
         layout: PixelFormat::Gray8.default_layout(640, 480),
         health,
         host_copies: 0,

@@ -6,7 +6,7 @@ use crate::device::{Grid, Kernel};
 use crate::engine::picture;
 use proptest::prelude::*;
 use sightline_engine::preprocess::{Preprocessor, plan};
-use sightline_model::{BoxView, PixelFormat};
+use sightline_model::{BoxView, Levels, PictureRef, PixelFormat};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
@@ -19,19 +19,21 @@ proptest! {
         (width, height) in prop_oneof![(1u32..90, 1u32..90), (600u32..1400, 600u32..800), Just((40, 32)), Just((80, 64))],
         crop in prop::option::of((0f32..60.0, 0f32..60.0, 1f32..60.0, 1f32..60.0)),
         seed in any::<u64>(),
+        levels in (0u8..6).prop_map(|n| Levels::of_number(n).expect("there are six")),
     ) {
         let manifest = manifest("yolo-v8", color, resize, "[\"image\"]");
         let network = network(&manifest, half);
         let view = noise(seed, width, height, format);
         let crop = crop.map(|(x, y, w, h)| BoxView { x, y, w, h });
         let mut want = vec![0.0_f32; manifest.input.elements()];
-        let cpu = Preprocessor::new(&manifest.input).run(view.picture(), None, crop, &mut want);
-        let fit = plan(&manifest.input, &view.picture(), None, crop);
+        let picture_ref = PictureRef { levels, ..view.picture() };
+        let cpu = Preprocessor::new(&manifest.input).run(picture_ref, None, crop, &mut want);
+        let fit = plan(&manifest.input, &picture_ref, None, crop);
         prop_assert_eq!(cpu.is_ok(), fit.is_ok());
         let Ok(fit) = fit else { return Ok(()) };
 
         let mut got = vec![0_u64; network.input_bytes().div_ceil(8)];
-        let mut params = picture::params(&network, &view.picture(), &fit);
+        let mut params = picture::params(&network, &picture_ref, &fit);
         params.planes = view.layout.offsets.map(|o| view.bytes.as_ptr() as u64 + o as u64);
         params.output = got.as_mut_ptr() as u64;
         let grid = Grid { blocks: [1, 1], threads: [1, 1] };

@@ -160,6 +160,7 @@ pub fn lease(pool: &FramePool, camera: u16, picture: &ReferencePicture) -> Lease
         width: picture.width,
         height: picture.height,
         format: picture.format,
+        levels: sightline_model::Levels::guessed(picture.format, picture.height),
         layout: picture.layout,
         health: Health::Ok,
         host_copies: 0,
