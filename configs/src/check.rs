@@ -15,6 +15,8 @@ const LARGEST_FRAME: usize = 1 << 30;
 /// Largest memory of all slots together, bytes.
 const ALL_FRAMES: usize = 64 << 30;
 const HOUR_MS: u64 = 3_600_000;
+/// Rows of the longest line scans.
+const LONGEST_SIDE: u32 = 32_768;
 const YEAR_S: f64 = 366.0 * 86_400.0;
 
 /// Collects problems of one file.
@@ -156,7 +158,7 @@ fn check_camera(r: &mut Report<'_>, at: &str, camera: &Camera, has_simulation: b
         || "expected both width and height, or neither; write the missing one".into(),
     );
     for (field, size) in [("width", camera.width), ("height", camera.height)] {
-        r.within_if(format!("{at}.{field}"), size, 1..=16_384, "pixels");
+        r.within_if(format!("{at}.{field}"), size, 1..=LONGEST_SIDE, "pixels");
     }
     r.within(format!("{at}.stall_ms"), camera.stall_ms, 1..=HOUR_MS, "ms");
     let retry = &camera.retry;
@@ -182,40 +184,8 @@ fn check_camera(r: &mut Report<'_>, at: &str, camera: &Camera, has_simulation: b
     );
     r.share(format!("{at}.retry.jitter"), camera.retry.jitter);
     crate::devices::check_time(r, at, camera);
-    let h = &camera.health;
-    for (field, level) in [
-        ("dark_below", h.dark_below),
-        ("bright_above", h.bright_above),
-    ] {
-        r.within(
-            format!("{at}.health.{field}"),
-            level,
-            0.0..=255.0,
-            "(a grey level)",
-        );
-    }
-    for (field, pictures) in [
-        ("frozen_after", h.frozen_after),
-        ("focus_learn", h.focus_learn),
-    ] {
-        r.within(
-            format!("{at}.health.{field}"),
-            pictures,
-            0..=1_000_000,
-            "pictures",
-        );
-    }
-    r.require(
-        h.dark_below < h.bright_above,
-        format!("{at}.health.dark_below"),
-        || {
-            format!(
-                "expected less than bright_above = {}, found {}",
-                h.bright_above, h.dark_below
-            )
-        },
-    );
-    r.share(format!("{at}.health.focus_share"), f64::from(h.focus_share));
+    crate::health::check(r, at, &camera.health);
+    crate::health::check_levels(r, at, camera);
     check_source(r, &format!("{at}.source"), &camera.source, has_simulation);
 }
 
@@ -245,7 +215,15 @@ fn check_source(r: &mut Report<'_>, at: &str, source: &CameraSource, has_simulat
             });
             r.within_if(format!("{at}.face"), *face, 0..=1_023, "");
         }
-        CameraSource::Images { rate_hz, .. } => {
+        CameraSource::Images {
+            rate_hz,
+            repeat,
+            watch,
+            ..
+        } => {
+            r.require(!(*watch && (*repeat || rate_hz.is_some())), format!("{at}.watch"), || {
+                "a hot folder shows each picture once, when it comes; remove repeat and rate_hz, or watch".into()
+            });
             r.within_if(
                 format!("{at}.rate_hz"),
                 *rate_hz,
@@ -580,7 +558,7 @@ fn check_reference(r: &mut Report<'_>, at: &str, reference: &Reference) {
     r.within(
         format!("{at}.reference.max_shift_px"),
         shift,
-        0.0..=16_384.0,
+        0.0..=32_768.0,
         "pixels",
     );
     r.within(
@@ -605,7 +583,7 @@ fn check_verifier(r: &mut Report<'_>, at: &str, verifier: &Verifier) {
     r.within(
         format!("{at}.min_crop_px"),
         verifier.min_crop_px,
-        1.0..=16_384.0,
+        1.0..=32_768.0,
         "pixels",
     );
     r.share(format!("{at}.dismiss_at"), f64::from(verifier.dismiss_at));

@@ -9,6 +9,7 @@ mod check;
 pub mod console;
 mod devices;
 mod engine;
+mod health;
 pub mod journal;
 mod load;
 mod models;

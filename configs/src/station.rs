@@ -1,12 +1,13 @@
 //! The configuration of one box: cameras, trigger, engine, gate, MQTT, simulated line.
 
 pub use crate::engine::{Arrangement, Automatic, Engine, Precision, Priority, Threads};
+pub use crate::health::HealthLimits;
 use crate::journal::Journal;
 pub use crate::models::Models;
 pub use crate::mqtt::{Embedded, Mqtt, Protocol, Sparkplug, Tls, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sightline_model::PixelFormat;
+use sightline_model::{ColorMatrix, LevelRange, PixelFormat};
 use std::path::PathBuf;
 
 /// The whole file.
@@ -123,6 +124,18 @@ pub struct Camera {
     /// How it comes back after a failure.
     #[serde(default)]
     pub retry: Retry,
+    /// Range of levels where the source says none; absent: guessed.
+    #[serde(default)]
+    pub range: Option<LevelRange>,
+    /// Matrix of YUV where the source says none; absent: guessed by the picture's height.
+    #[serde(default)]
+    pub matrix: Option<ColorMatrix>,
+    /// Samples of more than 8 bits have so many; absent: what the format says, or 16.
+    #[serde(default)]
+    pub bits: Option<u8>,
+    /// Samples of more than 8 bits that become 0 and 255, instead of `bits`.
+    #[serde(default)]
+    pub window: Option<[u16; 2]>,
     /// When a picture is unfit to be judged.
     #[serde(default)]
     pub health: HealthLimits,
@@ -145,6 +158,10 @@ impl Camera {
             arrival_uncertainty_ms: default_arrival_uncertainty_ms(),
             integrity: Integrity::default(),
             retry: Retry::default(),
+            range: None,
+            matrix: None,
+            bits: None,
+            window: None,
             health: HealthLimits::default(),
         }
     }
@@ -205,6 +222,9 @@ pub enum Source {
         /// Begin again at the end.
         #[serde(default)]
         repeat: bool,
+        /// A hot folder: every picture that is put into it from now on is shown once.
+        #[serde(default)]
+        watch: bool,
     },
     /// A video file.
     Video {
@@ -296,34 +316,6 @@ impl Default for Retry {
             max_ms: 4_000,
             jitter: 0.2,
             give_up_after: None,
-        }
-    }
-}
-
-/// When a picture is unfit to be judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct HealthLimits {
-    /// Mean level (0..=255) below which a picture is too dark.
-    pub dark_below: f32,
-    /// Mean level above which it is too bright.
-    pub bright_above: f32,
-    /// So many pictures in a row with the same content mean frozen; 0 switches the check off.
-    pub frozen_after: u32,
-    /// Sharpness below this share of the learned baseline means out of focus; 0 switches the check off.
-    pub focus_share: f32,
-    /// Pictures from which the focus baseline is learned.
-    pub focus_learn: u32,
-}
-
-impl Default for HealthLimits {
-    fn default() -> Self {
-        Self {
-            dark_below: 8.0,
-            bright_above: 248.0,
-            frozen_after: 2,
-            focus_share: 0.35,
-            focus_learn: 30,
         }
     }
 }

@@ -46,6 +46,7 @@ fn station() -> Station {
     let camera = &mut station.cameras[0];
     (camera.width, camera.height) = (Some(640), Some(640));
     (camera.slot_bytes, camera.core) = (Some(1 << 20), Some(0));
+    camera.bits = Some(12);
     camera.retry.give_up_after = Some(3);
     camera.source = Source::Simulated { face: Some(0) };
     let mut more = vec![
@@ -53,6 +54,7 @@ fn station() -> Station {
             path: "x".into(),
             rate_hz: Some(1.0),
             repeat: false,
+            watch: false,
         },
         Source::Rtsp {
             url: "rtsp://x".into(),

@@ -1,9 +1,10 @@
 //! What people must know of a camera beside whether it is there: pictures that may be another part's, pictures of another
 //! size, times that drift or come late, an end.
 
+use crate::camera_unfit::unfit;
 use crate::station::Running;
 use sightline_flow::{CameraCounts, FlowCounters};
-use sightline_ingest::{CameraHandle, CameraState};
+use sightline_ingest::{CameraHandle, CameraState, Unfit};
 use sightline_model::{AlarmKind, MonoTime};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl Doubts {
         for (camera, seen) in running.cameras.iter().zip(all.iter_mut()) {
             let flow = counters.cameras.get(camera.id().index()).copied();
             let told = tell(camera, &flow.unwrap_or_default(), seen, now, goes_on);
-            for (kind, raised) in told {
+            for (kind, raised) in told.into_iter().chain(unfit(camera)) {
                 running.events.set(kind.of(camera.name()), raised);
             }
         }
@@ -73,7 +74,7 @@ fn tell(
     goes_on: bool,
 ) -> [Told; 5] {
     let (name, status) = (camera.name(), camera.status());
-    let wrong_size = flow.wrong_size + status.counts.wrong_size;
+    let wrong_size = flow.wrong_size;
     let ambiguous = seen.ambiguous.look(flow.ambiguous, now);
     let out_of_step = seen.out_of_step.look(flow.out_of_step, now);
     let doubt = (ambiguous || out_of_step).then(|| {
@@ -84,7 +85,9 @@ fn tell(
             flow.ambiguous, flow.out_of_step
         )
     });
-    let size = seen.wrong_size.look(wrong_size, now).then(|| {
+    let resized = status.unfit.iter().any(|(kind, _)| *kind == Unfit::Size);
+    let size = (seen.wrong_size.look(wrong_size, now) || resized).then(|| {
+        let wrong_size = wrong_size + status.counts.wrong_size;
         format!(
             "camera {name}: expected pictures of the view's size, found {wrong_size} of another; those parts are rejected. Set the camera \
              back, or give the recipe's view its new width, height and regions"

@@ -32,6 +32,8 @@ struct Seen {
     worst_uncertainty_ms: f64,
     levels: Option<(u8, u8)>,
     mean: f32,
+    contrast: f32,
+    noise: f32,
     sharpness: f32,
 }
 
@@ -61,6 +63,7 @@ impl TapSink for Watcher {
                 for to in [recent, all] {
                     to.frame(view.lease.meta(), levels);
                     (to.mean, to.sharpness) = (seen.level, seen.sharpness);
+                    (to.contrast, to.noise) = (seen.contrast, seen.noise);
                 }
             }
             Tapped::Missed(missed) if missed.reason != MissReason::CameraDown => {
@@ -128,6 +131,10 @@ struct Line {
     unhealthy: u64,
     size: Option<(u32, u32)>,
     levels: Option<(u8, u8)>,
+    /// How they are read.
+    range: Option<String>,
+    contrast: f32,
+    noise: f32,
     mean_level: f32,
     sharpness: f32,
     window: Option<Windows>,
@@ -217,6 +224,7 @@ fn line(kind: &'static str, camera: &CameraHandle, seen: &Seen, window: Option<W
         reason,
         timing,
         proof,
+        levels,
         counts,
         ..
     } = camera.status();
@@ -243,6 +251,9 @@ fn line(kind: &'static str, camera: &CameraHandle, seen: &Seen, window: Option<W
         unhealthy: seen.unhealthy,
         size: last.map(|meta| (meta.width, meta.height)),
         levels: seen.levels,
+        range: levels.map(|levels| levels.to_string()),
+        contrast: seen.contrast,
+        noise: seen.noise,
         mean_level: seen.mean,
         sharpness: seen.sharpness,
         window,
@@ -305,7 +316,7 @@ fn tell(line: &Line, json: bool) {
     let (low, high) = line.levels.unwrap_or_default();
     report::say(&format!(
         "{:<10} {:>5} frames  {:>6}/s  jitter {:>5} ms  time {} ±{} ms, late {} ms  lost {}  missed {}  damaged {}  unfit {}  \
-         levels {low}-{high} mean {:.0}  sharpness {:.0}",
+         levels {low}-{high} mean {:.0} contrast {:.0} noise {:.1}  sharpness {:.0}  {}",
         line.state,
         line.frames,
         number(line.rate_hz),
@@ -318,9 +329,12 @@ fn tell(line: &Line, json: bool) {
         line.damaged,
         line.unhealthy,
         line.mean_level,
+        line.contrast,
+        line.noise,
         line.sharpness,
+        line.range.as_deref().unwrap_or("-"),
     ));
-    if line.frames == 0 {
+    if line.frames == 0 || line.state == "unusable" {
         report::say(&format!("           {}", line.reason));
     }
     if let Some(window) = &line.window {

@@ -9,6 +9,7 @@ mod backend;
 mod bench;
 mod camera_doubts;
 mod camera_test;
+mod camera_unfit;
 mod changeover;
 mod check;
 mod cli;

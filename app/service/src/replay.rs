@@ -214,6 +214,7 @@ fn compose(
     });
     let camera = settings::Camera {
         source: settings::Source::Images {
+            watch: false,
             path: pictures.source.clone(),
             rate_hz: None,
             repeat: false,
@@ -228,6 +229,7 @@ fn compose(
         health: settings::HealthLimits {
             dark_below: -1.0,
             bright_above: 256.0,
+            flat_below: 0.0,
             frozen_after: 0,
             focus_share: 0.0,
             ..Default::default()

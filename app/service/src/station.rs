@@ -516,8 +516,10 @@ impl Running {
 
     /// Cameras and engines stand, and no alarm holds the line. Else: what is waited for.
     pub fn stands(&self) -> Result<(), String> {
-        let up =
-            |c: &&CameraHandle| matches!(c.status().state, CameraState::Live | CameraState::Ended);
+        let up = |c: &&CameraHandle| {
+            use CameraState::{Ended, Live, Unusable};
+            matches!(c.status().state, Live | Unusable | Ended)
+        };
         if let Some(camera) = self.cameras.iter().find(|c| !up(c)) {
             return Err(format!("waiting for camera {}", camera.name()));
         }

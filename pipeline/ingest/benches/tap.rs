@@ -2,7 +2,7 @@
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use sightline_configs::station::HealthLimits;
-use sightline_ingest::{HealthMonitor, full_content, measure};
+use sightline_ingest::{HealthMonitor, Origin, full_content, measure};
 use sightline_model::{FrameId, PictureRef, PixelFormat};
 use std::hint::black_box;
 
@@ -25,6 +25,7 @@ fn picture(bytes: &[u8], format: PixelFormat) -> PictureRef<'_> {
         width: SIDE,
         height: SIDE,
         format,
+        levels: sightline_model::Levels::guessed(format, SIDE),
         layout,
         bytes,
     }
@@ -70,7 +71,7 @@ fn bench(c: &mut Criterion) {
                         monitor.judge(
                             FrameId(id),
                             &picture(&pictures[id as usize % 2], PixelFormat::Gray8),
-                            false,
+                            Origin::default(),
                         )
                     },
                     BatchSize::SmallInput,

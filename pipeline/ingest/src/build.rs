@@ -75,12 +75,19 @@ pub(crate) fn source(ctx: &CameraContext) -> Result<Made, IngestError> {
             path,
             rate_hz,
             repeat,
+            watch,
         } => {
             require_format(ctx, "images", &formats, "GRAY8, RGB or BGR")?;
-            let index = Arc::new(ImagesIndex::load(&ctx.base_dir.join(path))?);
+            let path = ctx.base_dir.join(path);
+            let index = Arc::new(if *watch {
+                ImagesIndex::default()
+            } else {
+                ImagesIndex::load(&path)?
+            });
+            let folder = watch.then_some(path);
             require_pair_of_slots(ctx, ctx.wants_reference && index.has_templates())?;
-            let source = ImagesSource::new(ctx, Arc::clone(&index), *rate_hz, *repeat);
-            Ok((Box::new(source), Some(index)))
+            let source = ImagesSource::new(ctx, Arc::clone(&index), (*rate_hz, *repeat), folder);
+            Ok((Box::new(source), (!watch).then_some(index)))
         }
         _ => Ok((crate::gst::source(ctx)?, None)),
     }

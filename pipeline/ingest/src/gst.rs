@@ -3,15 +3,19 @@
 //! `plan` says which elements, `source` opens them for the supervisor, `bus` hears them, `outlet` is where
 //! frames leave it, `capture` takes them, `damage` knows which may be damaged (`packets` lost, `bitstream` headers,
 //! `libav_log`, all in one `ledger`),
+//! `shape`, `levels` and `convert` make them pictures of the camera's format, `keys` knows which were coded by themselves,
 //! `timing` and `rtp_time` know when they were captured. Streaming threads only stamp, lease and deliver: they never change a state, and what they hold refers to
 //! no element, so that a closed pipeline is gone.
 
 mod bitstream;
 mod bus;
 mod capture;
+mod convert;
 mod damage;
 mod ledger;
 mod libav_log;
+mod keys;
+mod levels;
 mod numbering;
 mod outlet;
 mod pace;

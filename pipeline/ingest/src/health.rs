@@ -1,8 +1,21 @@
-//! Whether a view's picture is fit to be judged: frozen, too dark, too bright, out of focus, damaged.
+//! Whether a view's picture is fit to be judged: frozen, too dark, too bright, flat, out of focus, damaged.
+//!
+//! Frozen is the same content without evidence of a sensor behind it. A picture that was coded by itself (raw, JPEG, a key
+//! picture of H.264) and is bit for bit the one before is none: sensors have noise. One that a stream only predicts says
+//! "as before" and tells nothing: a still scene looks so, until the next key picture.
 
 use crate::measure::{Measured, full_content, measure};
 use sightline_configs::station::HealthLimits;
 use sightline_model::{FrameId, Health, PictureRef};
+
+/// What the source says of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// It is damaged.
+    pub damaged: bool,
+    /// It was coded as a difference to others, so that the same content again says nothing.
+    pub predicted: bool,
+}
 
 /// Looks at every picture of one camera, in order. It outlives reconnections: a camera that comes back out of focus
 /// is compared with what it was.
@@ -10,6 +23,7 @@ use sightline_model::{FrameId, Health, PictureRef};
 pub struct HealthMonitor {
     limits: HealthLimits,
     last_id: Option<FrameId>,
+    seen: Option<Measured>,
     repeats: Repeats,
     focus: Focus,
 }
@@ -20,6 +34,7 @@ impl HealthMonitor {
         Self {
             limits,
             last_id: None,
+            seen: None,
             repeats: Repeats::default(),
             focus: Focus::default(),
         }
@@ -30,23 +45,27 @@ impl HealthMonitor {
         self.last_id = None;
     }
 
+    /// What the last picture measured.
+    pub fn seen(&self) -> Option<&Measured> {
+        self.seen.as_ref()
+    }
+
     /// Sharpness learned as normal, once enough pictures were seen.
     pub fn focus_baseline(&self) -> Option<f32> {
         self.focus.baseline
     }
 
-    /// The next picture's health. `damaged` is the source's own word that it is.
-    pub fn judge(&mut self, id: FrameId, picture: &PictureRef<'_>, damaged: bool) -> Health {
+    /// The next picture's health.
+    pub fn judge(&mut self, id: FrameId, picture: &PictureRef<'_>, origin: Origin) -> Health {
         let same_number = self.last_id.replace(id) == Some(id);
         let seen = measure(picture);
-        let same_content = self
-            .repeats
-            .add(seen.content, self.limits.frozen_after, || {
-                full_content(picture)
-            });
-        if damaged {
+        self.seen = Some(seen);
+        let frozen = self.repeats.add(&seen, origin.predicted, &self.limits, || {
+            full_content(picture)
+        });
+        if origin.damaged {
             Health::Corrupt
-        } else if same_number || same_content {
+        } else if same_number || frozen {
             Health::Frozen
         } else {
             self.judge_light(&seen)
@@ -56,8 +75,10 @@ impl HealthMonitor {
     fn judge_light(&mut self, seen: &Measured) -> Health {
         if seen.level < self.limits.dark_below {
             Health::TooDark
-        } else if seen.level > self.limits.bright_above {
+        } else if seen.level > self.limits.bright_above || seen.white > self.limits.white_share {
             Health::TooBright
+        } else if seen.contrast < self.limits.flat_below {
+            Health::Flat
         } else if self.focus.too_soft(seen.sharpness, &self.limits) {
             Health::OutOfFocus
         } else {
@@ -72,21 +93,39 @@ impl HealthMonitor {
 struct Repeats {
     sample: Option<u64>,
     full: Option<u64>,
-    run: u32,
+    /// Of these, how many were coded by themselves, and how many were predicted.
+    own: u32,
+    predicted: u32,
 }
 
 impl Repeats {
-    fn add(&mut self, sample: u64, frozen_after: u32, full: impl FnOnce() -> u64) -> bool {
+    fn add(
+        &mut self,
+        seen: &Measured,
+        predicted: bool,
+        limits: &HealthLimits,
+        full: impl FnOnce() -> u64,
+    ) -> bool {
+        let frozen_after = limits.frozen_after;
         if frozen_after == 0 {
             return false;
         }
-        let same_sample = self.sample.replace(sample) == Some(sample);
+        let same_sample = self.sample.replace(seen.content) == Some(seen.content);
         // With a run of two, the first picture's full hash is needed when the second comes.
         let now = (same_sample || frozen_after <= 2).then(full);
         let before = std::mem::replace(&mut self.full, now);
-        let same = same_sample && (before.is_none() || before == now);
-        self.run = if same { self.run + 1 } else { 1 };
-        self.run >= frozen_after && frozen_after > 1
+        if !(same_sample && (before.is_none() || before == now)) {
+            (self.own, self.predicted) = (0, 0);
+        }
+        let predicted = predicted && limits.still_pictures > 0;
+        // What a run begins with is new, however it was coded.
+        if predicted && self.own + self.predicted > 0 {
+            self.predicted += 1;
+        } else {
+            self.own += 1;
+        }
+        (self.own >= frozen_after && frozen_after > 1)
+            || (self.predicted > 0 && self.predicted >= limits.still_pictures)
     }
 }
 
@@ -120,6 +159,10 @@ mod tests {
     use super::*;
     use sightline_model::PixelFormat;
 
+    const DAMAGED: Origin = Origin {
+        damaged: true,
+        predicted: false,
+    };
     const W: u32 = 640;
     const H: u32 = 640;
 
@@ -128,6 +171,7 @@ mod tests {
             width: W,
             height: H,
             format: PixelFormat::Gray8,
+            levels: sightline_model::Levels::default(),
             layout: PixelFormat::Gray8.default_layout(W, H),
             bytes,
         }
@@ -149,7 +193,7 @@ mod tests {
         let from = monitor.last_id.map_or(0, |id| id.0 + 1);
         (from..)
             .zip(pictures)
-            .map(|(id, bytes)| monitor.judge(FrameId(id), &picture(bytes), false))
+            .map(|(id, bytes)| monitor.judge(FrameId(id), &picture(bytes), Origin::default()))
             .collect()
     }
 
@@ -215,11 +259,14 @@ mod tests {
                 .all(|h| *h == Health::Ok)
         );
         assert_eq!(
-            monitor.judge(FrameId(5), &picture(&a), false),
+            monitor.judge(FrameId(5), &picture(&a), Origin::default()),
             Health::Frozen
         );
         monitor.numbers_restart();
-        assert_eq!(monitor.judge(FrameId(5), &picture(&a), false), Health::Ok);
+        assert_eq!(
+            monitor.judge(FrameId(5), &picture(&a), Origin::default()),
+            Health::Ok
+        );
     }
 
     #[test]
@@ -227,9 +274,9 @@ mod tests {
         let mut monitor = HealthMonitor::new(HealthLimits::default());
         let flat = |level: u8| vec![level; (W * H) as usize];
         let seen = judge_all(&mut monitor, &[flat(3), flat(253), flat(100)]);
-        assert_eq!(seen, [Health::TooDark, Health::TooBright, Health::Ok]);
+        assert_eq!(seen, [Health::TooDark, Health::TooBright, Health::Flat]);
         assert_eq!(
-            monitor.judge(FrameId(9), &picture(&flat(101)), true),
+            monitor.judge(FrameId(9), &picture(&flat(101)), DAMAGED),
             Health::Corrupt
         );
     }
@@ -255,5 +302,69 @@ mod tests {
         let seen = judge_all(&mut monitor, &[sharp.clone(), soft, sharp]);
         assert!(monitor.focus_baseline().is_some());
         assert_eq!(seen, [Health::Ok, Health::OutOfFocus, Health::Ok]);
+    }
+
+    /// `k`: coded by itself, `p`: predicted; capitals have new content.
+    fn stream(limits: &HealthLimits, pictures: &str) -> String {
+        let mut monitor = HealthMonitor::new(limits.clone());
+        let mut phase = 0;
+        let judged = pictures.chars().enumerate().map(|(id, kind)| {
+            phase += usize::from(kind.is_uppercase());
+            let origin = Origin {
+                damaged: false,
+                predicted: kind.eq_ignore_ascii_case(&'p'),
+            };
+            let seen = monitor.judge(FrameId(id as u64), &picture(&stripes(50, phase)), origin);
+            if seen == Health::Frozen { 'x' } else { '.' }
+        });
+        judged.collect()
+    }
+
+    #[test]
+    fn what_a_stream_predicts_is_a_still_scene_until_the_same_key_picture_comes_again() {
+        let limits = HealthLimits::default();
+        assert_eq!(stream(&limits, "KppppppKpppp"), "............");
+        assert_eq!(stream(&limits, "KpppPpppKppp"), "............");
+        assert_eq!(stream(&limits, "Kpppkpp"), "....xxx");
+        assert_eq!(stream(&limits, "Kk"), ".x");
+        assert_eq!(stream(&limits, "KpppkppPp"), "....xxx..");
+    }
+
+    #[test]
+    fn stills_are_taken_for_so_long_as_is_set() {
+        let set = |still_pictures| HealthLimits {
+            still_pictures,
+            ..HealthLimits::default()
+        };
+        assert_eq!(stream(&set(0), "Kppp"), ".xxx");
+        assert_eq!(stream(&set(3), "KppppP"), "...xx.");
+        let off = HealthLimits {
+            frozen_after: 0,
+            ..set(0)
+        };
+        assert_eq!(stream(&off, "Kppkk"), ".....");
+    }
+
+    #[test]
+    fn a_dark_picture_with_noise_is_dark_and_a_wall_is_flat() {
+        let mut monitor = HealthMonitor::new(HealthLimits::default());
+        let noise = |around: i32, by: i32| -> Vec<u8> {
+            let level =
+                |i: u32| around + (i.wrapping_mul(2_654_435_761) >> 16) as i32 % (2 * by + 1) - by;
+            (0..W * H).map(|i| level(i).clamp(0, 255) as u8).collect()
+        };
+        let mut judge = |id, bytes: &[u8], levels| {
+            let picture = PictureRef {
+                levels,
+                ..picture(bytes)
+            };
+            monitor.judge(FrameId(id), &picture, Origin::default())
+        };
+        let video = sightline_model::Levels::guessed(PixelFormat::Nv12, H);
+        let full = sightline_model::Levels::default();
+        assert_eq!(judge(0, &noise(16, 4), video), Health::TooDark);
+        assert_eq!(judge(1, &noise(235, 3), video), Health::TooBright);
+        assert_eq!(judge(2, &noise(90, 1), full), Health::Flat);
+        assert_eq!(judge(3, &noise(90, 20), full), Health::Ok);
     }
 }

@@ -9,8 +9,11 @@ mod error;
 mod index;
 mod player;
 mod whole;
+mod turn;
+mod watch;
 
 pub use coco::{CocoBox, CocoFile, CocoPicture};
+pub(crate) use convert::gray;
 pub use decode::PictureDecoder;
 pub use error::PictureError;
 pub use index::{ImageEntry, ImagesIndex};

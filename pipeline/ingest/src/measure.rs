@@ -1,10 +1,12 @@
-//! Three numbers of a picture that say whether it is fit to be judged: mean level, sharpness, content.
+//! Numbers of a picture that say whether it is fit to be judged: level, contrast, white, sharpness, noise, content.
 //!
 //! They are taken from whole rows spread evenly over the picture, about [`SAMPLE_BYTES`] in all, so that the cost
 //! does not grow with the picture. Sharpness is the variance of the Laplacian (Pech-Pacheco et al., "Diatom
 //! autofocusing in brightfield microscopy", ICPR 2000), here horizontally and vertically around each sampled pixel.
+//! Contrast is the distance of percentiles, so that noise and a few bright pixels do not make one. Levels are those of a
+//! full range, whatever range the picture has.
 
-use sightline_model::{PictureRef, PixelFormat};
+use sightline_model::{Levels, PictureRef, PixelFormat};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes looked at per picture.
@@ -13,10 +15,16 @@ const SAMPLE_BYTES: usize = 32 * 1024;
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
-    /// Mean level, 0..=255.
+    /// Mean level, 0..=255 of a full range.
     pub level: f32,
+    /// From the 2nd to the 98th of 100 pixels.
+    pub contrast: f32,
+    /// Share of pixels at 254 and more.
+    pub white: f32,
     /// Variance of the Laplacian, grey levels squared.
     pub sharpness: f32,
+    /// Standard deviation that noise alone would need to be so sharp: an upper bound of the noise.
+    pub noise: f32,
     /// Hash of the sampled rows.
     pub content: u64,
 }
@@ -68,7 +76,7 @@ pub fn measure(picture: &PictureRef<'_>) -> Measured {
         let below = row((y + apart).min((rows - 1) / apart * apart));
         sums.add(above, row(y), below, offset, step);
     }
-    sums.finish(content)
+    sums.finish(content, picture.levels)
 }
 
 /// Hash of every pixel of the picture, all planes, without the padding between rows.
@@ -99,13 +107,29 @@ fn planes(picture: &PictureRef<'_>) -> [(usize, usize); 3] {
     }
 }
 
-#[derive(Default)]
+/// Every so many pixels one counts for contrast.
+const THIN: usize = 4;
+
 struct Sums {
     level: u64,
+    counts: [u32; 256],
     laplacian: i64,
     laplacian_squared: u64,
     pixels: u64,
     inner: u64,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            level: 0,
+            counts: [0; 256],
+            laplacian: 0,
+            laplacian_squared: 0,
+            pixels: 0,
+            inner: 0,
+        }
+    }
 }
 
 impl Sums {
@@ -117,6 +141,9 @@ impl Sums {
             let bright = row.iter().skip(offset).step_by(step);
             self.level += bright.clone().map(|&p| u64::from(p)).sum::<u64>();
             self.pixels += bright.count() as u64;
+        }
+        for &p in row.iter().skip(offset).step_by(step * THIN) {
+            self.counts[usize::from(p)] += 1;
         }
         let n = row.len().min(above.len()).min(below.len());
         if n <= 2 * step {
@@ -165,12 +192,39 @@ impl Sums {
         self.laplacian_squared += squares as u64;
     }
 
-    fn finish(&self, content: u64) -> Measured {
+    /// The level that `share` of the pixels reach at most.
+    fn percentile(&self, share: f64) -> f32 {
+        let all: u32 = self.counts.iter().sum();
+        let wanted = (f64::from(all) * share) as u32;
+        let mut below = 0;
+        let level = self.counts.iter().position(|count| {
+            below += count;
+            below > wanted
+        });
+        level.unwrap_or_default() as f32
+    }
+
+    fn finish(&self, content: u64, levels: Levels) -> Measured {
         let n = self.inner.max(1) as f64;
         let mean = self.laplacian as f64 / n;
+        let gain = levels.range.luma().1;
+        let variance = (self.laplacian_squared as f64 / n - mean * mean) as f32 * gain * gain;
+        let all: u32 = self.counts.iter().sum();
+        let is_white = |level: usize| levels.range.expand(level as f32) >= 254.0;
+        let white: u32 = (0..256)
+            .filter(|level| is_white(*level))
+            .map(|level| self.counts[level])
+            .sum();
         Measured {
-            level: self.level as f32 / self.pixels.max(1) as f32,
-            sharpness: (self.laplacian_squared as f64 / n - mean * mean) as f32,
+            level: levels
+                .range
+                .expand(self.level as f32 / self.pixels.max(1) as f32)
+                .clamp(0.0, 255.0),
+            contrast: (self.percentile(0.98) - self.percentile(0.02)) * gain,
+            white: white as f32 / all.max(1) as f32,
+            sharpness: variance,
+            // The Laplacian of white noise has 4 * 4 + 4 times its variance.
+            noise: (variance.max(0.0) / 20.0).sqrt(),
             content,
         }
     }
@@ -185,6 +239,7 @@ mod tests {
             width,
             height,
             format,
+            levels: Levels::default(),
             layout: format.default_layout(width, height),
             bytes,
         }
@@ -215,6 +270,33 @@ mod tests {
             .collect();
         let seen = measure(&picture(&rggb, BayerRggb, 64, 48));
         assert_eq!((seen.level, seen.sharpness), (90.0, 0.0));
+    }
+
+    #[test]
+    fn video_black_and_white_are_0_and_255() {
+        let video = |level: u8| {
+            let bytes = vec![level; PixelFormat::Nv12.default_layout(64, 48).len];
+            let picture = PictureRef {
+                levels: Levels::guessed(PixelFormat::Nv12, 48),
+                ..picture(&bytes, PixelFormat::Nv12, 64, 48)
+            };
+            let seen = measure(&picture);
+            (seen.level.round(), seen.white)
+        };
+        assert_eq!(
+            [16, 4, 235, 126].map(video),
+            [(0.0, 0.0), (0.0, 0.0), (255.0, 1.0), (128.0, 0.0)]
+        );
+    }
+
+    #[test]
+    fn contrast_is_of_what_is_seen_and_not_of_a_few_pixels() {
+        let of = |f: &dyn Fn(usize, usize) -> u8| {
+            measure(&picture(&gray(f), PixelFormat::Gray8, 96, 64)).contrast
+        };
+        assert_eq!(of(&|_, _| 90), 0.0);
+        assert_eq!(of(&|x, y| if (x, y) == (0, 0) { 255 } else { 90 }), 0.0);
+        assert_eq!(of(&|x, _| if x < 48 { 20 } else { 220 }), 200.0);
     }
 
     #[test]

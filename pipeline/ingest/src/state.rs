@@ -11,6 +11,8 @@ pub enum CameraState {
     Connecting,
     /// Frames arrive when they are due.
     Live,
+    /// Frames arrive, and none can be judged. Seen from outside only: its supervisor takes it for live.
+    Unusable,
     /// No frame for longer than allowed; the source is still open.
     Stalled,
     /// Its source is closed and will be opened again.
@@ -27,6 +29,7 @@ impl CameraState {
         match self {
             Self::Connecting => "connecting",
             Self::Live => "live",
+            Self::Unusable => "unusable",
             Self::Stalled => "stalled",
             Self::Retrying => "retrying",
             Self::Failed => "failed",

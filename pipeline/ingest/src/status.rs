@@ -2,12 +2,13 @@
 
 use crate::capture_time::Moment;
 use crate::proof::Proof;
+use crate::fitness::{self, NEVER, Unfit};
 use crate::state::{CameraState, Reason, Standing};
-use sightline_model::{Health, MonoTime, TimeSource, Timing};
+use sightline_model::{Health, Levels, MonoTime, TimeSource, Timing};
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -35,8 +36,63 @@ pub struct CameraStatus {
     pub jitter: Duration,
     /// What proves that its pictures are whole.
     pub proof: Proof,
+    /// What is wrong with its pictures, and with which one that was certain.
+    pub unfit: Vec<(Unfit, Reason)>,
+    /// How its pictures' levels are read, and how that is known.
+    pub levels: Option<LevelsKnown>,
     /// Everything that is counted.
     pub counts: CameraCounts,
+}
+
+/// Where a range or matrix is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownFrom {
+    /// The source says it, or its format has only one.
+    Source,
+    /// The configuration says it.
+    Setting,
+    /// Nobody says it.
+    Guess,
+}
+
+impl KnownFrom {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Setting => "setting",
+            Self::Guess => "guessed",
+        }
+    }
+}
+
+/// How a camera's levels are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelsKnown {
+    /// Range and matrix of the source.
+    pub levels: Levels,
+    /// Where the range is known from.
+    pub range: KnownFrom,
+    /// Where the matrix is known from; `None` where there is none.
+    pub matrix: Option<KnownFrom>,
+}
+
+impl LevelsKnown {
+    /// Nobody says one of them.
+    pub fn is_guessed(&self) -> bool {
+        self.range == KnownFrom::Guess || self.matrix == Some(KnownFrom::Guess)
+    }
+}
+
+impl std::fmt::Display for LevelsKnown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Levels { range, matrix } = self.levels;
+        write!(f, "{} range ({})", range.name(), self.range.name())?;
+        match self.matrix {
+            Some(known) => write!(f, ", {} ({})", matrix.name(), known.name()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Counters of a camera.
@@ -77,6 +133,8 @@ pub struct UnhealthyCounts {
     pub out_of_focus: u64,
     /// Damaged.
     pub corrupt: u64,
+    /// Hardly any contrast.
+    pub flat: u64,
 }
 
 /// The counters, shared by the camera's threads.
@@ -96,6 +154,11 @@ pub(crate) struct Stats {
     bright: AtomicU64,
     out_of_focus: AtomicU64,
     corrupt: AtomicU64,
+    flat: AtomicU64,
+    /// What [`fitness::Fitness`] shows.
+    shown: AtomicU16,
+    causes: Mutex<[Option<Reason>; Unfit::ALL.len()]>,
+    levels: Mutex<Option<LevelsKnown>>,
     /// Nanoseconds, plus one so that 0 means never.
     last_frame: AtomicU64,
     /// Smoothed distance of frames, ns; written by the one thread that delivers.
@@ -123,8 +186,40 @@ impl Stats {
             Health::TooBright => &self.bright,
             Health::OutOfFocus => &self.out_of_focus,
             Health::Corrupt => &self.corrupt,
+            Health::Flat => &self.flat,
         };
         Self::count(counter);
+    }
+
+    /// What is wrong with the pictures has changed; `cause` says it of the kind that the last one was.
+    pub(crate) fn show_fitness(&self, shown: fitness::Shown, cause: Option<(Unfit, String)>) {
+        if let Some((kind, words)) = cause {
+            let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+            causes[kind as usize] = Some(words.into());
+        }
+        self.shown.store(shown, Relaxed);
+    }
+
+    fn unfit(&self) -> (Vec<(Unfit, Reason)>, Option<Reason>) {
+        let shown = self.shown.load(Relaxed);
+        if shown == 0 {
+            return (Vec::new(), None);
+        }
+        let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        let cause = |kind: Unfit| causes[kind as usize].clone().unwrap_or_default();
+        let raised: Vec<_> = fitness::raised(shown)
+            .map(|kind| (kind, cause(kind)))
+            .collect();
+        let why = match raised.first() {
+            Some((_, why)) => Some(Reason::clone(why)),
+            None if shown & NEVER != 0 => causes.iter().flatten().next().cloned(),
+            None => None,
+        };
+        (raised, why)
+    }
+
+    pub(crate) fn show_levels(&self, levels: LevelsKnown) {
+        *self.levels.lock().unwrap_or_else(PoisonError::into_inner) = Some(levels);
     }
 
     /// Notes a frame; true when the supervisor asked to hear of it.
@@ -202,6 +297,7 @@ impl Stats {
                 bright: get(&self.bright),
                 out_of_focus: get(&self.out_of_focus),
                 corrupt: get(&self.corrupt),
+                flat: get(&self.flat),
             },
         }
     }
@@ -230,9 +326,17 @@ impl Board {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        let (unfit, why) = stats.unfit();
+        // Frames alone are not enough: what cannot be judged is no picture.
+        let (state, reason) = match why {
+            Some(why) if standing.state == CameraState::Live => (CameraState::Unusable, why),
+            _ => (standing.state, standing.reason),
+        };
         CameraStatus {
-            state: standing.state,
-            reason: standing.reason,
+            state,
+            reason,
+            unfit,
+            levels: *stats.levels.lock().unwrap_or_else(PoisonError::into_inner),
             since: standing.since,
             attempts: standing.attempts,
             next_retry: standing.next_retry,

@@ -64,14 +64,14 @@ impl Supervisor {
             CameraState::Live => self.limits.stall.map(|stall| self.last_alive + stall),
             CameraState::Stalled => self.limits.stall.map(|stall| self.standing.since + stall),
             CameraState::Retrying => self.standing.next_retry,
-            CameraState::Failed | CameraState::Ended => None,
+            CameraState::Unusable | CameraState::Failed | CameraState::Ended => None,
         }
     }
 
     pub(crate) fn handle(&mut self, event: Event, now: MonoTime) -> Vec<Action> {
-        use CameraState::{Connecting, Ended, Failed, Live, Retrying, Stalled};
+        use CameraState::{Connecting, Ended, Failed, Live, Retrying, Stalled, Unusable};
         match (self.standing.state, event) {
-            (Failed | Ended, _) => Vec::new(),
+            (Unusable | Failed | Ended, _) => Vec::new(),
             (Connecting | Stalled, Event::Alive) => self.go_live(now),
             (Live, Event::Alive) => {
                 self.saw_frame(now);

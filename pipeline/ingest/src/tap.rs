@@ -3,12 +3,17 @@
 //! One a camera. Whoever captures (a GStreamer streaming thread or a source's own thread) holds it, so it takes no
 //! lock; between two sessions it lies in its seat, and two sessions can never deliver at once.
 
-use crate::{health::HealthMonitor, link::Link, status::Stats};
+use crate::{
+    fitness::{Fitness, Unfit},
+    health::{HealthMonitor, Origin},
+    link::Link,
+    status::Stats,
+};
 use sightline_configs::station::HealthLimits;
 use sightline_frames::{FramePool, Lease, Missed, OpenSlot, TapSink, Tapped, View};
 use sightline_model::{
-    CameraId, Clock, FrameId, FrameMeta, Health, MissReason, MonoTime, PictureRef, PixelFormat,
-    PlaneLayout, Timing, UtcMicros,
+    CameraId, Clock, FrameId, FrameMeta, Health, Levels, MissReason, MonoTime, PictureRef,
+    PixelFormat, PlaneLayout, Timing, UtcMicros,
 };
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -32,6 +37,7 @@ pub(crate) struct Shape {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) format: PixelFormat,
+    pub(crate) levels: Levels,
     pub(crate) layout: PlaneLayout,
 }
 
@@ -44,8 +50,8 @@ pub(crate) struct Arrival {
     pub(crate) stamp: Stamp,
     pub(crate) shape: Shape,
     pub(crate) host_copies: u8,
-    /// The source itself says the picture is damaged.
-    pub(crate) damaged: bool,
+    /// What the source itself says of the picture.
+    pub(crate) origin: Origin,
 }
 
 pub(crate) struct Tap {
@@ -55,6 +61,8 @@ pub(crate) struct Tap {
     clock: Arc<dyn Clock>,
     stats: Arc<Stats>,
     health: HealthMonitor,
+    fitness: Fitness,
+    why: Option<String>,
     last_id: Option<FrameId>,
     link: Option<Link>,
 }
@@ -75,6 +83,8 @@ impl Tap {
             clock,
             stats,
             health: HealthMonitor::new(limits.clone()),
+            fitness: Fitness::default(),
+            why: None,
             last_id: None,
             link: None,
         }
@@ -118,6 +128,7 @@ impl Tap {
             width,
             height,
             format,
+            levels,
             layout,
         } = arrival.shape;
         FrameMeta {
@@ -130,6 +141,7 @@ impl Tap {
             width,
             height,
             format,
+            levels,
             layout,
             health: Health::Ok,
             host_copies: arrival.host_copies,
@@ -141,12 +153,13 @@ impl Tap {
     pub(crate) fn seal(&mut self, slot: OpenSlot, arrival: &Arrival) -> Option<Lease> {
         match slot.seal(self.meta(arrival)) {
             Ok(mut lease) => {
-                let health = self.judge(arrival.frame_id, &lease.picture(), arrival.damaged);
+                let health = self.judge(arrival.frame_id, &lease.picture(), arrival.origin);
                 lease.set_health(health);
                 Some(lease)
             }
             Err(error) => {
                 tracing::warn!(camera = %self.camera, %error, "a picture did not fit its slot");
+                self.explain(&error);
                 self.miss(
                     arrival.own_number(),
                     arrival.stamp.at,
@@ -158,10 +171,41 @@ impl Tap {
     }
 
     /// The health of a picture, counted.
-    pub(crate) fn judge(&mut self, id: FrameId, picture: &PictureRef<'_>, damaged: bool) -> Health {
-        let health = self.health.judge(id, picture, damaged);
+    pub(crate) fn judge(
+        &mut self,
+        id: FrameId,
+        picture: &PictureRef<'_>,
+        origin: Origin,
+    ) -> Health {
+        let health = self.health.judge(id, picture, origin);
         self.stats.count_health(health);
+        self.weigh(Unfit::of(health), |tap| {
+            let seen = tap.health.seen();
+            let number = |of: fn(&crate::Measured) -> f32| seen.map_or(0.0, of);
+            format!(
+                "picture {id}: mean level {:.1}, contrast {:.1}, white {:.0} %, sharpness {:.1} of {:.1}",
+                number(|s| s.level),
+                number(|s| s.contrast),
+                number(|s| s.white * 100.0),
+                number(|s| s.sharpness),
+                tap.health.focus_baseline().unwrap_or_default(),
+                id = id.0,
+            )
+        });
         health
+    }
+
+    /// Why the miss that is told next is one.
+    pub(crate) fn explain(&mut self, why: impl std::fmt::Display) {
+        self.why = Some(why.to_string());
+    }
+
+    /// Weighs one more picture; the words are asked for only when they are to be shown.
+    fn weigh(&mut self, what: Option<Unfit>, words: impl FnOnce(&Self) -> String) {
+        if self.fitness.saw(what) {
+            let cause = what.map(|kind| (kind, words(self)));
+            self.stats.show_fitness(self.fitness.shown(), cause);
+        }
     }
 
     /// Hands a view on; when the sink has no room, its miss instead.
@@ -230,7 +274,7 @@ impl Tap {
         }
     }
 
-    fn hand_on_miss(&self, frame_id: Option<FrameId>, at: MonoTime, reason: MissReason) {
+    fn hand_on_miss(&mut self, frame_id: Option<FrameId>, at: MonoTime, reason: MissReason) {
         self.count_miss(reason);
         let missed = self.missed(frame_id, at, reason);
         // With no room even for this the part's deadline closes it: it is NotDecidable either way.
@@ -239,12 +283,21 @@ impl Tap {
         }
     }
 
-    fn count_miss(&self, reason: MissReason) {
+    fn count_miss(&mut self, reason: MissReason) {
+        let why = self.why.take();
         match reason {
             MissReason::NoFreeSlot => Stats::count(&self.stats.missed_no_slot),
             MissReason::Overflow => Stats::count(&self.stats.missed_overflow),
-            MissReason::Undecodable => Stats::count(&self.stats.undecodable),
-            MissReason::Geometry => Stats::count(&self.stats.wrong_size),
+            MissReason::Undecodable => {
+                Stats::count(&self.stats.undecodable);
+                let words = |_: &Self| why.unwrap_or_else(|| "it cannot be decoded".into());
+                self.weigh(Some(Unfit::Undecodable), words);
+            }
+            MissReason::Geometry => {
+                Stats::count(&self.stats.wrong_size);
+                let words = |_: &Self| why.unwrap_or_else(|| "another size than before".into());
+                self.weigh(Some(Unfit::Size), words);
+            }
             _ => {}
         }
     }

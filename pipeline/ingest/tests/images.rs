@@ -13,6 +13,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn images(path: &str, rate_hz: Option<f64>, repeat: bool) -> Camera {
     camera(Source::Images {
+        watch: false,
         path: path.into(),
         rate_hz,
         repeat,
@@ -230,4 +231,65 @@ fn stopping_does_not_wait_for_slots_or_pictures_to_come() {
     let begun = std::time::Instant::now();
     cam.stop().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_hot_folder_shows_each_whole_picture_once_and_none_that_lay_there_before() {
+    let folder = folder_of(&[10]);
+    let notes = Arc::new(Notes::default());
+    let config = camera(Source::Images {
+        path: ".".into(),
+        rate_hz: None,
+        repeat: false,
+        watch: true,
+    });
+    let cam = start(context(config, Arc::clone(&notes), folder.path())).unwrap();
+    wait(&cam, LONG, is(CameraState::Live));
+    let whole = |name: &str| folder.path().join(name);
+    // closed by who wrote it
+    picture(40).save(whole("closed.png")).unwrap();
+    // written elsewhere and renamed into its place
+    let bytes = std::fs::read(whole("p00.png")).unwrap();
+    std::fs::write(whole(".half"), &bytes).unwrap();
+    std::fs::rename(whole(".half"), whole("renamed.png")).unwrap();
+    // written slowly: taken when it is closed, and not before
+    let mut slow = std::fs::File::create(whole("slow.png")).unwrap();
+    std::io::Write::write_all(&mut slow, &bytes[..20]).unwrap();
+    wait(&cam, LONG, |_| notes.views().len() >= 2);
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!((notes.views().len(), notes.misses().len()), (2, 0));
+    std::io::Write::write_all(&mut slow, &bytes[20..]).unwrap();
+    drop(slow);
+    wait(&cam, LONG, |_| notes.views().len() == 3);
+    // another name for the same file, and a file that is no picture
+    std::fs::rename(whole("slow.png"), whole("done.png")).unwrap();
+    std::fs::write(whole("notes.txt"), "hello").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!((notes.views().len(), notes.misses().len()), (3, 0));
+    // silence is no fault of a folder
+    assert_eq!(cam.status().state, CameraState::Live);
+    cam.stop().unwrap();
+}
+
+#[test]
+fn a_hot_folder_that_goes_away_is_waited_for() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("in");
+    std::fs::create_dir(&folder).unwrap();
+    let notes = Arc::new(Notes::default());
+    let config = camera(Source::Images {
+        path: "in".into(),
+        rate_hz: None,
+        repeat: false,
+        watch: true,
+    });
+    let cam = start(context(config, Arc::clone(&notes), parent.path())).unwrap();
+    wait(&cam, LONG, is(CameraState::Live));
+    std::fs::remove_dir(&folder).unwrap();
+    wait(&cam, LONG, is(CameraState::Retrying));
+    std::fs::create_dir(&folder).unwrap();
+    wait(&cam, LONG, is(CameraState::Live));
+    picture(40).save(folder.join("a.png")).unwrap();
+    wait(&cam, LONG, |_| notes.views().len() == 1);
+    cam.stop().unwrap();
 }

@@ -87,6 +87,10 @@ fn frames_of_a_gstreamer_camera_allocate_nothing() {
             stall_ms: 2_000,
             arrival_uncertainty_ms: 10.0,
             integrity: sightline_configs::station::Integrity::Proved,
+            range: None,
+            matrix: None,
+            bits: None,
+            window: None,
             retry: Retry::default(),
             health: HealthLimits {
                 frozen_after: 2,

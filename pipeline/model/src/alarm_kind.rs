@@ -86,14 +86,28 @@ alarms! {
         "no frames come from a camera";
     CameraAmbiguous: "camera.{}.ambiguous", High, Degraded, Seen, "camera_ambiguous",
         "pictures came that may be another part's or older; for 10 s after the last";
+    CameraBlurred: "camera.{}.blurred", High, Degraded, Seen, "camera_blurred",
+        "pictures are out of focus; until 8 in a row are healthy";
+    CameraBright: "camera.{}.bright", High, Degraded, Seen, "camera_bright",
+        "pictures are too bright; until 8 in a row are healthy";
+    CameraCorrupt: "camera.{}.corrupt", High, Degraded, Seen, "camera_corrupt",
+        "pictures are damaged; until 8 in a row are healthy";
+    CameraDark: "camera.{}.dark", High, Degraded, Seen, "camera_dark",
+        "pictures are too dark; until 8 in a row are healthy";
     CameraDrift: "camera.{}.drift", Low, None, Ends, "camera_drift",
         "pictures come near the edge of their trigger window";
     CameraEnded: "camera.{}.ended", High, Degraded, Seen, "camera_ended",
         "a file or folder is at its end while other cameras go on";
+    CameraFlat: "camera.{}.flat", High, Degraded, Seen, "camera_flat",
+        "nothing is to be seen on pictures; until 8 in a row are healthy";
+    CameraFrozen: "camera.{}.frozen", High, Degraded, Seen, "camera_frozen",
+        "the same picture comes again and again; until 8 in a row are healthy";
     CameraLate: "camera.{}.late", Low, None, Ends, "camera_late",
         "pictures arrive more than 200 ms later than the fastest ones";
     CameraSize: "camera.{}.size", High, Degraded, Seen, "camera_size",
-        "pictures came in another size than the view's; for 10 s after the last";
+        "pictures come in another size than the camera's first, until 8 in a row are healthy, or than the view's, for 10 s after the last";
+    CameraUndecodable: "camera.{}.undecodable", High, Degraded, Seen, "camera_undecodable",
+        "frames come that cannot be read; until 8 in a row are healthy";
     ConservationGap: "conservation-gap", Urgent, Hold, SeenTo, "conservation_gap",
         "a part has neither a result nor is it on its way";
     EngineFault: "engine.{}.fault", High, Degraded, Seen, "engine_fault",

@@ -129,7 +129,14 @@ fn counters(ui: &mut Ui, view: &View, rect: Rect) {
             t("camera.missed"),
             &camera.missed_views.to_string(),
         );
-        let keys = ["frozen", "toodark", "toobright", "outoffocus", "corrupt"];
+        let keys = [
+            "frozen",
+            "toodark",
+            "toobright",
+            "outoffocus",
+            "corrupt",
+            "flat",
+        ];
         for (key, count) in keys.iter().zip(camera.unhealthy) {
             let name = view.t(&format!("health.{key}"));
             pieces::fact(ui, tokens, &name, &count.to_string());

@@ -287,6 +287,7 @@ fn cameras(cameras: &[CameraHandle], counters: &FlowCounters) -> Vec<wire::Camer
                 From::Retrying => To::Retrying,
                 From::Failed => To::Failed,
                 From::Ended => To::Ended,
+                From::Unusable => To::Unusable,
             },
             reason: status.reason.to_string(),
             fps: (status.fps * 10.0).round() as f32 / 10.0,
@@ -300,7 +301,9 @@ fn cameras(cameras: &[CameraHandle], counters: &FlowCounters) -> Vec<wire::Camer
                 bad.bright,
                 bad.out_of_focus,
                 bad.corrupt,
+                bad.flat,
             ],
+            levels: status.levels.map_or(String::new(), |l| l.to_string()),
             copied: counts.foreign,
         }
     };

@@ -59,6 +59,8 @@ pub enum CameraState {
     Failed,
     /// A finite source is at its end.
     Ended,
+    /// Frames arrive, and none can be judged.
+    Unusable,
 }
 
 /// One camera.
@@ -80,8 +82,10 @@ pub struct CameraFacts {
     pub dropped: u64,
     /// Views that parts went without.
     pub missed_views: u64,
-    /// Frames unfit to be judged: frozen, dark, bright, out of focus, corrupt.
-    pub unhealthy: [u64; 5],
+    /// Frames unfit to be judged: frozen, dark, bright, out of focus, corrupt, flat.
+    pub unhealthy: [u64; 6],
+    /// How its levels are read, in the station's words.
+    pub levels: String,
     /// Frames that had to be copied on the way in.
     pub copied: u64,
 }

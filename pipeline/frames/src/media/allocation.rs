@@ -3,12 +3,14 @@
 use super::{AllocationError, SlotAllocator, WhenNoSlot, libav, tune_libav};
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_video::{self as gst_video, VideoInfo};
+use sightline_model::PixelFormat;
 
 /// Buffers an element makes before the first frame; the others when it first needs them, so that a pool that is
 /// replaced (new caps) and its successor can share the slots.
 const BUFFERS_AT_START: u32 = 2;
 
-/// Answers an ALLOCATION query with slots: a buffer pool for the query's caps, as large as the allocator's
+/// Answers an ALLOCATION query with slots, unless its pictures have another format than the allocator's own
+/// ([`SlotAllocator::set_format`]) and go into slots later: a buffer pool for the query's caps, as large as the allocator's
 /// [`WhenNoSlot`] says, the allocator itself, and that we read `GstVideoMeta` (any stride and offset).
 ///
 /// # Errors
@@ -30,6 +32,10 @@ fn answer(
             found: "no caps".to_owned(),
         });
     };
+    if !allocator.takes(&caps) {
+        query.add_allocation_meta::<gst_video::VideoMeta>(None);
+        return Ok(());
+    }
     let size = allocator.picture_bytes(&caps)?;
     let slots = u32::try_from(allocator.offered_slots()).unwrap_or(u32::MAX);
     let max = match when_no_slot {
@@ -137,6 +143,18 @@ impl SlotAllocator {
         }
         Ok(size)
     }
+}
+
+/// The format's name in caps, by ours.
+pub(super) fn has_format(caps: &gst::Caps, format: PixelFormat) -> bool {
+    let name = format.name();
+    caps.structure(0).is_some_and(|s| {
+        let found = s.get::<&str>("format").ok();
+        match name.strip_prefix("BAYER_") {
+            Some(mosaic) => found.is_some_and(|f| f.eq_ignore_ascii_case(mosaic)),
+            None => found == Some(name),
+        }
+    })
 }
 
 /// Bytes of one picture without extra padding; `None` for anything but raw or 8-bit Bayer pictures of one size.

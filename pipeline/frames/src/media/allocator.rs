@@ -5,6 +5,7 @@ use crate::{FramePool, OpenSlot, memory::SLOT_ALIGN};
 use gstreamer::{
     self as gst, glib, glib::translate::from_glib_none, prelude::*, subclass::prelude::*,
 };
+use sightline_model::PixelFormat;
 use std::sync::{
     OnceLock,
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -44,6 +45,17 @@ impl SlotAllocator {
     /// The pool its slots come from.
     pub fn pool(&self) -> &FramePool {
         self.imp().pool.get().expect("set by `new`")
+    }
+
+    /// Only pictures of this format lie in slots; what comes as another is converted on its way into one. Once.
+    pub fn set_format(&self, format: PixelFormat) {
+        let _ = self.imp().format.set(format);
+    }
+
+    /// Pictures of these caps lie in slots.
+    pub(super) fn takes(&self, caps: &gst::Caps) -> bool {
+        let format = self.imp().format.get();
+        format.is_none_or(|format| super::allocation::has_format(caps, *format))
     }
 
     /// Keeps `slots` slots out of GStreamer's hands.
@@ -142,6 +154,7 @@ mod imp {
     #[derive(Default)]
     pub struct SlotAllocator {
         pub(super) pool: OnceLock<FramePool>,
+        pub(super) format: OnceLock<PixelFormat>,
         pub(super) reserve: AtomicUsize,
         pub(super) system_memory: AtomicBool,
         pub(super) foreign: AtomicU64,

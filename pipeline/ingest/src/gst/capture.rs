@@ -1,14 +1,18 @@
 //! A buffer becomes a view.
 
 use super::{
+    convert,
     damage::Damage,
+    keys::Keys,
+    levels::Said,
     numbering::{Marks, Numbering},
     pace::Pace,
     plan::Plan,
-    shape,
+    shape::{self, Incoming, Target},
     timing::Timer,
 };
 use crate::{
+    health::Origin,
     link::{Link, StopFlag},
     seat::SeatedTap,
     status::Stats,
@@ -39,7 +43,11 @@ pub(super) struct Capture {
     numbering: Numbering,
     timer: Timer,
     damage: Damage,
-    shape: Option<Shape>,
+    /// What comes, and its shape in a slot.
+    shape: Option<(Incoming, Shape)>,
+    target: Target,
+    said: Said,
+    keys: Keys,
     /// The source's own size is another than at first.
     resized: Arc<AtomicBool>,
     is_stale: bool,
@@ -54,6 +62,7 @@ impl Capture {
         timer: Timer,
         damage: Damage,
         resized: Arc<AtomicBool>,
+        (said, keys): (Said, Keys),
     ) -> Self {
         Self {
             tap,
@@ -65,6 +74,9 @@ impl Capture {
             timer,
             damage,
             shape: None,
+            target: plan.target,
+            said,
+            keys,
             resized,
             is_stale: false,
         }
@@ -72,12 +84,14 @@ impl Capture {
 
     /// The frames that follow have these caps.
     pub(super) fn caps(&mut self, caps: &gst::CapsRef) {
-        self.shape = shape::of_caps(caps);
-        if self.shape.is_none() {
-            self.link.lost(format!(
-                "expected raw pictures in a format of the station, found {caps}"
-            ));
-        }
+        let made = shape::of_caps(caps, &self.target, &self.said);
+        self.shape =
+            made.map_err(|why| self.link.lost(why))
+                .ok()
+                .map(|(incoming, shape, known)| {
+                    self.tap.stats().show_levels(known);
+                    (incoming, shape)
+                });
     }
 
     /// Takes a frame. The buffer is this call's alone, so that its memory goes back where it came from with the lease.
@@ -88,7 +102,10 @@ impl Capture {
         }
         let stamp = self.stamp(&marks);
         self.tap.stats().saw_proof(self.damage.proof());
-        let Some(shape) = self.shape else { return };
+        let Some((incoming, mut shape)) = self.shape else {
+            return;
+        };
+        shape.layout = incoming.planes(&buffer);
         let (frame_id, numbered) = self.numbering.number(marks);
         if self.resized.load(Relaxed) {
             let id = numbered.then_some(frame_id);
@@ -100,10 +117,13 @@ impl Capture {
             stamp,
             shape,
             host_copies: 0,
-            damaged: self.damage.has(&buffer),
+            origin: Origin {
+                damaged: self.damage.has(&buffer),
+                predicted: self.keys.is_predicted(marks.pts_ns),
+            },
         };
         let meta = self.tap.meta(&arrival);
-        match self.lease(buffer, meta) {
+        match self.lease(buffer, &incoming, meta) {
             Ok(lease) => self.deliver(lease, &arrival),
             Err(error) => self.refuse(&error, &arrival),
         }
@@ -128,9 +148,19 @@ impl Capture {
         }
     }
 
-    fn lease(&self, mut buffer: gst::Buffer, meta: FrameMeta) -> Result<Lease, LeaseError> {
+    fn lease(
+        &self,
+        mut buffer: gst::Buffer,
+        incoming: &Incoming,
+        meta: FrameMeta,
+    ) -> Result<Lease, LeaseError> {
         loop {
-            match lease_from_buffer(&self.tap.pool, buffer, meta) {
+            let taken = if incoming.as_is {
+                lease_from_buffer(&self.tap.pool, buffer, meta)
+            } else {
+                convert::convert(&self.tap.pool, buffer, incoming, meta)
+            };
+            match taken {
                 Err(LeaseError::NoFreeSlot { buffer: back, .. })
                     if self.lossless && !self.stop.sleep(NO_SLOT_PAUSE) =>
                 {
@@ -147,7 +177,7 @@ impl Capture {
         }
         let health = self
             .tap
-            .judge(arrival.frame_id, &lease.picture(), arrival.damaged);
+            .judge(arrival.frame_id, &lease.picture(), arrival.origin);
         lease.set_health(health);
         let view = View {
             lease,
@@ -171,6 +201,7 @@ impl Capture {
                 needed_bytes,
                 ..
             } => {
+                self.tap.explain(error);
                 self.tap.miss(id, at, MissReason::Undecodable);
                 let Shape {
                     width,
@@ -186,6 +217,7 @@ impl Capture {
             }
             other => {
                 tracing::debug!(error = %other, "a frame is left out");
+                self.tap.explain(other);
                 self.tap.miss(id, at, MissReason::Undecodable);
             }
         }

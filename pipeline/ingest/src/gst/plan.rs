@@ -2,8 +2,11 @@
 
 use super::{
     damage::Damage,
+    keys::Keys,
+    levels::{self, Said},
     rtp_time::RtpTimes,
     rtsp::{self, Offered},
+    shape::Target,
     timing::Basis,
 };
 use crate::{capture_time::Reach, state::Reason};
@@ -24,6 +27,7 @@ pub(super) struct Plan {
     base_dir: PathBuf,
     pub(super) expects: Expects,
     pub(super) arrival_uncertainty: Duration,
+    pub(super) target: Target,
 }
 
 /// A pipeline that has not been started.
@@ -38,6 +42,8 @@ pub(super) struct Built {
     pub(super) basis: (Basis, Reach),
     /// What a network camera offers.
     pub(super) offered: Offered,
+    /// What is said of its levels, and of its pictures' coding.
+    pub(super) words: (Said, Keys),
 }
 
 impl Plan {
@@ -48,6 +54,7 @@ impl Plan {
             size: (camera.width, camera.height),
             base_dir: base_dir.to_owned(),
             expects: camera.expects,
+            target: Target::of(camera),
             arrival_uncertainty: Duration::from_secs_f64(
                 camera.arrival_uncertainty_ms.max(0.0) / 1e3,
             ),
@@ -108,7 +115,8 @@ impl Plan {
         let out =
             out.ok_or("expected our last element, another has taken the name sightline_last")?;
         let (rtp, damage, offered) = <(RtpTimes, Damage, Offered)>::default();
-        self.set_up(&pipeline, &rtp, &damage, &offered)?;
+        let words = <(Said, Keys)>::default();
+        self.set_up(&pipeline, &rtp, &damage, &offered, &words)?;
         let basis = Basis::of(&self.source, &pipeline);
         damage.expect(basis.0.proof());
         Ok(Built {
@@ -118,6 +126,7 @@ impl Plan {
             rtp,
             damage,
             offered,
+            words,
         })
     }
 
@@ -155,16 +164,28 @@ impl Plan {
                 .name()
                 .trim_start_matches("BAYER_")
                 .to_lowercase();
-            return format!("capsfilter caps=\"video/x-bayer,format={mosaic}{size}\" !");
+            let deep = [10, 12, 14, 16].map(|bits| format!("{mosaic}{bits}le, {mosaic}{bits}be"));
+            let formats = format!("{mosaic}, {}", deep.join(", "));
+            return format!("capsfilter caps=\"video/x-bayer,format={{ {formats} }}{size}\" !");
         }
         let scale = if size.is_empty() {
             ""
         } else {
             "videoscale name=sightline_scale ! "
         };
+        // What is not the camera's format and is here becomes it on the way into its slot: see `convert`.
+        let formats = match self.format {
+            PixelFormat::Gray8 => {
+                "GRAY8, GRAY16_LE, GRAY16_BE, I420, NV12, YUY2, Y444, RGB, BGR, RGBx, BGRx, RGBA, BGRA".into()
+            }
+            PixelFormat::Rgb | PixelFormat::Bgr => {
+                format!("{}, GRAY8, I420, NV12, YUY2, Y444", self.format.name())
+            }
+            other => other.name().to_owned(),
+        };
         format!(
-            "videoconvert ! {scale}capsfilter caps=\"video/x-raw,format={}{size}\" !",
-            self.format.name()
+            "videoconvert name={} ! {scale}capsfilter caps=\"video/x-raw,format={{ {formats} }}{size}\" !",
+            levels::CONVERTER
         )
     }
 
@@ -175,12 +196,16 @@ impl Plan {
         rtp: &RtpTimes,
         damage: &Damage,
         offered: &Offered,
+        (said, keys): &(Said, Keys),
     ) -> Result<(), Reason> {
         let (packets, damage) = (rtp.clone(), damage.clone());
+        let (said, keys) = (said.clone(), keys.clone());
         let watch = move |element: &gst::Element| {
             tame_decoder(element);
             packets.watch(element);
             damage.watch(element);
+            said.watch(element);
+            keys.watch(element);
         };
         // what the description names itself, and what comes later
         let named = pipeline.iterate_recurse().into_iter().flatten();

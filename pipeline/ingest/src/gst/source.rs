@@ -71,7 +71,7 @@ impl GstSource {
             pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
                 if let Some(gst::PadProbeData::Event(event)) = &info.data
                     && let gst::EventView::Caps(caps) = event.view()
-                    && let Some(s) = caps.structure()
+                    && let Some(s) = caps.caps().structure(0)
                     && let (Ok(width), Ok(height)) = (s.get::<i32>("width"), s.get::<i32>("height"))
                 {
                     let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,6 +94,7 @@ impl Source for GstSource {
             damage,
             basis,
             offered,
+            words,
         } = self.plan.build()?;
         let tap = take_tap(seat, &link)?;
         self.give_time(&pipeline, tap.stats().frames.load(Relaxed));
@@ -130,9 +131,10 @@ impl Source for GstSource {
             timer,
             damage,
             resized,
+            words,
         );
         let outlet = outlet::make(capture, link);
-        offer(&outlet, pool, self.plan.lossless(), Arc::clone(&self.name))?;
+        offer(&outlet, pool, &self.plan, Arc::clone(&self.name))?;
         outlet
             .set_active(true)
             .map_err(|e| Reason::from(e.message.as_ref()))?;
@@ -165,9 +167,10 @@ impl Source for GstSource {
 
 /// Answers what elements ask about memory with our slots. A live camera never waits for one: that would make all its
 /// later frames old.
-fn offer(pad: &gst::Pad, pool: FramePool, lossless: bool, camera: Arc<str>) -> Result<(), Reason> {
+fn offer(pad: &gst::Pad, pool: FramePool, plan: &Plan, camera: Arc<str>) -> Result<(), Reason> {
     let allocator = SlotAllocator::new(pool);
-    allocator.set_when_no_slot(if lossless {
+    allocator.set_format(plan.target.format());
+    allocator.set_when_no_slot(if plan.lossless() {
         WhenNoSlot::Wait
     } else {
         WhenNoSlot::SystemMemory

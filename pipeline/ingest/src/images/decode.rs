@@ -1,9 +1,16 @@
 //! One picture file into one slot.
 
-use super::{PictureError, convert::converter, whole::Whole};
+use super::{
+    PictureError,
+    convert::{WHOLE, Window, converter},
+    turn::turn,
+    whole::Whole,
+};
 use crate::tap::Shape;
-use image::{ColorType, ImageDecoder, ImageError, ImageReader, Limits};
-use sightline_model::{PixelFormat, PlaneLayout};
+use image::{
+    ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation,
+};
+use sightline_model::{Levels, PixelFormat, PlaneLayout};
 use std::{
     io::{Cursor, Read},
     path::Path,
@@ -20,6 +27,8 @@ pub struct PictureDecoder {
     file: Vec<u8>,
     pixels: Vec<u8>,
     whole: Whole,
+    lying: Vec<u8>,
+    window: Option<Window>,
 }
 
 /// What a decoded picture looks like in its slot, and whether the host copied its pixels on the way.
@@ -30,8 +39,17 @@ pub(crate) struct Decoded {
 }
 
 impl PictureDecoder {
-    /// Decodes `path` into `slot` as `format` (GRAY8, RGB or BGR), rows without padding. Grey of colour is
-    /// ITU-R BT.601; 16 bits become 8 by rounding; an alpha channel is dropped. `size` is the one size accepted.
+    /// Samples of more than 8 bits count from `window[0]` to `window[1]`; absent: all 16 bits.
+    pub(crate) fn with_window(window: Option<Window>) -> Self {
+        Self {
+            window,
+            ..Self::default()
+        }
+    }
+
+    /// Decodes `path` into `slot` as `format` (GRAY8, RGB or BGR), upright as its EXIF orientation says, rows without
+    /// padding. Grey of colour is ITU-R BT.601; 16 bits become 8 by rounding; an alpha channel is dropped. `size` is the
+    /// one size accepted.
     pub(crate) fn decode(
         &mut self,
         path: &Path,
@@ -55,36 +73,41 @@ impl PictureDecoder {
         self.whole
             .check(reader.format(), &self.file)
             .map_err(damaged)?;
+        let kind = reader.format();
         let mut decoder = reader.into_decoder().map_err(broken)?;
         let (width, height) = decoder.dimensions();
-        let shape = fit(path, format, size, (width, height), slot.len())?;
+        let turned = decoder.orientation().map_err(broken)?;
+        let upright = match stands_across(turned) {
+            true => (height, width),
+            false => (width, height),
+        };
+        let shape = fit(path, format, size, upright, slot.len())?;
         // Working memory of a decoder: what 16-bit RGBA of this picture takes, twice, and some for small ones.
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(u64::from(width) * u64::from(height) * 16 + (16 << 20));
         decoder.set_limits(limits).map_err(broken)?;
         let color = decoder.color_type();
         let slot = &mut slot[..shape.layout.len];
-        let direct = matches!(
-            (color, format),
-            (ColorType::L8, PixelFormat::Gray8) | (ColorType::Rgb8, PixelFormat::Rgb)
-        );
-        if direct {
-            decoder.read_image(slot).map_err(broken)?;
-            return Ok(Decoded {
-                shape,
-                host_copies: 0,
-            });
+        let is_turned = turned != Orientation::NoTransforms;
+        // The pixels as they lie in the file come into a place of their own, and from there into the slot.
+        let mut lying = std::mem::take(&mut self.lying);
+        let to = if is_turned {
+            lying.resize(slot.len(), 0);
+            &mut lying[..]
+        } else {
+            &mut slot[..]
+        };
+        // A PNM says itself how far its samples go.
+        let window = self.window.filter(|_| kind != Some(ImageFormat::Pnm));
+        let pixels = &mut self.pixels;
+        let host_copies = pixels_into(pixels, decoder, (color, format), window, to, path)?;
+        if is_turned {
+            turn(&lying, (width, height), format, turned, slot);
         }
-        let convert = converter(color, format).ok_or_else(|| PictureError::Pixels {
-            path: path.to_owned(),
-            found: format!("{color:?}"),
-        })?;
-        self.pixels.resize(decoder.total_bytes() as usize, 0);
-        decoder.read_image(&mut self.pixels).map_err(broken)?;
-        convert(&self.pixels, slot);
+        self.lying = lying;
         Ok(Decoded {
             shape,
-            host_copies: 1,
+            host_copies: host_copies.max(u8::from(is_turned)),
         })
     }
 
@@ -104,6 +127,45 @@ impl PictureDecoder {
         }
         Ok(())
     }
+}
+
+/// The pixels of an opened file in the camera's format; how often they were copied.
+fn pixels_into(
+    pixels: &mut Vec<u8>,
+    decoder: impl ImageDecoder,
+    (color, format): (ColorType, PixelFormat),
+    window: Option<Window>,
+    to: &mut [u8],
+    path: &Path,
+) -> Result<u8, PictureError> {
+    let broken = |e: ImageError| PictureError::Damaged {
+        path: path.to_owned(),
+        found: e.to_string(),
+    };
+    let direct = matches!(
+        (color, format),
+        (ColorType::L8, PixelFormat::Gray8) | (ColorType::Rgb8, PixelFormat::Rgb)
+    );
+    if direct {
+        decoder.read_image(to).map_err(broken)?;
+        return Ok(0);
+    }
+    let convert = converter(color, format).ok_or_else(|| PictureError::Pixels {
+        path: path.to_owned(),
+        found: format!("{color:?}"),
+    })?;
+    pixels.resize(decoder.total_bytes() as usize, 0);
+    decoder.read_image(pixels).map_err(broken)?;
+    convert(pixels, to, window.unwrap_or(WHOLE));
+    Ok(1)
+}
+
+fn stands_across(turned: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(
+        turned,
+        Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH
+    )
 }
 
 /// The picture's shape in the slot, rows packed.
@@ -154,6 +216,7 @@ fn fit(
         width,
         height,
         format,
+        levels: Levels::default(),
         layout,
     })
 }

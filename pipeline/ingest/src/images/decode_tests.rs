@@ -285,3 +285,124 @@ fn stored(data: &[u8]) -> Vec<u8> {
     ]
     .concat()
 }
+
+/// A JPEG with the EXIF orientation `tag`, as cameras write it.
+fn tagged(picture: &GrayImage, tag: u8) -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 100)
+        .encode_image(picture)
+        .unwrap();
+    let tiff = [
+        b"II*\0".as_slice(),
+        &[
+            8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, tag, 0, 0, 0, 0, 0, 0, 0,
+        ],
+    ]
+    .concat();
+    let body = [b"Exif\0\0".as_slice(), &tiff].concat();
+    let length = (body.len() + 2) as u16;
+    [
+        &jpeg[..2],
+        &[0xFF, 0xE1],
+        &length.to_be_bytes(),
+        &body,
+        &jpeg[2..],
+    ]
+    .concat()
+}
+
+#[test]
+fn eight_orientations_show_one_picture() {
+    use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
+    // four corners that tell every turn from every other
+    let upright = GrayImage::from_fn(48, 24, |x, y| {
+        Luma([match (x < 24, y < 12) {
+            (true, true) => 20,
+            (false, true) => 90,
+            (true, false) => 160,
+            (false, false) => 230,
+        }])
+    });
+    // how the camera was held, so that the file's picture lies as it does (EXIF 2.32, table 5)
+    let lying: [GrayImage; 8] = [
+        upright.clone(),
+        flip_horizontal(&upright),
+        rotate180(&upright),
+        flip_vertical(&upright),
+        flip_horizontal(&rotate90(&upright)),
+        rotate270(&upright),
+        flip_horizontal(&rotate270(&upright)),
+        rotate90(&upright),
+    ];
+    let mut rig = Rig::new();
+    for (lying, tag) in lying.iter().zip(1..) {
+        let path = rig.file(&format!("o{tag}.jpg"), &tagged(lying, tag));
+        for format in [PixelFormat::Gray8, PixelFormat::Rgb] {
+            let decoded = rig.decode(&path, format).unwrap();
+            assert_eq!(
+                (decoded.shape.width, decoded.shape.height),
+                (48, 24),
+                "{tag}"
+            );
+            let channels = if format == PixelFormat::Gray8 { 1 } else { 3 };
+            for (x, y, want) in [(4, 4, 20u8), (44, 4, 90), (4, 20, 160), (44, 20, 230)] {
+                let got = rig.slot[(y * 48 + x) * channels];
+                assert!(
+                    got.abs_diff(want) <= 3,
+                    "{tag} at {x},{y}: {got} for {want}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_turned_picture_must_have_the_configured_size_as_it_stands() {
+    let mut rig = Rig::new();
+    let path = rig.file("o6.jpg", &tagged(&ramp(), 6));
+    let decoder = &mut rig.decoder;
+    let sized = |w, h| (Some(w), Some(h));
+    let upright = decoder.decode(&path, PixelFormat::Gray8, sized(20, 33), &mut rig.slot);
+    assert!(upright.is_ok());
+    let lying = decoder.decode(&path, PixelFormat::Gray8, sized(33, 20), &mut rig.slot);
+    assert!(matches!(lying, Err(PictureError::Size { .. })));
+}
+
+#[test]
+fn webp_pgm_and_ppm_are_read() {
+    let mut rig = Rig::new();
+    let colour = DynamicImage::from(colours());
+    let webp = rig.save("a.webp", &colour, ImageFormat::WebP);
+    rig.decode(&webp, PixelFormat::Rgb).unwrap();
+    assert_eq!(&rig.slot[..33 * 20 * 3], colours().as_raw().as_slice());
+    let mut pgm = b"P5 33 20 255\n".to_vec();
+    pgm.extend(ramp().as_raw());
+    let pgm = rig.file("a.pgm", &pgm);
+    rig.decode(&pgm, PixelFormat::Gray8).unwrap();
+    assert_eq!(&rig.slot[..33 * 20], ramp().as_raw().as_slice());
+    let mut ppm = b"P6 33 20 255\n".to_vec();
+    ppm.extend(colours().as_raw());
+    let ppm = rig.file("a.ppm", &ppm);
+    rig.decode(&ppm, PixelFormat::Rgb).unwrap();
+    assert_eq!(&rig.slot[..33 * 20 * 3], colours().as_raw().as_slice());
+}
+
+#[test]
+fn samples_of_12_bits_follow_the_setting_and_a_pgm_its_own_word() {
+    let mut rig = Rig::new();
+    let samples = image::ImageBuffer::<Luma<u16>, Vec<u16>>::from_fn(16, 16, |x, _| {
+        Luma([if x < 8 { 4_095 } else { 2_048 }])
+    });
+    let png = rig.save("a.png", &DynamicImage::from(samples), ImageFormat::Png);
+    let ends = |rig: &Rig| (rig.slot[0], rig.slot[15]);
+    rig.decode(&png, PixelFormat::Gray8).unwrap();
+    assert_eq!(ends(&rig), (16, 8));
+    rig.decoder = PictureDecoder::with_window(Some([0, 4_095]));
+    rig.decode(&png, PixelFormat::Gray8).unwrap();
+    assert_eq!(ends(&rig), (255, 128));
+    let mut pgm = b"P5 16 16 4095\n".to_vec();
+    pgm.extend((0..256).flat_map(|i| [4_095u16, 2_048][usize::from(i % 16 >= 8)].to_be_bytes()));
+    let pgm = rig.file("a.pgm", &pgm);
+    rig.decode(&pgm, PixelFormat::Gray8).unwrap();
+    assert_eq!(ends(&rig), (255, 128));
+}

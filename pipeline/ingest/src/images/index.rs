@@ -6,7 +6,9 @@ use sightline_model::FrameId;
 use std::path::{Path, PathBuf};
 
 /// File name endings taken from a folder.
-const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
+const ENDINGS: [&str; 10] = [
+    "png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp", "pgm", "ppm", "pnm",
+];
 
 /// One picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +49,7 @@ impl ImagesIndex {
         if entries.is_empty() {
             return Err(wrong(
                 path,
-                "at least one picture (png, jpg, jpeg, bmp, tif or tiff)",
+                "at least one picture (png, jpg, jpeg, bmp, tif, tiff, webp, pgm, ppm or pnm)",
                 "none".into(),
             ));
         }
@@ -132,7 +134,8 @@ fn wrong(path: &Path, expected: &'static str, found: String) -> IngestError {
     }
 }
 
-fn is_picture(path: &Path) -> bool {
+/// A file whose name says that it is a picture, and not that it is being written.
+pub(super) fn is_picture(path: &Path) -> bool {
     let ending = path
         .extension()
         .and_then(|e| e.to_str())
@@ -140,7 +143,7 @@ fn is_picture(path: &Path) -> bool {
     path.is_file() && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
 }
 
-fn plain_entry(path: PathBuf) -> ImageEntry {
+pub(super) fn plain_entry(path: PathBuf) -> ImageEntry {
     ImageEntry {
         name: path
             .file_name()

@@ -2,26 +2,32 @@
 
 use super::{
     decode::PictureDecoder,
-    index::{ImageEntry, ImagesIndex},
+    index::{ImageEntry, ImagesIndex, plain_entry},
+    watch::Arrivals,
 };
 use crate::{
     camera::CameraContext,
+    health::Origin,
     link::Link,
     seat::Seat,
     session::{Session, Source, ThreadSession, Work},
     state::Reason,
-    tap::Arrival,
+    tap::{Arrival, Stamp},
 };
 use sightline_frames::{Lease, OpenSlot, Tapped, View};
-use sightline_model::{FrameId, MissReason, PixelFormat};
+use sightline_model::{FrameId, MissReason, PixelFormat, TimeSource, Timing};
 use sightline_threads::Place;
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 /// How long a lossless source sleeps before it looks for a free slot again.
 const NO_SLOT_PAUSE: Duration = Duration::from_micros(500);
+
+/// How often a hot folder's thread looks whether it is still wanted.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What the thread needs to know of its camera.
 #[derive(Clone)]
@@ -32,6 +38,11 @@ struct Show {
     period: Option<Duration>,
     repeat: bool,
     templates: bool,
+    window: Option<[u16; 2]>,
+    /// The hot folder whose pictures are shown, instead of the list's.
+    folder: Option<PathBuf>,
+    /// So exactly is known when a picture of it was taken.
+    uncertainty: Duration,
 }
 
 pub(crate) struct ImagesSource {
@@ -44,8 +55,8 @@ impl ImagesSource {
     pub(crate) fn new(
         ctx: &CameraContext,
         index: Arc<ImagesIndex>,
-        rate_hz: Option<f64>,
-        repeat: bool,
+        (rate_hz, repeat): (Option<f64>, bool),
+        folder: Option<PathBuf>,
     ) -> Self {
         let config = &ctx.config;
         Self {
@@ -60,6 +71,13 @@ impl ImagesSource {
                     .filter(|hz| *hz > 0.0)
                     .map(|hz| Duration::from_secs_f64(1.0 / hz)),
                 repeat,
+                window: config.window.or_else(|| {
+                    config
+                        .bits
+                        .map(|bits| [0, (u32::MAX >> (32 - bits)) as u16])
+                }),
+                folder,
+                uncertainty: Duration::from_secs_f64(config.arrival_uncertainty_ms.max(0.0) / 1e3),
             },
         }
     }
@@ -68,13 +86,22 @@ impl ImagesSource {
 impl Source for ImagesSource {
     fn open(&mut self, seat: &Seat, link: Link) -> Result<Box<dyn Session>, Reason> {
         let show = self.show.clone();
+        let arrivals = show
+            .folder
+            .as_deref()
+            .map(Arrivals::in_folder)
+            .transpose()?;
         ThreadSession::start(&self.camera, self.place, seat, link, move |work| {
-            Player {
+            let decoder = PictureDecoder::with_window(show.window);
+            let player = Player {
                 show,
                 work,
-                decoder: PictureDecoder::default(),
+                decoder,
+            };
+            match arrivals {
+                Some(arrivals) => player.play_arrivals(arrivals),
+                None => player.play(),
             }
-            .play();
         })
     }
 }
@@ -103,6 +130,39 @@ impl Player {
             if !self.show_one(FrameId(frame), entry) {
                 return;
             }
+        }
+    }
+
+    /// Shows what is put into a hot folder, each picture once.
+    fn play_arrivals(mut self, mut arrivals: Arrivals) {
+        self.work.link.alive();
+        let mut frame = 0;
+        loop {
+            match arrivals.next(LOOK_EVERY) {
+                Ok(Some(path)) => {
+                    if !self.show_one(FrameId(frame), &plain_entry(path)) {
+                        return;
+                    }
+                    frame += 1;
+                }
+                Ok(None) if self.work.stop.is_raised() => return,
+                Ok(None) => {}
+                Err(why) => return self.work.link.lost(why),
+            }
+        }
+    }
+
+    fn stamp(&self) -> Stamp {
+        let now = self.work.tap.stamp();
+        match &self.show.folder {
+            None => now,
+            Some(_) => Stamp {
+                timing: Timing {
+                    uncertainty: self.show.uncertainty,
+                    source: TimeSource::Arrival,
+                },
+                ..now
+            },
         }
     }
 
@@ -190,7 +250,10 @@ impl Player {
             lease,
             reference: None,
         };
-        let health = self.work.tap.judge(id, &view.lease.picture(), false);
+        let health = self
+            .work
+            .tap
+            .judge(id, &view.lease.picture(), Origin::default());
         view.lease.set_health(health);
         Some(view)
     }
@@ -221,12 +284,13 @@ impl Player {
             Ok(decoded) => Some(Arrival {
                 frame_id: id,
                 numbered: true,
-                stamp: self.work.tap.stamp(),
+                stamp: self.stamp(),
                 shape: decoded.shape,
                 host_copies: decoded.host_copies,
-                damaged: false,
+                origin: Origin::default(),
             }),
             Err(error) => {
+                self.work.tap.explain(&error);
                 tracing::warn!(frame = id.0, %error, "a picture is left out and its part is not decidable");
                 None
             }

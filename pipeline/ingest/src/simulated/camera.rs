@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     camera::CameraContext,
+    health::Origin,
     images::PictureDecoder,
     link::Link,
     seat::Seat,
@@ -14,7 +15,7 @@ use crate::{
     tap::{Arrival, Shape, Stamp},
 };
 use sightline_frames::{Lease, OpenSlot, View};
-use sightline_model::{MissReason, PixelFormat, Timing, TrackId};
+use sightline_model::{Levels, MissReason, PixelFormat, Timing, TrackId};
 use sightline_queue::RecvTimeout;
 use sightline_simulation::{Condition, Face, line::Exposure};
 use sightline_threads::Place;
@@ -166,7 +167,7 @@ impl Eye {
             stamp,
             shape,
             host_copies,
-            damaged: false,
+            origin: Origin::default(),
         }
     }
 
@@ -278,6 +279,7 @@ impl Eye {
             width,
             height,
             format: PixelFormat::Gray8,
+            levels: Levels::default(),
             layout,
         })
     }

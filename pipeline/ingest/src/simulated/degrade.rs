@@ -66,6 +66,7 @@ mod tests {
             width: 64,
             height: 48,
             format: PixelFormat::Gray8,
+            levels: Default::default(),
             layout,
         }
     }
@@ -75,12 +76,14 @@ mod tests {
             width,
             height,
             format,
+            levels: _,
             layout,
         } = shape();
         measure::measure(&PictureRef {
             width,
             height,
             format,
+            levels: sightline_model::Levels::guessed(format, height),
             layout,
             bytes,
         })

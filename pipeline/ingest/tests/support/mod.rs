@@ -95,6 +95,10 @@ pub fn camera(source: Source) -> Camera {
         expects: sightline_configs::station::Expects::Stream,
         arrival_uncertainty_ms: 10.0,
         integrity: sightline_configs::station::Integrity::Proved,
+        range: None,
+        matrix: None,
+        bits: None,
+        window: None,
         stall_ms: 1_000,
         retry: Retry {
             first_ms: 50,

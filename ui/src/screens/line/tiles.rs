@@ -125,7 +125,7 @@ pub fn strip(ui: &Ui, view: &View, i: usize, rect: Rect) {
     let health = shown.map_or(Health::Ok, |s| s.head.health);
     let words = match state {
         CameraState::Live | CameraState::Ended if health == Health::Ok => return,
-        CameraState::Live | CameraState::Ended => {
+        CameraState::Live | CameraState::Unusable | CameraState::Ended if health != Health::Ok => {
             view.t(&format!("health.{}", format!("{health:?}").to_lowercase()))
         }
         state => view.t(&format!("camera_state.{}", state_name(state))),

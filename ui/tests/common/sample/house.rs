@@ -57,7 +57,8 @@ pub fn cameras() -> Vec<CameraFacts> {
         lost: i,
         dropped: 0,
         missed_views: i * 3,
-        unhealthy: [0, i, 0, 1, 0],
+        unhealthy: [0, i, 0, 1, 0, 0],
+        levels: "video range (source), bt709 (source)".into(),
         copied: 0,
     };
     (0..4).map(camera).collect()
