@@ -293,3 +293,42 @@ fn a_hot_folder_that_goes_away_is_waited_for() {
     wait(&cam, LONG, |_| notes.views().len() == 1);
     cam.stop().unwrap();
 }
+
+#[test]
+fn a_labelled_box_that_is_none_is_refused_with_its_annotations_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("labels.json");
+    let load = |annotation: &str| {
+        let text = format!(
+            r#"{{"images":[{{"id":1,"file_name":"NaN \\"Infinity.png"}}],"categories":[],"annotations":[
+               {{"id":6,"image_id":1,"category_id":1,"bbox":[-0.5,0,3.5,4]}},{{{annotation},"image_id":1,"category_id":1}}]}}"#
+        );
+        std::fs::write(&path, text).unwrap();
+        sightline_ingest::CocoFile::load(&path, None).map_err(|e| e.to_string())
+    };
+    let good = load(r#""id":7,"bbox":[1,2,3,4]"#).unwrap();
+    assert_eq!(good.pictures[0].boxes.len(), 2);
+    assert_eq!(good.pictures[0].file_name, "NaN \"Infinity.png");
+    for bbox in [
+        "NaN,0,1,1",
+        "0,Infinity,1,1",
+        "0,-Infinity,1,1",
+        "0,0,-3,4",
+        "0,0,3,-1e-9",
+        "0,0,0,4",
+        "1e300,0,1,1",
+        "0,0,1e39,1",
+        "null,0,1,1",
+    ] {
+        let said = load(&format!(r#""id":4711,"bbox":[{bbox}]"#)).expect_err(bbox);
+        assert!(
+            said.contains("id 4711") && said.contains("expected"),
+            "{bbox}: {said}"
+        );
+    }
+    let said = load(r#""bbox":[0,0,-3,4]"#).expect_err("negative");
+    assert!(said.contains("annotations[1]"), "{said}");
+    // not a number at all is no COCO file, and says where
+    let said = load(r#""id":4711,"bbox":[1e999,0,1,1]"#).expect_err("no f64");
+    assert!(said.contains("line 2"), "{said}");
+}

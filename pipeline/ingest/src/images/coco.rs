@@ -68,9 +68,12 @@ struct RawImage {
 
 #[derive(Deserialize)]
 struct RawAnnotation {
+    #[serde(default)]
+    id: Option<serde_json::Value>,
     image_id: u64,
     category_id: u64,
-    bbox: [f32; 4],
+    /// `null` where the file says no number.
+    bbox: [Option<f64>; 4],
 }
 
 #[derive(Deserialize)]
@@ -84,7 +87,7 @@ impl CocoFile {
     /// `pictures_in` says otherwise.
     ///
     /// # Errors
-    /// The file cannot be read or is not COCO; an annotation names a picture that is not in it.
+    /// The file cannot be read or is not COCO; an annotation names a picture that is not in it, or has a box that is none.
     pub fn load(path: &Path, pictures_in: Option<&Path>) -> Result<Self, IngestError> {
         let wrong = |found: String| IngestError::Pictures {
             path: path.to_owned(),
@@ -92,20 +95,19 @@ impl CocoFile {
             found,
         };
         let text = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
-        let raw: Raw = serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))?;
+        let raw = read(&text).map_err(|e| wrong(e.to_string()))?;
         let mut boxes: HashMap<u64, Vec<CocoBox>> =
             raw.images.iter().map(|i| (i.id, Vec::new())).collect();
-        for annotation in &raw.annotations {
+        for (index, annotation) in raw.annotations.iter().enumerate() {
             let of_picture = boxes.get_mut(&annotation.image_id).ok_or_else(|| {
                 wrong(format!(
                     "an annotation of image_id {}, which `images` does not have",
                     annotation.image_id
                 ))
             })?;
-            let [x, y, w, h] = annotation.bbox;
             of_picture.push(CocoBox {
                 category: annotation.category_id,
-                bbox: BoxView { x, y, w, h },
+                bbox: annotation.bbox(index).map_err(wrong)?,
             });
         }
         let folders = Folders::of(path, pictures_in);
@@ -125,6 +127,65 @@ impl CocoFile {
             pictures: raw.images.into_iter().map(picture).collect(),
             categories: raw.categories.into_iter().map(|c| (c.id, c.name)).collect(),
         })
+    }
+}
+
+/// Python's `json` writes numbers that JSON does not have (`NaN`, `Infinity`): they are read as none, so that the annotation
+/// that has one can be named.
+fn read(text: &[u8]) -> Result<Raw, serde_json::Error> {
+    serde_json::from_slice(text)
+        .or_else(|error| serde_json::from_slice(&without_words(text)).map_err(|_| error))
+}
+
+/// With `null` for `NaN`, `Infinity` and `-Infinity` outside of texts.
+fn without_words(text: &[u8]) -> Vec<u8> {
+    let words: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    let mut out = Vec::with_capacity(text.len());
+    let (mut at, mut in_text) = (0, false);
+    while at < text.len() {
+        let word = words.iter().find(|w| text[at..].starts_with(w));
+        match (text[at], word) {
+            (b'\\', _) if in_text => {
+                out.push(text[at]);
+                at += 1;
+            }
+            (b'"', _) => in_text = !in_text,
+            (_, Some(word)) if !in_text => {
+                out.extend_from_slice(b"null");
+                at += word.len();
+                continue;
+            }
+            _ => {}
+        }
+        out.extend(text.get(at));
+        at += 1;
+    }
+    out
+}
+
+/// No picture is so large.
+const FARTHEST: f64 = 1e6;
+
+impl RawAnnotation {
+    /// Its box, if it is one: finite numbers, a width and a height.
+    fn bbox(&self, index: usize) -> Result<BoxView, String> {
+        let is_number = |v: &Option<f64>| v.is_some_and(|v| v.abs() <= FARTHEST);
+        let sized = |v: &Option<f64>| v.is_some_and(|v| v > 0.0);
+        if self.bbox.iter().all(is_number) && self.bbox[2..].iter().all(sized) {
+            let [x, y, w, h] = self.bbox.map(|v| v.unwrap_or_default() as f32);
+            return Ok(BoxView { x, y, w, h });
+        }
+        let who = match &self.id {
+            Some(id) => format!("the annotation with id {id}"),
+            None => format!("annotations[{index}], which has no id,"),
+        };
+        let written = |v: &Option<f64>| v.map_or("no number".to_owned(), |v| format!("{v}"));
+        let numbers: Vec<String> = self.bbox.iter().map(written).collect();
+        Err(format!(
+            "{who} has the bbox [{}]; expected [x, y, width, height] in pixels, finite, with a width and a height above 0; correct \
+             or remove it",
+            numbers.join(", ")
+        ))
     }
 }
 
