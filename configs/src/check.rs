@@ -1,7 +1,7 @@
 //! What the types cannot say: rules between fields and between the two files. Pure; nothing is opened.
 
 use crate::read::Source;
-use crate::recipe::{Combine, Presence, Recipe, Reference, Verifier};
+use crate::recipe::{Combine, Presence, Recipe, Reference, Tiles, Verifier};
 use crate::station::{
     Arrangement, Camera, Engine, Gate, GateAt, GateKind, Simulation, Source as CameraSource,
     Sparkplug, Station, Trigger,
@@ -515,6 +515,9 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
         if let Some(reference) = &view.reference {
             check_reference(&mut r, &at, reference);
         }
+        if let Some(tiles) = view.tiles {
+            check_tiles(&mut r, &at, tiles, view.width.zip(view.height));
+        }
     }
     for (code, limit) in &recipe.limits {
         if let Some(score) = limit.score {
@@ -597,6 +600,28 @@ fn check_region(r: &mut Report<'_>, at: &str, region: &BoxView) {
         ("h", region.h),
     ] {
         r.within(format!("{at}.{field}"), px, 0.0..=65_536.0, "pixels");
+    }
+}
+
+fn check_tiles(r: &mut Report<'_>, at: &str, tiles: Tiles, picture: Option<(u32, u32)>) {
+    for (field, side) in [("width", tiles.width), ("height", tiles.height)] {
+        r.within(format!("{at}.tiles.{field}"), side, Tiles::SIDES, "pixels");
+    }
+    let most = tiles.most_overlap();
+    let overlap = tiles.overlap_px;
+    r.within(
+        format!("{at}.tiles.overlap_px"),
+        overlap,
+        1..=most,
+        "pixels (half a tile)",
+    );
+    if let Some(count) = picture.map(|size| tiles.count(size)) {
+        r.require(count <= Tiles::MOST, format!("{at}.tiles"), || {
+            format!(
+                "expected at most {} tiles, found {count}; make them larger or their overlap smaller",
+                Tiles::MOST
+            )
+        });
     }
 }
 

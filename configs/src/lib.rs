@@ -19,6 +19,7 @@ mod range;
 mod read;
 pub mod recipe;
 pub mod station;
+mod tiles;
 mod windows;
 
 pub use check::{check_recipe, check_station};

@@ -2,6 +2,7 @@
 
 use crate::challenge::Challenge;
 use crate::station::Precision;
+pub use crate::tiles::Tiles;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sightline_model::BoxView;
@@ -122,6 +123,10 @@ pub struct View {
     /// nobody does, and `sightline check` says so.
     #[serde(default)]
     pub presence: Option<Presence>,
+    /// Cuts a large picture into tiles that overlap; what is found on them is put together. For detectors. Absent: the whole
+    /// picture at once.
+    #[serde(default)]
+    pub tiles: Option<Tiles>,
     /// Findings count only if their centre is in one of these (pixels of the view); empty: everywhere.
     #[serde(default)]
     pub include: Vec<BoxView>,

@@ -196,6 +196,9 @@ fn no_number_of_a_recipe_passes_that_cannot_be_used() {
         model = "m"
         offset_ms = 1.0
         window_ms = 20.0
+        width = 4000
+        height = 4000
+        tiles = { width = 640, height = 640, overlap_px = 64 }
         include = [{ x = 0.0, y = 0.0, w = 1.0, h = 1.0 }]
         exclude = [{ x = 0.0, y = 0.0, w = 1.0, h = 1.0 }]
         reference = { max_shift_px = 1.0, max_rotation_deg = 1.0, min_correlation = 0.5 }

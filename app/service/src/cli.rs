@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use sightline_configs::recipe::Tiles;
 use sightline_model::UtcMicros;
 use std::path::PathBuf;
 
@@ -342,6 +343,9 @@ pub struct GoldenArgs {
     /// `onnx`, `onnx:PROVIDER`, `tensorrt` or `tensorrt:dla0`.
     #[arg(long, default_value = "onnx")]
     pub engine: String,
+    /// Large pictures are looked at in tiles, WIDTHxHEIGHT+OVERLAP in pixels, e.g. 640x640+96.
+    #[arg(long)]
+    pub tiles: Option<Tiles>,
     /// How far a score may be off on another engine or in another precision.
     #[arg(long, default_value_t = 0.03)]
     pub score_tolerance: f32,
@@ -378,6 +382,9 @@ pub struct NewRecipe {
     /// Folder of the labelled pictures, if it is not `images/` beside or above the COCO file.
     #[arg(long, requires = "coco")]
     pub images: Option<PathBuf>,
+    /// Large pictures are looked at in tiles, WIDTHxHEIGHT+OVERLAP in pixels, e.g. 640x640+96.
+    #[arg(long)]
+    pub tiles: Option<Tiles>,
     /// Share of good parts that may be stopped, 0 to 1.
     #[arg(long, default_value_t = 0.01)]
     pub overkill: f64,

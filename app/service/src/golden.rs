@@ -3,9 +3,11 @@
 
 use crate::backend::Backend;
 use crate::cli::GoldenArgs;
+use crate::labels;
 use crate::proving::worker;
 use crate::report::{Blame, Outcome};
 use anyhow::{Context, anyhow, bail, ensure};
+use sightline_configs::recipe::Tiles;
 use sightline_engine::bundle::golden::{Expected, Golden};
 use sightline_engine::bundle::{MANIFEST_FILE, Tolerance, list_files};
 use sightline_engine::{Bundle, Engine, EngineSettings, Precision, RegionOutput, Task};
@@ -39,7 +41,7 @@ pub fn golden(args: &GoldenArgs) -> Outcome {
     let truth = truth.map(|f| CocoFile::load(f, args.images.as_deref()));
     let truth = truth.transpose().wrong_use()?;
     let pictures = pictures(args, truth.as_ref()).wrong_use()?;
-    let mut looking = Looking::open(&bundle, &args.engine).failed()?;
+    let mut looking = Looking::open(&bundle, &args.engine, args.tiles).failed()?;
     let mut candidates = Vec::new();
     let mut left_out = 0;
     for (path, template) in pictures {
@@ -104,11 +106,16 @@ pub fn golden(args: &GoldenArgs) -> Outcome {
 pub struct Looking<'b> {
     pub bundle: &'b Bundle,
     engine: Box<dyn Engine>,
+    tiles: Option<Tiles>,
 }
 
 impl<'b> Looking<'b> {
     /// On the engine called `name`, in FP32 where the bundle has it.
-    pub fn open(bundle: &'b Bundle, name: &str) -> anyhow::Result<Self> {
+    pub fn open(bundle: &'b Bundle, name: &str, tiles: Option<Tiles>) -> anyhow::Result<Self> {
+        ensure!(
+            tiles.is_none() || bundle.manifest().task == Task::Detect,
+            "--tiles: expected a detector, found a classifier, which names whole pictures"
+        );
         let backend = Backend::open(name, None)?;
         let settings = EngineSettings {
             precision: bundle
@@ -119,7 +126,11 @@ impl<'b> Looking<'b> {
             ..EngineSettings::default()
         };
         let engine = backend.build(bundle, &settings)?;
-        Ok(Self { bundle, engine })
+        Ok(Self {
+            bundle,
+            engine,
+            tiles,
+        })
     }
 
     /// What the model says of a picture.
@@ -138,6 +149,7 @@ impl<'b> Looking<'b> {
         let golden = Golden {
             image: image.to_owned(),
             reference: reference.map(Path::to_owned),
+            tiles: self.tiles,
             expected: Expected::Detections {
                 detections: Vec::new(),
             },
@@ -183,6 +195,17 @@ fn labels_of<'t>(truth: &'t CocoFile, path: &Path) -> anyhow::Result<&'t CocoPic
     found.with_context(|| format!("{}: the COCO file has no such picture", path.display()))
 }
 
+/// Refuses an answer with numbers that are none.
+pub fn ensure_sound(image: &Path, output: &RegionOutput) -> anyhow::Result<()> {
+    ensure!(
+        output.dropped_nonfinite == 0,
+        "{}: the model gave {} outputs that say nothing (no numbers, no probabilities, no classes or no boxes); do not use it",
+        image.display(),
+        output.dropped_nonfinite
+    );
+    Ok(())
+}
+
 fn candidate(
     looking: &mut Looking<'_>,
     image: &Path,
@@ -191,15 +214,11 @@ fn candidate(
 ) -> anyhow::Result<Candidate> {
     let reference = reference.filter(|_| looking.bundle.manifest().input.wants_reference());
     let output = looking.at(image, reference.as_deref())?;
-    ensure!(
-        output.dropped_nonfinite == 0,
-        "{}: the model gave {} outputs that are NaN or infinite; do not use it",
-        image.display(),
-        output.dropped_nonfinite
-    );
+    ensure_sound(image, &output)?;
     let golden = Golden {
         image: image.to_owned(),
         reference,
+        tiles: args.tiles,
         expected: Expected::Detections {
             detections: Vec::new(),
         },
@@ -243,31 +262,19 @@ fn say(bundle: &Bundle, candidate: &Candidate) {
 fn against(
     bundle: &Bundle,
     truth: &CocoFile,
-    labels: &CocoPicture,
+    picture: &CocoPicture,
     candidate: &Candidate,
 ) -> anyhow::Result<Vec<String>> {
     let name_of = |id: u64| {
-        let name = truth
-            .categories
-            .iter()
-            .find(|(c, _)| *c == id)
-            .map_or("?", |(_, n)| n.as_str());
-        let classes = &bundle.manifest().classes;
-        let known = classes.iter().any(|c| c.code == name);
-        let codes: Vec<&str> = classes.iter().map(|c| c.code.as_str()).collect();
-        known.then_some(name).with_context(|| {
-            format!(
-                "the labels have the class `{name}`, the model has {}; rename the one or the other",
-                codes.join(", ")
-            )
-        })
+        let class = labels::class_of(bundle.manifest(), truth, id)?;
+        anyhow::Ok(bundle.manifest().classes[class].code.as_str())
     };
     match &candidate.golden.expected {
         Expected::Class { class, .. } => {
-            let id = labels.class_id.with_context(|| {
+            let id = picture.class_id.with_context(|| {
                 format!(
                     "{}: expected a class_id for a classifier, found none",
-                    labels.file_name
+                    picture.file_name
                 )
             })?;
             let wanted = name_of(id)?;
@@ -279,7 +286,7 @@ fn against(
         Expected::Detections { detections } => {
             let mut left: Vec<_> = detections.iter().collect();
             let mut wrong = Vec::new();
-            for label in &labels.boxes {
+            for label in &picture.boxes {
                 let wanted = name_of(label.category)?;
                 let hit = left
                     .iter()
@@ -373,6 +380,16 @@ fn accepted(args: &GoldenArgs, review: &Path) -> anyhow::Result<bool> {
     Ok(line.trim().eq_ignore_ascii_case("y"))
 }
 
+/// As manifests and recipes have it, a line.
+pub fn in_toml(tiles: Tiles) -> String {
+    let Tiles {
+        width,
+        height,
+        overlap_px,
+    } = tiles;
+    format!("tiles = {{ width = {width}, height = {height}, overlap_px = {overlap_px} }}\n")
+}
+
 /// Copies pictures and answers into the bundle and names them in its manifest, each with its digest.
 fn write(bundle: &Bundle, candidates: &[Candidate]) -> anyhow::Result<Bundle> {
     let folder = bundle.dir().join("golden");
@@ -414,6 +431,9 @@ fn write(bundle: &Bundle, candidates: &[Candidate]) -> anyhow::Result<Bundle> {
         tables += &format!("\n[[golden]]\nimage = {}\n", quoted(&image));
         if let Some(reference) = reference {
             tables += &format!("reference = {}\n", quoted(&reference));
+        }
+        if let Some(tiles) = golden.tiles {
+            tables += &in_toml(tiles);
         }
         tables += &format!(
             "expected = {}\ntolerance = {{ score = {:?}, box_px = {:?} }}\n",

@@ -26,6 +26,7 @@ mod gpu;
 mod journal;
 mod keeping;
 mod keys;
+mod labels;
 mod log;
 mod manual;
 mod model;

@@ -1,7 +1,8 @@
 //! `sightline recipe new`: a recipe for a model, with limits from labelled pictures by the overkill that is allowed.
 
 use crate::cli::{NewRecipe, RecipeCommand};
-use crate::golden::Looking;
+use crate::golden::{self, Looking};
+use crate::labels;
 use crate::report::{self, Blame, Outcome};
 use anyhow::{Context, bail, ensure};
 use sightline_engine::bundle::ClassSpec;
@@ -88,18 +89,9 @@ struct Seen {
     labelled: Vec<usize>,
 }
 
-fn look(bundle: &Bundle, truth: &CocoFile, engine: &str) -> anyhow::Result<Seen> {
+fn look(args: &NewRecipe, bundle: &Bundle, truth: &CocoFile) -> anyhow::Result<Seen> {
     let classes = &bundle.manifest().classes;
-    let class_of = |id: u64| {
-        let name = truth
-            .categories
-            .iter()
-            .find(|(c, _)| *c == id)
-            .map_or("?", |(_, n)| n);
-        let class = classes.iter().position(|c| c.code == *name);
-        class.with_context(|| format!("the labels have the class `{name}`, which the model has not; rename the one or the other"))
-    };
-    let mut looking = Looking::open(bundle, engine)?;
+    let mut looking = Looking::open(bundle, &args.engine, args.tiles)?;
     let wants = bundle.manifest().input.wants_reference();
     let mut seen = Seen {
         labelled: vec![0; classes.len()],
@@ -108,6 +100,7 @@ fn look(bundle: &Bundle, truth: &CocoFile, engine: &str) -> anyhow::Result<Seen>
     for picture in truth.pictures.iter().filter(|p| !p.spoiled) {
         let reference = picture.template.as_deref().filter(|_| wants);
         let output = looking.at(&picture.path, reference)?;
+        golden::ensure_sound(&picture.path, &output)?;
         if picture.boxes.is_empty() {
             let mut best = vec![0.0_f32; classes.len()];
             for d in &output.detections {
@@ -118,7 +111,7 @@ fn look(bundle: &Bundle, truth: &CocoFile, engine: &str) -> anyhow::Result<Seen>
         }
         let mut found = Vec::new();
         for label in &picture.boxes {
-            let class = class_of(label.category)?;
+            let class = labels::class_of(bundle.manifest(), truth, label.category)?;
             seen.labelled[class] += 1;
             let same = |b: &BoxView| b.iou(&label.bbox) >= SAME;
             let hits = output
@@ -139,7 +132,7 @@ fn look(bundle: &Bundle, truth: &CocoFile, engine: &str) -> anyhow::Result<Seen>
 /// a weak true finding.
 fn measured(args: &NewRecipe, bundle: &Bundle, coco: &Path) -> anyhow::Result<Vec<Limit>> {
     let truth = CocoFile::load(coco, args.images.as_deref())?;
-    let seen = look(bundle, &truth, &args.engine)?;
+    let seen = look(args, bundle, &truth)?;
     ensure!(
         !seen.good.is_empty(),
         "{}: expected pictures without a label among them, found none; without good parts nobody knows the overkill",
@@ -236,6 +229,9 @@ fn text(args: &NewRecipe, bundle: &Bundle, limits: Option<&[Limit]>) -> anyhow::
             i + 1,
             quoted(camera)
         )?;
+        if let Some(tiles) = args.tiles {
+            out += &golden::in_toml(tiles);
+        }
         if m.input.wants_reference() {
             out += "reference = {}                       # the source brings a golden picture; or { picture = \"golden.png\" }\n";
         }

@@ -1,6 +1,7 @@
 //! `sightline replay`: real pictures through the real pipeline as fast as it goes, and how good the model is on them.
 
 use crate::cli::ReplayArgs;
+use crate::labels;
 use crate::recording;
 use crate::report::{self, Blame, Outcome};
 use crate::results::Mailbox;
@@ -294,6 +295,7 @@ fn compose(
             height: None,
             frame_per_trigger: false,
             presence: None,
+            tiles: view.as_ref().and_then(|v| v.tiles),
             reference: wants_reference.then(Reference::default),
             include: view.as_ref().map(|v| v.include.clone()).unwrap_or_default(),
             exclude: view.map(|v| v.exclude).unwrap_or_default(),
@@ -342,14 +344,6 @@ fn summarise(
         .enumerate()
         .map(|(i, c)| (c.as_str(), i))
         .collect();
-    // a data set has the names, a code may not be able to hold them as they are
-    let named: BTreeMap<&str, usize> = bundle
-        .manifest()
-        .classes
-        .iter()
-        .enumerate()
-        .map(|(i, c)| (c.name.en.as_str(), i))
-        .collect();
     let Some(truth) = &pictures.truth else {
         let rejected = results
             .iter()
@@ -357,21 +351,7 @@ fn summarise(
             .count();
         return Ok(json!({"kind": "summary", "images": results.len(), "rejected": rejected}));
     };
-    let names: BTreeMap<u64, &str> = truth
-        .categories
-        .iter()
-        .map(|(id, name)| (*id, name.as_str()))
-        .collect();
-    let class = |id: u64| {
-        let name = names.get(&id).copied().unwrap_or("?");
-        let found = class_of.get(name).or_else(|| named.get(name));
-        found.copied().with_context(|| {
-            format!(
-                "the truth has the class `{name}`, the model has {}; rename the one or the other",
-                classes.join(", ")
-            )
-        })
-    };
+    let class = |id: u64| labels::class_of(bundle.manifest(), truth, id);
     let scored = results.iter().filter_map(|result| {
         let frame = result.views.first()?.frame_id?;
         let picture = &truth.pictures[frame as usize % truth.pictures.len()];

@@ -69,6 +69,18 @@ impl Batch {
         Ok(())
     }
 
+    /// Takes a view out, with its regions.
+    ///
+    /// # Panics
+    /// There is no such view.
+    pub fn remove_view(&mut self, index: usize) {
+        self.views.remove(index);
+        self.regions.retain(|r| r.view != index);
+        for region in self.regions.iter_mut().filter(|r| r.view > index) {
+            region.view -= 1;
+        }
+    }
+
     /// Adds a view to be looked at as a whole; returns its index in `views`.
     pub fn push_whole(&mut self, view: BatchView) -> usize {
         let index = self.views.len();

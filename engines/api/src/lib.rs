@@ -15,6 +15,7 @@ pub mod onnx;
 pub mod preprocess;
 pub mod reference;
 pub mod scripted;
+pub mod tiles;
 
 pub use batch::{Batch, BatchView, EngineTimes, Outputs, Region, RegionOutput};
 pub use bundle::{Bundle, BundleError, Manifest, Precision, Task};

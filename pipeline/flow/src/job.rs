@@ -24,7 +24,7 @@ pub(crate) struct Slip {
 pub(crate) struct Job {
     pub batch: Batch,
     pub slips: Vec<Slip>,
-    /// The first stage's answers, one a slip, once the engine is done.
+    /// The first stage's answers, one a slip (those of a view's tiles put together), once the engine is done.
     pub answers: Outputs,
     /// Views that were taken out of the batch before the engine.
     pub dropped: Vec<Slip>,
@@ -52,8 +52,7 @@ impl Job {
 
     /// Takes a view out of the batch; its slip says why.
     pub(crate) fn drop_view(&mut self, at: usize, reason: MissReason) {
-        self.batch.views.remove(at);
-        self.batch.regions.pop();
+        self.batch.remove_view(at);
         let mut slip = self.slips.remove(at);
         slip.missed = Some(reason);
         self.dropped.push(slip);

@@ -174,11 +174,13 @@ impl Lane {
                 missed: None,
                 nonfinite: 0,
             });
-            job.batch.push_whole(BatchView {
+            let planned = self.live.plan.views.get(tag.view.index());
+            let view = BatchView {
                 lease: view.lease,
                 reference: view.reference.map(Reference::Own),
                 tag,
-            });
+            };
+            job.batch.push_in_tiles(view, planned.and_then(|v| v.tiles));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A recipe resolved for one generation: names are indexes, limits stand beside their classes, durations are durations.
 
 use sightline_configs::challenge::Challenge;
-use sightline_configs::recipe::{Combine, Reference};
+use sightline_configs::recipe::{Combine, Reference, Tiles};
 use sightline_model::result::{ModelRef, RecipeRef};
 use sightline_model::{BoxView, CameraId, ClassId, Generation, Severity, ViewId};
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub struct PlannedView {
     pub size: Option<(u32, u32)>,
     /// The camera gives exactly one frame a trigger.
     pub frame_per_trigger: bool,
+    /// The picture is looked at in tiles.
+    pub tiles: Option<Tiles>,
     /// Findings count only if their centre is in one of these, view pixels; empty: everywhere.
     pub include: Vec<BoxView>,
     /// Findings whose centre is in one of these do not count, view pixels.

@@ -103,6 +103,16 @@ pub enum PlanError {
         /// How many regions there are.
         found: usize,
     },
+    /// Tiles and a classifier do not go together.
+    #[error(
+        "{field}: expected no tiles, because model `{model}` names the whole view; remove them or use a detector"
+    )]
+    TilesNeedADetector {
+        /// Recipe field.
+        field: String,
+        /// The classifier's name in the recipe.
+        model: String,
+    },
     /// Recipe and opened bundles disagree about the second stage.
     #[error("{field}: expected {expected}, found {found}; {advice}")]
     Verifier {

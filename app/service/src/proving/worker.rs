@@ -4,12 +4,12 @@ use super::{Event, Files, On, Task};
 use crate::backend::Backend;
 use crate::picture;
 use crate::report::{self, Blame, Outcome};
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use rustix::process::{Resource, Rlimit, Signal};
 use sightline_engine::bundle::Color;
 use sightline_engine::bundle::golden::Golden;
 use sightline_engine::{
-    Batch, BatchView, Bundle, Engine, EngineSettings, Precision, Reference, RegionOutput,
+    BatchView, Bundle, Engine, EngineSettings, Precision, Reference, RegionOutput, tiles,
 };
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
 use sightline_model::{
@@ -238,15 +238,8 @@ pub fn answer(
         Color::Gray => PixelFormat::Gray8,
         _ => PixelFormat::Rgb,
     };
-    let mut batch = Batch::with_capacity(1, 1);
-    batch.push_whole(view(&golden.image, golden.reference.as_deref(), format)?);
-    engine.submit(batch).map_err(|rejected| rejected.error)?;
-    let done = engine
-        .collect()
-        .context("the engine lost a golden picture")?;
-    let mut done = done.map_err(|rejected| rejected.error)?;
-    ensure!(!done.outputs.is_empty(), "the engine gave no answer");
-    Ok(std::mem::take(&mut done.outputs[0]))
+    let view = view(&golden.image, golden.reference.as_deref(), format)?;
+    Ok(tiles::look(engine, view, golden.tiles)?)
 }
 
 fn name_of(golden: &Golden) -> String {

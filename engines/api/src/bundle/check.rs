@@ -319,6 +319,15 @@ impl<'a> Checker<'a> {
                 golden.reference.as_deref().unwrap_or("nothing"),
                 "correct input.channels or the golden",
             );
+            if let Some(tiles) = golden.tiles {
+                self.expect(
+                    m.task == super::Task::Detect && tiles.is_sound(),
+                    format!("golden[{i}].tiles"),
+                    "of a detector: sides of 32 to 8192 pixels, overlapping by 1 to half a tile",
+                    format!("{tiles:?}"),
+                    "correct or remove it",
+                );
+            }
             let t = golden.tolerance;
             self.expect(
                 (0.0..=1.0).contains(&t.score) && t.box_px >= 0.0 && t.box_px.is_finite(),

@@ -3,6 +3,7 @@
 use super::{Bundle, BundleError, Manifest, Problem, Task, Tolerance, hash};
 use crate::{ClassInfo, RegionOutput};
 use serde::{Deserialize, Serialize};
+use sightline_configs::recipe::Tiles;
 use sightline_model::{BoxView, Detection};
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,8 @@ pub struct Golden {
     pub image: PathBuf,
     /// The reference's file, if the model takes one.
     pub reference: Option<PathBuf>,
+    /// It is looked at in tiles.
+    pub tiles: Option<Tiles>,
     /// The answer.
     pub expected: Expected,
     /// How far a run may be off.
@@ -65,6 +68,7 @@ impl Bundle {
                 Ok(Golden {
                     image: self.dir().join(&spec.image),
                     reference: spec.reference.as_ref().map(|r| self.dir().join(r)),
+                    tiles: spec.tiles,
                     expected: read(&self.dir().join(&spec.expected))
                         .map_err(|problem| self.refused(*problem))?,
                     tolerance: spec.tolerance,

@@ -4,6 +4,7 @@ pub use super::decoder::{Activation, Background, BoxFormat, BoxUnit, Column};
 pub use super::decoder::{DecoderKind, DecoderSpec, OutputNames};
 use crate::ClassInfo;
 use serde::{Deserialize, Serialize};
+use sightline_configs::recipe::Tiles;
 use sightline_model::Severity;
 
 /// The value of [`Manifest::schema`].
@@ -285,6 +286,9 @@ pub struct GoldenSpec {
     /// Path in the bundle, if the model takes a reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// The picture is looked at in tiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiles: Option<Tiles>,
     /// Path of the expected answer in the bundle, see [`super::golden::Expected`].
     pub expected: String,
     /// How far a run may be off.

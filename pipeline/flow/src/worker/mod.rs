@@ -11,6 +11,7 @@ use crate::{FlowError, FlowEvents};
 use guard::{Guard, Guarded, Trouble};
 use references::References;
 use sightline_engine::EngineError;
+use sightline_engine::tiles::Seams;
 use sightline_model::{Alarm, AlarmKind, Clock, Generation, MissReason, MonoTime};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,6 +53,7 @@ pub(crate) struct EngineCore {
     /// Jobs whose batch an engine has, oldest first.
     flights: VecDeque<Box<Job>>,
     crops: cascade::Crops,
+    seams: Seams,
     last_done: MonoTime,
     /// Engine times are not told: in a replay they would differ from run to run.
     untimed: bool,
@@ -73,6 +75,7 @@ impl EngineCore {
             loaded: Vec::with_capacity(4),
             flights: VecDeque::with_capacity(4),
             crops: Vec::with_capacity(64),
+            seams: Seams::default(),
             last_done: MonoTime(0),
             untimed,
         }
@@ -329,13 +332,15 @@ impl EngineCore {
             .fetch_add(batch.times.preprocess_us, Ordering::Relaxed);
         line.overlap_us
             .fetch_add(batch.times.overlap_us, Ordering::Relaxed);
-        if answers.len() != slips.len() {
-            let reason = format!("{} answers for {} views", answers.len(), slips.len());
+        let regions = &batch.regions;
+        if answers.len() != regions.len() {
+            let reason = format!("{} answers for {} regions", answers.len(), regions.len());
             job.fail(MissReason::EngineFault);
             let model = job.model;
             self.trouble(at, model, &Trouble::Rejected(EngineError::Run { reason }));
             return;
         }
+        self.seams.join(regions, slips.len(), answers);
         let Loaded { live, models, .. } = &mut self.loaded[at];
         let model = &live.plan.models[job.model];
         let state = &mut models[job.model];

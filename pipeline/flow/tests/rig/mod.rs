@@ -107,6 +107,7 @@ pub fn plan(generation: u32, cameras: usize, deadline: Duration) -> InspectionPl
         window: WINDOW,
         size: None,
         frame_per_trigger: false,
+        tiles: None,
         include: Vec::new(),
         exclude: Vec::new(),
         reference: None,

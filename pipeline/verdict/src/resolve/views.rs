@@ -34,6 +34,7 @@ pub(super) fn views(
             })?;
         check_regions(i, "include", &v.include, &models[model])?;
         check_regions(i, "exclude", &v.exclude, &models[model])?;
+        check_tiles(i, v, &models[model])?;
         Ok(PlannedView {
             name: v.name.clone(),
             camera: CameraId(camera as u16),
@@ -43,6 +44,7 @@ pub(super) fn views(
             window: millis(&format!("views[{i}].window_ms"), v.window_ms)?,
             size: v.width.zip(v.height),
             frame_per_trigger: v.frame_per_trigger,
+            tiles: v.tiles,
             include: v.include.clone(),
             exclude: v.exclude.clone(),
             reference: v.reference.clone(),
@@ -79,6 +81,17 @@ fn check_regions(
         }
     }
     Ok(())
+}
+
+/// Only findings can be put together: what classes a part has is told by its whole picture.
+fn check_tiles(view: usize, v: &View, model: &PlannedModel) -> Result<(), PlanError> {
+    match v.tiles {
+        Some(_) if model.task == Task::Classify => Err(PlanError::TilesNeedADetector {
+            field: format!("views[{view}].tiles"),
+            model: model.name.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Every window closes before the deadline, and no two windows of a camera overlap.

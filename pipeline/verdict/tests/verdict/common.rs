@@ -65,6 +65,7 @@ pub fn view(index: usize) -> PlannedView {
         window: Duration::from_millis(20),
         size: None,
         frame_per_trigger: true,
+        tiles: None,
         include: Vec::new(),
         exclude: Vec::new(),
         reference: None,

@@ -1,0 +1,450 @@
+//! A large picture in tiles: the regions of one view, and what was found on them put together so that each defect is one
+//! finding, exactly where it is.
+//!
+//! A defect that is no larger than the overlap lies wholly in some tile. Its other tiles see a part of it, or the same
+//! again. A larger one is seen in parts by several. Two findings of one class from two tiles are the same defect if
+//! - one ends at its tile's inner edge and lies mostly in the other (a part of it),
+//! - they end at edges that face each other, and touch (parts of something larger),
+//! - neither is cut and they cover each other (the same twice).
+//!
+//! Of what is put together the best score counts, so that nothing is weaker for having been seen twice.
+
+use crate::decode::MAX_CANDIDATES;
+use crate::{Batch, BatchView, Engine, EngineError, Outputs, Region, RegionOutput};
+use sightline_configs::recipe::Tiles;
+use sightline_model::{BoxView, Detection};
+use std::cmp::Ordering;
+
+/// How near to a tile's inner edge a finding ends there, shares of the tile's side, and at least so many pixels.
+const NEAR: (f32, f32) = (0.01, 2.0);
+/// From which share of the smaller one two findings cover each other.
+const COVERED: f32 = 0.5;
+/// Two whole findings of the same defect differ in area by this factor at most.
+const ALIKE: f32 = 2.0;
+/// A part is believed about where the defect ends if its score is at least this share of the best one's.
+const BELIEVED: f32 = 0.5;
+/// Edges that differ by so many pixels are the same edge, seen twice: the better score says where it is.
+const JITTER: f32 = 3.0;
+
+impl Batch {
+    /// Adds a view to be looked at in tiles, or as a whole where there are none; returns its index in `views`.
+    pub fn push_in_tiles(&mut self, view: BatchView, tiles: Option<Tiles>) -> usize {
+        let Some(tiles) = tiles else {
+            return self.push_whole(view);
+        };
+        let index = self.views.len();
+        let meta = view.lease.meta();
+        let regions = tiles.places((meta.width, meta.height)).map(|place| {
+            let [x, y, w, h] = place.map(|v| v as f32);
+            Region {
+                view: index,
+                crop: Some(BoxView { x, y, w, h }),
+            }
+        });
+        self.regions.extend(regions);
+        self.views.push(view);
+        index
+    }
+}
+
+/// What an engine with nothing in flight says of one view, in tiles or as a whole.
+///
+/// # Errors
+/// Whatever the engine says.
+pub fn look(
+    engine: &mut dyn Engine,
+    view: BatchView,
+    tiles: Option<Tiles>,
+) -> Result<RegionOutput, EngineError> {
+    let mut batch = Batch::default();
+    batch.push_in_tiles(view, tiles);
+    engine.submit(batch).map_err(|rejected| *rejected.error)?;
+    let lost = || EngineError::Run {
+        reason: "the engine lost the picture".to_owned(),
+    };
+    let mut done = engine.collect().ok_or_else(lost)?.map_err(|r| *r.error)?;
+    Seams::default().join(&done.regions, 1, &mut done.outputs);
+    done.outputs
+        .first_mut()
+        .map(std::mem::take)
+        .ok_or_else(lost)
+}
+
+/// One finding of one tile.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    found: Detection,
+    tile: usize,
+    /// Ends at the tile's left, top, right, bottom edge, and the picture goes on there.
+    cut: [bool; 4],
+    taken: bool,
+}
+
+/// Puts the answers of tiles together. It owns its scratch; one a thread.
+#[derive(Debug, Default)]
+pub struct Seams {
+    pieces: Vec<Piece>,
+    group: Vec<usize>,
+    merged: Outputs,
+}
+
+impl Seams {
+    /// Makes of one answer a region one a view: `answers[i]` is of `regions[i]`, and the regions of a view stand together,
+    /// in the order of the views.
+    pub fn join(&mut self, regions: &[Region], views: usize, answers: &mut Outputs) {
+        if answers.len() != regions.len() || regions.len() == views {
+            return;
+        }
+        let mut merged = std::mem::take(&mut self.merged);
+        merged.reset(views);
+        let mut first = 0;
+        for of_view in regions.chunk_by(|a, b| a.view == b.view) {
+            let own = &mut answers[first..first + of_view.len()];
+            first += of_view.len();
+            let Some(out) = merged.get_mut(of_view[0].view) else {
+                continue;
+            };
+            match own {
+                [only] => std::mem::swap(only, out),
+                many => self.merge(of_view, many, out),
+            }
+        }
+        std::mem::swap(answers, &mut merged);
+        self.merged = merged;
+    }
+
+    fn merge(&mut self, tiles: &[Region], answers: &[RegionOutput], out: &mut RegionOutput) {
+        self.collect(tiles, answers, out);
+        for leader in 0..self.pieces.len() {
+            if !self.pieces[leader].taken {
+                self.gather(leader, tiles);
+                out.detections.push(self.whole());
+            }
+        }
+    }
+
+    /// All findings, the best first.
+    fn collect(&mut self, tiles: &[Region], answers: &[RegionOutput], out: &mut RegionOutput) {
+        let crops = || tiles.iter().filter_map(|t| t.crop);
+        let right = crops().map(|c| c.x + c.w).fold(0.0, f32::max);
+        let bottom = crops().map(|c| c.y + c.h).fold(0.0, f32::max);
+        self.pieces.clear();
+        for (tile, (region, answer)) in tiles.iter().zip(answers).enumerate() {
+            out.dropped_nonfinite = out
+                .dropped_nonfinite
+                .saturating_add(answer.dropped_nonfinite);
+            out.dropped_excess = out.dropped_excess.saturating_add(answer.dropped_excess);
+            let at = region.crop.unwrap_or_default();
+            let pieces = answer.detections.iter().map(|&found| Piece {
+                found,
+                tile,
+                cut: cut(&found.bbox_view, &at, (right, bottom)),
+                taken: false,
+            });
+            self.pieces.extend(pieces);
+        }
+        // a stable sort: of equal scores the earlier tile's stays first
+        self.pieces
+            .sort_by(|a, b| b.found.score.total_cmp(&a.found.score));
+        let excess = self.pieces.len().saturating_sub(MAX_CANDIDATES);
+        out.dropped_excess = out.dropped_excess.saturating_add(excess as u32);
+        self.pieces.truncate(MAX_CANDIDATES);
+    }
+
+    /// What is the same defect as `leader`, directly or by way of others that are believed.
+    fn gather(&mut self, leader: usize, tiles: &[Region]) {
+        self.group.clear();
+        self.group.push(leader);
+        self.pieces[leader].taken = true;
+        let believed = self.pieces[leader].found.score * BELIEVED;
+        let mut at = 0;
+        while let Some(&member) = self.group.get(at) {
+            at += 1;
+            if self.pieces[member].found.score < believed {
+                continue;
+            }
+            for other in leader + 1..self.pieces.len() {
+                if !self.pieces[other].taken
+                    && same(&self.pieces[member], &self.pieces[other], tiles)
+                {
+                    self.pieces[other].taken = true;
+                    self.group.push(other);
+                }
+            }
+        }
+    }
+
+    /// The group as one finding that reaches as far as any of it.
+    fn whole(&self) -> Detection {
+        let mut found = self.pieces[self.group[0]].found;
+        if self.group.len() == 1 {
+            return found;
+        }
+        let believed = found.score * BELIEVED;
+        let members = || self.group.iter().map(|&i| &self.pieces[i]);
+        let edge = |side: usize, outward: f32| {
+            let place = |p: &Piece| edges(&p.found.bbox_view)[side] * outward;
+            let believed = || members().filter(|p| p.found.score >= believed);
+            let farthest = believed().map(place).fold(f32::NEG_INFINITY, f32::max);
+            let near = believed().filter(|p| place(p) >= farthest - JITTER);
+            let rank = |p: &&Piece| (!p.cut[side], p.found.score);
+            let best = near.max_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal));
+            best.map_or(farthest, place) * outward
+        };
+        let (left, top) = (edge(0, -1.0), edge(1, -1.0));
+        let (right, bottom) = (edge(2, 1.0), edge(3, 1.0));
+        found.bbox_view = BoxView {
+            x: left,
+            y: top,
+            w: right - left,
+            h: bottom - top,
+        };
+        found
+    }
+}
+
+fn edges(b: &BoxView) -> [f32; 4] {
+    [b.x, b.y, b.x + b.w, b.y + b.h]
+}
+
+/// At which inner edges of its tile a finding ends.
+fn cut(found: &BoxView, tile: &BoxView, (right, bottom): (f32, f32)) -> [bool; 4] {
+    let near = |side: f32| (side * NEAR.0).max(NEAR.1);
+    let (x, y) = (near(tile.w), near(tile.h));
+    let (f, t) = (edges(found), edges(tile));
+    [
+        t[0] > 0.0 && f[0] - t[0] <= x,
+        t[1] > 0.0 && f[1] - t[1] <= y,
+        t[2] < right && t[2] - f[2] <= x,
+        t[3] < bottom && t[3] - f[3] <= y,
+    ]
+}
+
+/// Whether two findings are of the same defect.
+fn same(a: &Piece, b: &Piece, tiles: &[Region]) -> bool {
+    if a.found.class != b.found.class || a.tile == b.tile {
+        return false;
+    }
+    let (e, f) = (edges(&a.found.bbox_view), edges(&b.found.bbox_view));
+    let w = e[2].min(f[2]) - e[0].max(f[0]);
+    let h = e[3].min(f[3]) - e[1].max(f[1]);
+    if w <= 0.0 || h <= 0.0 {
+        return false;
+    }
+    let (small, large) = match a.found.bbox_view.area() <= b.found.bbox_view.area() {
+        true => (a, b),
+        false => (b, a),
+    };
+    let covers = w * h >= small.found.bbox_view.area() * COVERED;
+    let is_cut = |p: &Piece| p.cut.contains(&true);
+    if covers && is_cut(small) {
+        return true;
+    }
+    if facing(a, b, tiles) {
+        return true;
+    }
+    let alike = large.found.bbox_view.area() <= small.found.bbox_view.area() * ALIKE;
+    covers && alike
+}
+
+/// They end at edges of their tiles that face each other.
+fn facing(a: &Piece, b: &Piece, tiles: &[Region]) -> bool {
+    let place = |p: &Piece| tiles[p.tile].crop.unwrap_or_default();
+    let (at, bt) = (place(a), place(b));
+    let beside =
+        |before: &Piece, after: &Piece, side: usize| before.cut[side + 2] && after.cut[side];
+    (at.x < bt.x && beside(a, b, 0))
+        || (bt.x < at.x && beside(b, a, 0))
+        || (at.y < bt.y && beside(a, b, 1))
+        || (bt.y < at.y && beside(b, a, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sightline_model::ClassId;
+
+    /// What a faultless detector says of each tile: every defect as far as the tile shows it.
+    fn seen(tiles: Tiles, size: (u32, u32), defects: &[BoxView]) -> (Vec<Region>, Outputs) {
+        let places = tiles.places(size).map(|p| p.map(|v| v as f32));
+        let regions: Vec<Region> = places
+            .map(|[x, y, w, h]| Region {
+                view: 0,
+                crop: Some(BoxView { x, y, w, h }),
+            })
+            .collect();
+        let mut outputs = Outputs::with_capacity(regions.len());
+        outputs.reset(regions.len());
+        for (region, output) in regions.iter().zip(outputs.iter_mut()) {
+            let t = edges(&region.crop.unwrap());
+            for (i, defect) in defects.iter().enumerate() {
+                let d = edges(defect);
+                let (x, y) = (d[0].max(t[0]), d[1].max(t[1]));
+                let (w, h) = (d[2].min(t[2]) - x, d[3].min(t[3]) - y);
+                if w > 0.0 && h > 0.0 {
+                    // a part is less sure
+                    let share = (w * h / defect.area()).sqrt();
+                    output.detections.push(Detection {
+                        class: ClassId(0),
+                        score: (0.9 - 0.01 * i as f32) * (0.6 + 0.4 * share),
+                        bbox_view: BoxView { x, y, w, h },
+                        verifier: None,
+                    });
+                }
+            }
+        }
+        (regions, outputs)
+    }
+
+    fn joined(tiles: Tiles, size: (u32, u32), defects: &[BoxView]) -> Vec<Detection> {
+        let (regions, mut answers) = seen(tiles, size, defects);
+        Seams::default().join(&regions, 1, &mut answers);
+        assert_eq!(answers.len(), 1);
+        answers[0].detections.clone()
+    }
+
+    fn off(a: &BoxView, b: &BoxView) -> f32 {
+        let pairs = edges(a).into_iter().zip(edges(b));
+        pairs.map(|(p, q)| (p - q).abs()).fold(0.0, f32::max)
+    }
+
+    const TILES: Tiles = Tiles {
+        width: 256,
+        height: 192,
+        overlap_px: 48,
+    };
+    const SIZE: (u32, u32) = (1_000, 700);
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn a_defect_anywhere_is_found_once_within_a_pixel(
+            x in 0f32..990.0, y in 0f32..690.0, w in 4f32..900.0, h in 4f32..600.0,
+        ) {
+            let b = BoxView { x, y, w, h }.clipped(SIZE.0, SIZE.1);
+            prop_assume!(b.w >= 3.0 && b.h >= 3.0);
+            let found = joined(TILES, SIZE, &[b]);
+            prop_assert_eq!(found.len(), 1, "{:?}", found);
+            prop_assert!(off(&found[0].bbox_view, &b) <= 1.0, "{:?} {:?}", found, b);
+        }
+
+        #[test]
+        fn two_defects_that_lie_apart_are_two(
+            x in 0f32..900.0, y in 0f32..600.0, w in 4f32..90.0, h in 4f32..90.0,
+            dx in 8f32..40.0, right in any::<bool>(),
+        ) {
+            let one = BoxView { x, y, w, h }.clipped(SIZE.0, SIZE.1);
+            let two = match right {
+                true => BoxView { x: x + w + dx, ..one },
+                false => BoxView { y: y + h + dx, ..one },
+            }.clipped(SIZE.0, SIZE.1);
+            prop_assume!(two.w >= 4.0 && two.h >= 4.0 && one.w >= 4.0 && one.h >= 4.0);
+            let found = joined(TILES, SIZE, &[one, two]);
+            prop_assert_eq!(found.len(), 2, "{:?}", found);
+            for defect in [one, two] {
+                prop_assert!(found.iter().any(|f| off(&f.bbox_view, &defect) <= 1.0), "{:?}", found);
+            }
+        }
+
+        #[test]
+        fn nothing_that_a_tile_found_is_lost_or_weakened(
+            all in prop::collection::vec((0f32..990.0, 0f32..690.0, 4f32..300.0, 4f32..300.0), 0..40),
+        ) {
+            let defects: Vec<BoxView> = all
+                .into_iter()
+                .map(|(x, y, w, h)| BoxView { x, y, w, h }.clipped(SIZE.0, SIZE.1))
+                .filter(|b| b.area() > 1.0)
+                .collect();
+            let (regions, mut answers) = seen(TILES, SIZE, &defects);
+            let before: Vec<Detection> = answers.iter().flat_map(|a| a.detections.clone()).collect();
+            Seams::default().join(&regions, 1, &mut answers);
+            for piece in before {
+                let stands = answers[0].detections.iter().any(|f| {
+                    let b = f.bbox_view;
+                    let p = piece.bbox_view;
+                    let w = (b.x + b.w).min(p.x + p.w) - b.x.max(p.x);
+                    let h = (b.y + b.h).min(p.y + p.h) - b.y.max(p.y);
+                    f.score >= piece.score && w > 0.0 && h > 0.0
+                });
+                prop_assert!(stands, "{:?} is gone", piece);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_scan_full_of_noise_is_put_together_in_bounded_time() {
+        let tiles = Tiles {
+            width: 640,
+            height: 640,
+            overlap_px: 64,
+        };
+        let (regions, mut answers) = seen(tiles, (8_192, 20_000), &[]);
+        for (region, answer) in regions.iter().zip(answers.iter_mut()) {
+            let at = region.crop.unwrap();
+            answer.detections.extend((0..300).map(|n| Detection {
+                class: ClassId(n % 3),
+                score: f32::from(n) / 300.0,
+                bbox_view: BoxView {
+                    x: at.x + f32::from(n),
+                    y: at.y + f32::from(n * 2),
+                    w: 30.0,
+                    h: 20.0,
+                },
+                verifier: None,
+            }));
+            answer.dropped_nonfinite = 1;
+        }
+        let start = std::time::Instant::now();
+        Seams::default().join(&regions, 1, &mut answers);
+        assert!(answers[0].detections.len() <= MAX_CANDIDATES);
+        assert_eq!(answers[0].dropped_nonfinite, 525);
+        assert_eq!(
+            answers[0].dropped_excess as usize,
+            525 * 300 - MAX_CANDIDATES
+        );
+        assert!(start.elapsed().as_secs_f64() < 5.0);
+    }
+
+    #[test]
+    fn views_without_tiles_keep_their_answers_beside_one_with() {
+        let (mut regions, with) = seen(
+            TILES,
+            SIZE,
+            &[BoxView {
+                x: 240.0,
+                y: 10.0,
+                w: 30.0,
+                h: 9.0,
+            }],
+        );
+        regions.iter_mut().for_each(|r| r.view = 1);
+        regions.insert(
+            0,
+            Region {
+                view: 0,
+                crop: None,
+            },
+        );
+        regions.push(Region {
+            view: 2,
+            crop: None,
+        });
+        let mut answers = Outputs::default();
+        answers.reset(regions.len());
+        for (i, answer) in with.iter().enumerate() {
+            answers[i + 1] = answer.clone();
+        }
+        answers[0].dropped_nonfinite = 7;
+        let last = answers.len() - 1;
+        answers[last].dropped_nonfinite = 9;
+        Seams::default().join(&regions, 3, &mut answers);
+        assert_eq!(answers.len(), 3);
+        assert_eq!(
+            (answers[0].dropped_nonfinite, answers[2].dropped_nonfinite),
+            (7, 9)
+        );
+        assert_eq!(answers[1].detections.len(), 1);
+    }
+}
