@@ -62,10 +62,20 @@ fn default_grace() -> u64 {
 pub(crate) fn check(r: &mut Report<'_>, challenge: &Challenge, station: &Station) {
     let at = "challenge";
     let (parts, hours) = (challenge.every_parts, challenge.every_hours);
-    r.within_if(format!("{at}.every_parts"), parts, 1..=1_000_000_000, "parts");
+    r.within_if(
+        format!("{at}.every_parts"),
+        parts,
+        1..=1_000_000_000,
+        "parts",
+    );
     r.within_if(format!("{at}.every_hours"), hours, 0.01..=8_784.0, "hours");
     let grace = challenge.grace_parts;
-    r.within(format!("{at}.grace_parts"), grace, 0..=1_000_000_000, "parts");
+    r.within(
+        format!("{at}.grace_parts"),
+        grace,
+        0..=1_000_000_000,
+        "parts",
+    );
     let asked = challenge.after_change || parts.is_some() || hours.is_some();
     r.require(asked, at, || {
         "expected a moment at which it is due, found none; write after_change = true, every_parts or every_hours".into()

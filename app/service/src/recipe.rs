@@ -4,7 +4,7 @@ use crate::cli::{NewRecipe, RecipeCommand};
 use crate::golden::{self, Looking};
 use crate::labels;
 use crate::report::{self, Blame, Outcome};
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use sightline_engine::bundle::ClassSpec;
 use sightline_engine::{Bundle, Task};
 use sightline_ingest::images::CocoFile;

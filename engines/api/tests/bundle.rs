@@ -366,6 +366,7 @@ fn output(found: &[(u16, f32, [f32; 4])]) -> RegionOutput {
         class: ClassId(class),
         score,
         bbox_view: BoxView { x, y, w, h },
+        area: None,
         verifier: None,
     });
     RegionOutput {

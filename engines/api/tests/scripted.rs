@@ -81,6 +81,7 @@ fn batches_come_back_in_order_with_answers_time_and_faults_by_script() {
                 class: ClassId(view.tag.track_id.0 as u16),
                 score: 0.9,
                 bbox_view: BoxView::default(),
+                area: None,
                 verifier: None,
             });
         }),

@@ -197,6 +197,8 @@ pub fn unread(manifest: &Manifest) -> Option<String> {
         format!("decoder.kind = \"{kind}\"")
     } else if decoder.transposed {
         "decoder.transposed = true".to_owned()
+    } else if decoder.mask_weights.is_some() {
+        "a segmentation model (decoder.mask_weights)".to_owned()
     } else if input.antialias {
         "input.antialias = true".to_owned()
     } else if input.layout != Layout::Nchw {

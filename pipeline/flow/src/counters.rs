@@ -138,7 +138,9 @@ impl Tally {
     }
 
     pub(crate) fn challenges(&self) -> MutexGuard<'_, Challenges> {
-        self.challenges.lock().unwrap_or_else(PoisonError::into_inner)
+        self.challenges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds one for a camera, if there is such a camera.

@@ -13,7 +13,9 @@ use crate::threads::{
 use crate::{FlowError, FlowEvents, FlowSettings, FlowTap, FlowTrigger, GenerationBuild};
 use sightline_model::{Alarm, AlarmKind, CameraId, Generation};
 use sightline_queue::{QueueGauge, QueueSnapshot, Sender, bounded};
-use sightline_verdict::{ChallengeCounters, ChallengeStanding, GateCounters, InspectionPlan, OnTheWay};
+use sightline_verdict::{
+    ChallengeCounters, ChallengeStanding, GateCounters, InspectionPlan, OnTheWay,
+};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

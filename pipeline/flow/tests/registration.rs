@@ -52,6 +52,7 @@ fn differences() -> Script {
                         w: 9.0,
                         h: 9.0,
                     },
+                    area: None,
                     verifier: None,
                 });
             }

@@ -41,6 +41,7 @@ fn looking(looks: &Arc<AtomicUsize>) -> Script {
                 class: ClassId(0),
                 score: 0.9,
                 bbox_view: BoxView { x, y, w, h },
+                area: None,
                 verifier: None,
             });
         }

@@ -1,6 +1,6 @@
 //! What a model found on a view.
 
-use crate::{BoxView, ClassId};
+use crate::{Area, BoxView, ClassId};
 use serde::{Deserialize, Serialize};
 
 /// How bad a defect class is.
@@ -75,6 +75,15 @@ pub struct Detection {
     pub score: f32,
     /// Where, in pixels of the view. For a classifier: the whole view or crop.
     pub bbox_view: BoxView,
+    /// What it covers, where the model tells it pixel by pixel.
+    pub area: Option<Area>,
     /// The second stage's word, if there is a second stage.
     pub verifier: Option<VerifierOutcome>,
+}
+
+impl Detection {
+    /// How large it is, square pixels of the view: what it covers, or its box.
+    pub fn area_px(&self) -> f32 {
+        self.area.map_or(self.bbox_view.area(), |a| a.px)
+    }
 }

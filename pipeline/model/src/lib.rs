@@ -7,6 +7,7 @@
 
 pub mod alarm;
 pub mod alarm_kind;
+pub mod area;
 pub mod detection;
 pub mod frame;
 pub mod geometry;
@@ -18,6 +19,7 @@ pub mod time;
 
 pub use alarm::{Alarm, AlarmEvent, AlarmSeverity, AlarmState};
 pub use alarm_kind::{AlarmEffect, AlarmId, AlarmKind, AlarmRule};
+pub use area::{Area, Contour};
 pub use detection::{Detection, Severity, Suppressed, VerifierOutcome};
 pub use frame::{FrameMeta, Health, MissReason, PictureRef, PixelFormat, PlaneLayout};
 pub use geometry::{BoxTensor, BoxView, ViewToTensor};

@@ -154,6 +154,12 @@ pub struct DetectionResult {
     pub score: f32,
     /// Where, in pixels of the view.
     pub bbox_px: BoxView,
+    /// How much it covers, square pixels of the view; only of models that tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area_px: Option<f32>,
+    /// The outline of its largest piece, at most 32 points, x and y in pixels of the view; only of models that tell it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contour_px: Vec<[u16; 2]>,
     /// It counted against the part. False: an allowed class, too small, or outside the regions.
     pub counted: bool,
 }

@@ -149,7 +149,10 @@ impl Challenges {
     }
 
     fn is_locked(&self) -> bool {
-        matches!(self.standing, ChallengeStanding::Overdue | ChallengeStanding::Failed(_))
+        matches!(
+            self.standing,
+            ChallengeStanding::Overdue | ChallengeStanding::Failed(_)
+        )
     }
 }
 

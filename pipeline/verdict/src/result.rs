@@ -234,6 +234,8 @@ fn detections(
             severity: class.severity,
             score: f.detection.score,
             bbox_px: f.detection.bbox_view,
+            area_px: f.detection.area.map(|a| a.px),
+            contour_px: (f.detection.area).map_or_else(Vec::new, |a| a.contour.points().to_vec()),
             counted: f.suppressed.is_none(),
         })
     };

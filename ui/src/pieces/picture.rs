@@ -1,10 +1,10 @@
 //! A picture with what was found on the very same frame.
 
 use crate::view::{Shown, View};
-use eframe::egui::{Color32, Rect, Stroke, StrokeKind, Ui, pos2, vec2};
+use eframe::egui::{Color32, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 use sightline_model::Severity;
 
-/// A picture as large as fits into `rect`, with the boxes found on the very same frame. Returns where it lies.
+/// A picture as large as fits into `rect`, with the boxes and outlines found on the very same frame. Returns where it lies.
 pub fn picture(ui: &Ui, view: &View, shown: &Shown, rect: Rect, zoom: f32, overlay: bool) -> Rect {
     let tokens = &view.tokens;
     let head = &shown.head;
@@ -27,6 +27,17 @@ pub fn picture(ui: &Ui, view: &View, shown: &Shown, rect: Rect, zoom: f32, overl
                 Severity::Minor => tokens.colors.high,
                 Severity::Major | Severity::Critical => tokens.colors.urgent,
             };
+            if finding.contour.len() > 2 {
+                let points = finding.contour.iter();
+                let points = points.map(|[x, y]| at(f32::from(*x), f32::from(*y)));
+                let line: Vec<Pos2> = points.collect();
+                painter.add(Shape::closed_line(
+                    line.clone(),
+                    Stroke::new(4.0, Color32::WHITE),
+                ));
+                painter.add(Shape::closed_line(line, Stroke::new(2.0, color)));
+                continue;
+            }
             painter.rect_stroke(
                 found,
                 0.0,

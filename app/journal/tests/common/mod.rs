@@ -136,6 +136,8 @@ pub fn bad(seq: u64, class: &str, camera: usize) -> InspectionResult {
         code: class.to_uppercase(),
         severity: Severity::Major,
         score: 0.5 + (seq * 37 % 400) as f32 / 1_000.0,
+        area_px: None,
+        contour_px: Vec::new(),
         bbox_px: BoxView {
             x: (seq * 7 % 600) as f32,
             y: (i * 50) as f32,

@@ -135,6 +135,7 @@ pub fn card(result: &InspectionResult) -> PartCard {
         severity: d.severity,
         score: d.score,
         bbox: d.bbox_px,
+        contour: d.contour_px.clone(),
         counted: d.counted,
     };
     let view = |v: &ViewResult| ViewCard {

@@ -12,7 +12,9 @@ impl Control {
     pub(super) fn announce(&self, running: &Running, part_id: &str) -> anyhow::Result<String> {
         let plan = running.changeover.active().plan;
         let Some(challenge) = &plan.challenge else {
-            bail!("expected a recipe with challenge parts, found none in it; write [challenge] in the recipe");
+            bail!(
+                "expected a recipe with challenge parts, found none in it; write [challenge] in the recipe"
+            );
         };
         let known = challenge.parts.iter().any(|p| p.part_id == part_id);
         ensure!(
@@ -26,7 +28,9 @@ impl Control {
             self.state()
         );
         self.sources.announce(part_id);
-        Ok(format!("the next part is challenge part `{part_id}`; a part that has an id of its own keeps it"))
+        Ok(format!(
+            "the next part is challenge part `{part_id}`; a part that has an id of its own keeps it"
+        ))
     }
 
     /// Tells where the challenge stands.
@@ -37,11 +41,19 @@ impl Control {
         let told = told.filter(|_| standing != ChallengeStanding::Good);
         for (kind, is) in [
             (AlarmKind::ChallengeDue, standing == ChallengeStanding::Due),
-            (AlarmKind::ChallengeOverdue, standing == ChallengeStanding::Overdue),
-            (AlarmKind::ChallengeFailed, matches!(standing, ChallengeStanding::Failed(_))),
+            (
+                AlarmKind::ChallengeOverdue,
+                standing == ChallengeStanding::Overdue,
+            ),
+            (
+                AlarmKind::ChallengeFailed,
+                matches!(standing, ChallengeStanding::Failed(_)),
+            ),
         ] {
             let told = told.as_ref().filter(|_| is);
-            running.events.set(kind, told.map(|(_, words)| words.clone()));
+            running
+                .events
+                .set(kind, told.map(|(_, words)| words.clone()));
         }
     }
 
@@ -66,7 +78,13 @@ impl Control {
             ),
         };
         let part = result.part_id.as_deref().unwrap_or_default();
-        self.audit("station", "challenge", Some(part.into()), Some(said.into()), &reason);
+        self.audit(
+            "station",
+            "challenge",
+            Some(part.into()),
+            Some(said.into()),
+            &reason,
+        );
     }
 }
 
@@ -99,7 +117,11 @@ fn words(challenge: &Challenge, standing: &ChallengeStanding) -> String {
         ),
         ChallengeStanding::Failed(part) => format!(
             "expected {} on challenge part `{part}`, found otherwise; look at lamps, cameras and model, then show all challenge parts ({parts}); {until}",
-            challenge.parts.iter().find(|p| p.part_id == *part).map_or_else(String::new, |p| expected(&p.findings))
+            challenge
+                .parts
+                .iter()
+                .find(|p| p.part_id == *part)
+                .map_or_else(String::new, |p| expected(&p.findings))
         ),
     }
 }

@@ -308,7 +308,11 @@ impl Control {
                 Verb::Trigger => {
                     return standing.machine.takes_parts().is_some() && self.trigger.is_some();
                 }
-                Verb::AckAlarm | Verb::InstallModel | Verb::Resend | Verb::Skip | Verb::Challenge => &[],
+                Verb::AckAlarm
+                | Verb::InstallModel
+                | Verb::Resend
+                | Verb::Skip
+                | Verb::Challenge => &[],
             };
             events.iter().all(|e| standing.machine.after(*e).is_ok())
         };

@@ -368,7 +368,10 @@ fn request(verb: Verb, text: &str) -> Result<Request, Unfit> {
             Request::Skip { first, last }
         }
         Verb::Challenge => {
-            let Challenge { part_id } = body(text, "{\"part_id\": \"…\"}, the id of a challenge part of the recipe")?;
+            let Challenge { part_id } = body(
+                text,
+                "{\"part_id\": \"…\"}, the id of a challenge part of the recipe",
+            )?;
             Request::Challenge { part_id }
         }
     })

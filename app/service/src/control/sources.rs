@@ -4,8 +4,8 @@
 use super::machine::State;
 use sightline_frames::{TapSink, Tapped, TriggerSink};
 use sightline_model::{CameraId, Trigger};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
 const NONE: u8 = 0;
 const ONE: u8 = 1;

@@ -16,6 +16,9 @@ pub struct Finding {
     pub score: f32,
     /// Where.
     pub bbox: BoxView,
+    /// Its outline in pixels of the view; empty where the model gives a box alone.
+    #[serde(default)]
+    pub contour: Vec<[u16; 2]>,
     /// Whether it counts against the part.
     pub counted: bool,
 }

@@ -6,15 +6,20 @@ use super::{Column, DecoderKind, Manifest, Resize};
 impl Checker<'_> {
     /// What only some heads have.
     pub(super) fn head_fields(&mut self, m: &Manifest) {
-        use DecoderKind::{BoxesLabels, BoxesScores, Rows, YoloV8};
+        use DecoderKind::{BoxesLabels, BoxesScores, Rows, YoloV8, YoloV10};
         let d = &m.decoder;
         let described = matches!(d.kind, Rows | BoxesScores | BoxesLabels);
         let named = d.outputs.as_ref();
-        let right_outputs = match d.kind {
-            BoxesLabels => named.is_some_and(|n| n.labels.is_some()),
-            BoxesScores => named.is_none_or(|n| n.labels.is_none() && n.scores.is_some()),
-            _ => named.is_none(),
-        };
+        let right_outputs =
+            match d.kind {
+                BoxesLabels => named.is_some_and(|n| n.labels.is_some() && n.masks.is_none()),
+                BoxesScores => named
+                    .is_none_or(|n| n.labels.is_none() && n.scores.is_some() && n.masks.is_none()),
+                YoloV8 | YoloV10 if d.mask_weights.is_some() => named
+                    .is_some_and(|n| n.masks.is_some() && n.scores.is_none() && n.labels.is_none()),
+                _ => named.is_none(),
+            };
+        let may_have_masks = matches!(d.kind, YoloV8 | YoloV10) && !d.transposed;
         let only = |kinds: &str| format!("this field only with {kinds}");
         let fields = [
             (d.transposed && d.kind != YoloV8, "decoder.transposed", only("yolo-v8")),
@@ -36,7 +41,14 @@ impl Checker<'_> {
             (
                 !right_outputs,
                 "decoder.outputs",
-                "{ boxes, labels } and perhaps scores with boxes-labels, { boxes, scores } with boxes-scores of two outputs".to_owned(),
+                "{ boxes, labels } and perhaps scores with boxes-labels, { boxes, scores } with boxes-scores of two outputs, { boxes, masks } \
+                 with mask_weights"
+                    .to_owned(),
+            ),
+            (
+                d.mask_weights.is_some_and(|n| !may_have_masks || !(1..=256).contains(&n)),
+                "decoder.mask_weights",
+                "1 to 256, with yolo-v8 and yolo-v10 only".to_owned(),
             ),
             (
                 d.background.is_some() && !matches!(d.kind, BoxesScores | BoxesLabels),

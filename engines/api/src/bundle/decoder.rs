@@ -42,6 +42,9 @@ pub struct DecoderSpec {
     /// Which output is which, of heads with several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<OutputNames>,
+    /// Of `yolo-v8` and `yolo-v10` with masks: how many numbers of a box mix the prototypes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask_weights: Option<u16>,
     /// A class of the model that means "nothing", beside those of the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<Background>,
@@ -63,6 +66,7 @@ impl DecoderSpec {
             unit: None,
             columns: Vec::new(),
             outputs: None,
+            mask_weights: None,
             background: None,
         }
     }
@@ -114,6 +118,9 @@ pub struct OutputNames {
     /// `[N, K]` of `boxes-labels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<String>,
+    /// Prototypes `[N, mask_weights, height, width]` of `yolo-v8` and `yolo-v10`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masks: Option<String>,
 }
 
 /// Where a class that means "nothing" stands.

@@ -38,6 +38,22 @@ pub struct ExpectedDetection {
     pub score: f32,
     /// In pixels of the picture.
     pub bbox_px: BoxView,
+    /// What it covers, square pixels of the picture; of models with masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area_px: Option<f32>,
+}
+
+impl ExpectedDetection {
+    /// A mask may be off by what moving its box's edges by the tolerance would change.
+    fn covers(&self, found: &Detection, edge_px: f32) -> bool {
+        let around = 2.0 * (self.bbox_px.w + self.bbox_px.h);
+        let slack = (edge_px * around).max(1.0);
+        match (self.area_px, found.area) {
+            (None, None) => true,
+            (Some(wanted), Some(found)) => (wanted - found.px).abs() <= slack,
+            _ => false,
+        }
+    }
 }
 
 /// A golden picture of a bundle, its answer read.
@@ -201,14 +217,16 @@ impl Golden {
                         .is_some_and(|c| c.code == want.class)
                     && (d.score - want.score).abs() <= slack
                     && edges_apart(&d.bbox_view, &want.bbox_px) <= self.tolerance.box_px
+                    && want.covers(d, self.tolerance.box_px)
             });
             match hit {
                 Some(i) => matched[i] = true,
                 None => wrong.push(format!(
-                    "expected {} of score {:.3} at {}, found none within {} of the score and {} px of each edge",
+                    "expected {} of score {:.3} at {}{}, found none within {} of the score and {} px of each edge",
                     want.class,
                     want.score,
                     place(&want.bbox_px),
+                    want.area_px.map(|a| format!(" covering {a:.0} px²")).unwrap_or_default(),
                     self.tolerance.score,
                     self.tolerance.box_px
                 )),
@@ -269,6 +287,7 @@ impl Golden {
                         class: code(d.class.index())?,
                         score: d.score,
                         bbox_px: d.bbox_view,
+                        area_px: d.area.map(|a| a.px),
                     })
                 });
                 Expected::Detections {

@@ -9,6 +9,8 @@ mod candidates;
 mod classifier;
 mod finite;
 mod geometry;
+mod masks;
+mod outline;
 mod rows;
 mod shapes;
 mod suppress;
@@ -31,6 +33,7 @@ use crate::preprocess::Placement;
 use boxes::Scores;
 use candidates::Candidates;
 use geometry::Geometry;
+use masks::{Masks, Weights};
 use suppress::Suppressor;
 
 /// Reads the outputs of one bundle's model. It owns its scratch; one a thread.
@@ -46,6 +49,7 @@ pub struct Decoder {
     scores: Scores,
     candidates: Candidates,
     suppressor: Suppressor,
+    masks: Masks,
 }
 
 /// One picture's values of one output.
@@ -92,6 +96,7 @@ impl Decoder {
             },
             candidates: Candidates::default(),
             suppressor: Suppressor::default(),
+            masks: Masks::default(),
         }
     }
 
@@ -144,7 +149,32 @@ impl Decoder {
             placed,
             &mut out.detections,
         );
+        if let (Some(weights), [_, prototypes]) = (self.weights(outputs[0]), outputs) {
+            let places = &self.suppressor.places;
+            let at = ((self.width, self.height), placed);
+            let broken = (self.masks).fill(&mut out.detections, places, weights, *prototypes, at);
+            out.dropped_nonfinite = out.dropped_nonfinite.saturating_add(broken);
+        }
         Ok(())
+    }
+
+    /// Where the boxes' weights of masks stand, of heads that have masks.
+    fn weights<'v>(&self, OutputView { values, dims }: OutputView<'v>) -> Option<Weights<'v>> {
+        self.spec.mask_weights?;
+        Some(match self.kind {
+            DecoderKind::YoloV10 => Weights {
+                values,
+                first: 6,
+                by_place: dims[1],
+                by_weight: 1,
+            },
+            _ => Weights {
+                values,
+                first: (4 + self.classes) * dims[1],
+                by_place: 1,
+                by_weight: dims[1],
+            },
+        })
     }
 
     /// Everything above the floor.
@@ -165,7 +195,7 @@ impl Decoder {
             }
             DecoderKind::YoloV8 => yolo_v8::decode(values, dims[1], classes, floor, found),
             DecoderKind::YoloV5 => yolo_v5::decode(values, classes, floor, found),
-            DecoderKind::YoloV10 => yolo_v10::decode(values, classes, floor, found),
+            DecoderKind::YoloV10 => yolo_v10::decode(values, dims[1], classes, floor, found),
             DecoderKind::YoloX => {
                 let size = (self.width, self.height);
                 yolox::decode(values, size, classes, floor, found);
@@ -192,13 +222,14 @@ impl Decoder {
         let probabilities = self.spec.activation.is_none_or(|a| a == Activation::None);
         let mut scores: Box<dyn Iterator<Item = f32>> = match self.kind {
             DecoderKind::YoloV8 if !self.spec.transposed => {
-                Box::new(values.iter().skip(4 * dims[1]).copied())
+                let rows = 4 * dims[1]..(4 + self.classes) * dims[1];
+                Box::new(values[rows].iter().copied())
             }
             DecoderKind::YoloV8 | DecoderKind::YoloV5 | DecoderKind::YoloX => {
                 let rows = values.chunks_exact(columns);
                 Box::new(rows.flat_map(|row| row[4..].iter().copied()))
             }
-            DecoderKind::YoloV10 => Box::new(values.iter().skip(4).step_by(6).copied()),
+            DecoderKind::YoloV10 => Box::new(values.iter().skip(4).step_by(columns).copied()),
             DecoderKind::Classifier if probabilities => Box::new(values.iter().copied()),
             DecoderKind::BoxesScores if probabilities && outputs.len() == 1 => {
                 let rows = values.chunks_exact(columns);
@@ -222,17 +253,22 @@ impl Decoder {
             (None, _) => Role::Only,
             (_, 0) => Role::Boxes,
             (Some(names), 1) if names.labels.is_some() => Role::Labels,
+            (Some(names), _) if names.masks.is_some() => Role::Masks,
             _ => Role::Scores,
         };
         let wanted = match &self.spec.outputs {
             None => 1,
-            Some(n) => 1 + usize::from(n.labels.is_some()) + usize::from(n.scores.is_some()),
+            Some(n) => {
+                let more = [&n.labels, &n.scores, &n.masks];
+                1 + more.iter().filter(|name| name.is_some()).count()
+            }
         };
         // boxes, scores and class numbers are of the same rows
         let rows = |view: &OutputView<'_>| view.dims.first().copied();
-        let alike = outputs
-            .iter()
-            .all(|o| outputs.len() == 1 || rows(o) == rows(&outputs[0]));
+        let alike = self.spec.mask_weights.is_some()
+            || outputs
+                .iter()
+                .all(|o| outputs.len() == 1 || rows(o) == rows(&outputs[0]));
         let bad = outputs
             .iter()
             .enumerate()

@@ -14,6 +14,8 @@ pub enum Role {
     Scores,
     /// Class numbers.
     Labels,
+    /// Prototypes of masks.
+    Masks,
 }
 
 impl Role {
@@ -24,6 +26,7 @@ impl Role {
             Self::Boxes => "boxes",
             Self::Scores => "scores",
             Self::Labels => "labels",
+            Self::Masks => "masks",
         }
     }
 }
@@ -36,7 +39,11 @@ impl Decoder {
             return vec![(Role::Only, None)];
         };
         let mut roles = vec![(Role::Boxes, Some(names.boxes.as_str()))];
-        let more = [(Role::Labels, &names.labels), (Role::Scores, &names.scores)];
+        let more = [
+            (Role::Labels, &names.labels),
+            (Role::Scores, &names.scores),
+            (Role::Masks, &names.masks),
+        ];
         roles.extend(
             more.into_iter()
                 .filter_map(|(role, n)| Some((role, Some(n.as_deref()?)))),
@@ -46,12 +53,13 @@ impl Decoder {
 
     /// The shape of one picture's output in a role: sizes, 0 where any will do.
     fn shapes(&self, role: Role) -> Vec<Vec<usize>> {
-        let c = self.classes;
+        let (c, m) = (self.classes, self.mask_weights());
         match (self.kind, role) {
+            (_, Role::Masks) => vec![vec![m, 0, 0]],
             (DecoderKind::YoloV8, _) if self.spec.transposed => vec![vec![0, 4 + c]],
-            (DecoderKind::YoloV8, _) => vec![vec![4 + c, 0]],
+            (DecoderKind::YoloV8, _) => vec![vec![4 + c + m, 0]],
             (DecoderKind::YoloV5, _) => vec![vec![0, 5 + c]],
-            (DecoderKind::YoloV10, _) => vec![vec![0, 6]],
+            (DecoderKind::YoloV10, _) => vec![vec![0, 6 + m]],
             (DecoderKind::YoloX, _) => vec![vec![yolox::cells(self.width, self.height), 5 + c]],
             (DecoderKind::Rows, _) => vec![vec![0, self.rows.width]],
             (DecoderKind::BoxesScores, Role::Only) => vec![vec![0, 4 + self.scores.columns()]],
@@ -64,6 +72,11 @@ impl Decoder {
             }
             (DecoderKind::Classifier, _) => vec![vec![c], vec![c, 1, 1]],
         }
+    }
+
+    /// Numbers of a box that mix the prototypes of masks.
+    pub(super) fn mask_weights(&self) -> usize {
+        usize::from(self.spec.mask_weights.unwrap_or(0))
     }
 
     fn has_scores_inside(&self) -> bool {
@@ -88,8 +101,13 @@ impl Decoder {
     }
 
     fn expected_of(&self, role: Role, name: Option<&str>) -> String {
-        let c = self.classes;
+        let (c, m) = (self.classes, self.mask_weights());
         let what = match (self.kind, role) {
+            (_, Role::Masks) => ": prototypes".to_owned(),
+            (DecoderKind::YoloV8, _) if m > 0 => format!(": 4, {c} classes and {m} weights"),
+            (DecoderKind::YoloV10, _) if m > 0 => {
+                format!(": corners, score, class and {m} weights")
+            }
             (DecoderKind::YoloV8, _) => format!(": 4 and {c} classes"),
             (DecoderKind::YoloV5 | DecoderKind::YoloX, _) => {
                 format!(": 4, objectness and {c} classes")
@@ -175,12 +193,13 @@ impl Decoder {
             dims.len() == shape.len() && dims.iter().zip(shape).all(|(&d, &s)| fits(d, s))
         };
         // the frequent heads without a list of shapes, which would allocate for every region
-        let c = self.classes;
+        let (c, m) = (self.classes, self.mask_weights());
         match self.kind {
+            _ if role == Role::Masks => same(&[m, 0, 0]),
             DecoderKind::YoloV8 if self.spec.transposed => same(&[0, 4 + c]),
-            DecoderKind::YoloV8 => same(&[4 + c, 0]),
+            DecoderKind::YoloV8 => same(&[4 + c + m, 0]),
             DecoderKind::YoloV5 => same(&[0, 5 + c]),
-            DecoderKind::YoloV10 => same(&[0, 6]),
+            DecoderKind::YoloV10 => same(&[0, 6 + m]),
             DecoderKind::YoloX => same(&[yolox::cells(self.width, self.height), 5 + c]),
             DecoderKind::Rows => same(&[0, self.rows.width]),
             DecoderKind::Classifier => {

@@ -9,6 +9,8 @@ use sightline_model::{BoxTensor, BoxView, ClassId, Detection};
 #[derive(Debug, Default)]
 pub(super) struct Suppressor {
     gone: Vec<bool>,
+    /// Where each survivor stands in the head.
+    pub places: Vec<u32>,
 }
 
 impl Suppressor {
@@ -22,6 +24,7 @@ impl Suppressor {
         placed: &Placement,
         out: &mut Vec<Detection>,
     ) {
+        self.places.clear();
         self.gone.clear();
         self.gone.resize(found.all.len(), false);
         for (i, best) in found.all.iter().enumerate() {
@@ -46,10 +49,12 @@ impl Suppressor {
             let bbox = if merge { mean.bbox() } else { best.bbox };
             let bbox_view = clip(&placed.map.box_to_view(&bbox), &placed.bounds);
             if bbox_view.area() > 0.0 {
+                self.places.push(best.place);
                 out.push(Detection {
                     class: ClassId(best.class),
                     score: best.score,
                     bbox_view,
+                    area: None,
                     verifier: None,
                 });
             }

@@ -3,11 +3,20 @@
 use super::candidates::Candidates;
 use sightline_model::BoxTensor;
 
-/// `values` is `[rows, 6]`. A row whose class is not one of `classes` is counted with those that are no numbers:
+/// `values` is `[rows, width]`, six of which are read. A row whose class is not one of `classes` is counted with those that are no numbers:
 /// the model says something the manifest does not know.
-pub(super) fn decode(values: &[f32], classes: usize, floor: f32, out: &mut Candidates) {
-    let (rows, _) = values.as_chunks::<6>();
-    for (place, &[x1, y1, x2, y2, score, class]) in rows.iter().enumerate() {
+pub(super) fn decode(
+    values: &[f32],
+    width: usize,
+    classes: usize,
+    floor: f32,
+    out: &mut Candidates,
+) {
+    let rows = values.chunks_exact(width);
+    for (place, row) in rows.enumerate() {
+        let Some(&[x1, y1, x2, y2, score, class]) = row.first_chunk() else {
+            continue;
+        };
         let numbers = [x1, y1, x2, y2, score, class].iter().all(|v| v.is_finite());
         if !numbers {
             out.nonfinite = out.nonfinite.saturating_add(1);

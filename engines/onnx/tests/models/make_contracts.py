@@ -186,11 +186,12 @@ plan.append({"name": "hugging-face", "refused": ["ambiguous", "--decoder rt-detr
 corners = np.concatenate([stream[:, :, :4]], axis=2)
 nas = filled(one_hot, lambda i: low3, len(CELLS))
 detects("yolo-nas", {"pred_boxes": (corners, F), "pred_scores": (nas, F)}, "boxes-scores")
-# kinds that are not read
+# masks of nothing: what they cover is compared on real exports
 seg = np.concatenate([v8, np.zeros((1, 32, 84))], axis=1)
 protos = np.zeros((1, 32, 16, 16))
-refused("seg", {"output0": (seg, F), "output1": (protos, F)}, ["segmentation"], ultralytics("segment"))
-refused("seg-bare", {"output0": (seg, F), "output1": (protos, F)}, ["segmentation"])
+detects("seg", {"output0": (seg, F), "output1": (protos, F)}, "yolo-v8", metadata=ultralytics("segment"))
+detects("seg-bare", {"output0": (seg, F), "output1": (protos, F)}, "yolo-v8")
+# kinds that are not read
 refused("pose", {"output0": (np.concatenate([v8, np.zeros((1, 51, 84))], axis=1), F)}, ["pose"], ultralytics("pose"))
 refused("obb", {"output0": (np.concatenate([v8, np.zeros((1, 1, 84))], axis=1), F)}, ["oriented boxes"], ultralytics("obb"))
 refused("anomaly", {"pred_score": (np.zeros(1), F), "anomaly_map": (np.zeros((1, 1, 64, 64)), F)}, ["anomaly"])

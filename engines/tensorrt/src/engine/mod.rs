@@ -482,6 +482,7 @@ fn read_findings(bytes: &[u8], output: &mut RegionOutput) -> Result<(), EngineEr
             class: ClassId(f.class_id as u16),
             score: f.score,
             bbox_view: BoxView { x, y, w, h },
+            area: None,
             verifier: None,
         }
     }));

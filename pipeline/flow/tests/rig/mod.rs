@@ -47,6 +47,7 @@ pub fn answer() -> sightline_engine::scripted::Answer {
                     w: 2.0,
                     h: 2.0,
                 },
+                area: None,
                 verifier: None,
             });
         }

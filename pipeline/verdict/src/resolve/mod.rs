@@ -60,7 +60,12 @@ fn challenge(recipe: &Recipe, models: &[PlannedModel]) -> Result<(), PlanError> 
             if !failing.iter().any(|c| c.code == *code) {
                 let field = format!("challenge.parts[{i}].findings[{n}]");
                 let known = failing.iter().map(|c| c.code.clone()).collect();
-                return Err(PlanError::unknown(field, "class that fails a part", code, known));
+                return Err(PlanError::unknown(
+                    field,
+                    "class that fails a part",
+                    code,
+                    known,
+                ));
             }
         }
     }

@@ -49,7 +49,8 @@ fn detected(
             continue;
         };
         let b = &d.bbox_view;
-        if ![d.score, b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite()) {
+        let numbers = [d.score, b.x, b.y, b.w, b.h, d.area_px()];
+        if !numbers.iter().all(|v| v.is_finite()) {
             nonfinite += 1;
             continue;
         }
@@ -57,7 +58,7 @@ fn detected(
             Some(Suppressed::Dismissed)
         } else if d.score < class.score_limit {
             Some(Suppressed::BelowScore)
-        } else if b.area() < class.min_area_px {
+        } else if d.area_px() < class.min_area_px {
             Some(Suppressed::BelowArea)
         } else if !counts_there(view, b) {
             Some(Suppressed::Region)
@@ -140,6 +141,7 @@ fn classified(
                 w: frame.width as f32,
                 h: frame.height as f32,
             },
+            area: None,
             verifier: None,
         },
         suppressed,

@@ -156,7 +156,11 @@ fn a_challenge_part_that_shows_something_else_locks_until_all_are_shown_again() 
         assert_eq!(line.standing(), ChallengeStanding::Failed(part.into()));
         assert_eq!(line.good(), Ruling::Locked);
         assert!(line.show("GOOD", Evaluation::OK, &[]));
-        assert_eq!(line.good(), Ruling::Locked, "what was shown before counts no more");
+        assert_eq!(
+            line.good(),
+            Ruling::Locked,
+            "what was shown before counts no more"
+        );
         line.round();
         assert_eq!(line.good(), Ruling::Ordinary);
     }

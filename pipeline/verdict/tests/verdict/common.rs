@@ -144,6 +144,7 @@ pub fn finding(class: u16, score: f32) -> Detection {
             w: 20.0,
             h: 10.0,
         },
+        area: None,
         verifier: None,
     }
 }

@@ -26,6 +26,7 @@ pub fn preview(camera: u16, side: u16, bad: bool) -> Preview {
         class: "open circuit".into(),
         severity: Severity::Critical,
         score: 0.93,
+        contour: Vec::new(),
         bbox: BoxView {
             x: 250.0,
             y: 300.0,
@@ -74,6 +75,7 @@ pub fn part(seq: u64, class: Option<&str>) -> PartCard {
                 class: class.into(),
                 severity: Severity::Critical,
                 score: 0.9 - 0.2 * i as f32,
+                contour: Vec::new(),
                 bbox: BoxView::default(),
                 counted: true,
             })

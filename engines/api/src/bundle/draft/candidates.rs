@@ -6,7 +6,7 @@ use super::{ModelInfo, TensorInfo, metadata::Metadata};
 use crate::bundle::{Activation, BoxFormat, BoxUnit, OutputNames};
 
 /// Most rows of a head that has chosen its best already.
-const MOST_CHOSEN: i64 = 1_000;
+pub(super) const MOST_CHOSEN: i64 = 1_000;
 
 /// A file's outputs beside what is known of it.
 pub(super) struct Reading<'i> {
@@ -23,14 +23,13 @@ pub(super) struct Reading<'i> {
 impl Reading<'_> {
     /// Every head that fits; the file is clear if it is one.
     pub(super) fn heads(&self) -> Vec<Head> {
-        let floats = |o: &TensorInfo| o.dtype.starts_with("float");
-        if let Some(heads) = self.several() {
+        if let Some(heads) = self.segmented().or_else(|| self.several()) {
             return heads;
         }
         let outputs = self.info.outputs.iter().enumerate();
         // older exporters leave raw maps beside the output
         let flat: Vec<usize> = outputs
-            .filter(|(i, o)| floats(o) && self.info.dims(*i).len() <= 3)
+            .filter(|(i, o)| is_float(o) && self.info.dims(*i).len() <= 3)
             .map(|(i, _)| i)
             .collect();
         match (flat.as_slice(), self.info.outputs.len()) {
@@ -40,7 +39,7 @@ impl Reading<'_> {
         }
     }
 
-    fn table(&self, index: usize, by_column: bool) -> Option<Table<'_>> {
+    pub(super) fn table(&self, index: usize, by_column: bool) -> Option<Table<'_>> {
         Table::of(
             self.info.ran.get(index),
             by_column,
@@ -131,7 +130,7 @@ impl Reading<'_> {
     }
 
     /// Heads whose classes are as many as the file names; all, where none is.
-    fn by_names(&self, heads: Vec<Head>) -> Vec<Head> {
+    pub(super) fn by_names(&self, heads: Vec<Head>) -> Vec<Head> {
         let count = self.meta.names.len();
         let fits = |h: &Head| h.classes == 0 || h.classes == count;
         match count > 0 && heads.iter().any(fits) {
@@ -212,19 +211,40 @@ impl Reading<'_> {
         if self.info.outputs.len() < 2 {
             return None;
         }
+        let found = self.tables_of_boxes().into_iter();
+        let heads: Vec<Vec<Head>> = found.filter_map(|b| self.with_boxes(b)).collect();
+        (!heads.is_empty()).then(|| heads.concat())
+    }
+
+    /// Outputs that can be boxes. Three classes and nothing have four columns, too: then names tell them apart, or else the
+    /// numbers do.
+    fn tables_of_boxes(&self) -> Vec<usize> {
         let last = |i: usize| self.info.dims(i).last().copied().unwrap_or(0);
-        let whole = |o: &TensorInfo| o.dtype.starts_with("int") || o.dtype.starts_with("uint");
-        let outputs = || self.info.outputs.iter().enumerate();
-        let named = |o: &TensorInfo, words: &[&str]| {
-            words.iter().any(|w| o.name.to_lowercase().contains(w))
-        };
-        let is_float = |o: &TensorInfo| o.dtype.starts_with("float");
-        let boxes = outputs().find(|(i, o)| {
+        let outputs = self.info.outputs.iter().enumerate();
+        let can_be = |(i, o): &(usize, &TensorInfo)| {
             is_float(o)
                 && self.info.dims(*i).len() >= 2
                 && (last(*i) == 4 || (last(*i) == 5 && !named(o, &["score"])))
-        });
-        let (boxes, first) = boxes?;
+        };
+        let all: Vec<(usize, &TensorInfo)> = outputs.filter(can_be).collect();
+        let called = |words: &[&str], wanted: bool| -> Vec<usize> {
+            let some = all.iter().filter(|(_, o)| named(o, words) == wanted);
+            some.map(|(i, _)| *i).collect()
+        };
+        let boxes = called(&["box", "dets"], true);
+        let others = called(&["logit", "score", "prob", "label", "class", "cls"], false);
+        match (boxes.is_empty(), others.is_empty()) {
+            (false, _) => boxes,
+            (true, false) => others,
+            _ => all.into_iter().map(|(i, _)| i).collect(),
+        }
+    }
+
+    fn with_boxes(&self, boxes: usize) -> Option<Vec<Head>> {
+        let last = |i: usize| self.info.dims(i).last().copied().unwrap_or(0);
+        let whole = |o: &TensorInfo| o.dtype.starts_with("int") || o.dtype.starts_with("uint");
+        let outputs = || self.info.outputs.iter().enumerate();
+        let first = &self.info.outputs[boxes];
         let rank = self.info.dims(boxes).len();
         let labels = outputs().find(|(i, o)| {
             let is_row = self.info.dims(*i).len() + 1 == rank;
@@ -264,6 +284,7 @@ impl Reading<'_> {
             boxes: first,
             scores,
             labels: Some(labels),
+            masks: None,
         };
         let table = self.table(boxes, false);
         let habit = if inside {
@@ -352,8 +373,16 @@ impl Reading<'_> {
     }
 }
 
+pub(super) fn is_float(o: &TensorInfo) -> bool {
+    o.dtype.starts_with("float")
+}
+
+fn named(o: &TensorInfo, words: &[&str]) -> bool {
+    words.iter().any(|w| o.name.to_lowercase().contains(w))
+}
+
 /// Whether a run's numbers can be of the head.
-fn possible(name: &str, t: &Table<'_>) -> bool {
+pub(super) fn possible(name: &str, t: &Table<'_>) -> bool {
     let centre = |unit| t.boxes_can_be(0, BoxFormat::Centre, unit);
     let corners = |unit| t.boxes_can_be(0, BoxFormat::Corners, unit);
     let (relative, placed) = t.on_the_grid();

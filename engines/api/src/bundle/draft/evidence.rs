@@ -54,7 +54,12 @@ impl<'r> Table<'r> {
 
     /// All values from column `first` on are probabilities.
     pub(super) fn are_probabilities(&self, first: usize) -> bool {
-        (first..self.columns).all(|c| self.column(c).all(is_probability))
+        self.are_probabilities_to(first, self.columns)
+    }
+
+    /// The same up to a column.
+    pub(super) fn are_probabilities_to(&self, first: usize, end: usize) -> bool {
+        (first..end).all(|c| self.column(c).all(is_probability))
     }
 
     /// Values of column `c` are probabilities.

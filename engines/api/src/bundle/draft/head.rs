@@ -129,6 +129,23 @@ impl Head {
         Self::new("yolo-v10", DecoderKind::YoloV10, 0, Habit::Yolo, title)
     }
 
+    /// With masks: `boxes` and `masks` are the outputs' names, `weights` the numbers of a box that mix the prototypes.
+    pub(super) fn with_masks(mut self, boxes: &str, masks: &str, weights: u16) -> Self {
+        let (name, title) = match self.decoder.kind {
+            DecoderKind::YoloV10 => ("yolo-v10-seg", "each object once"),
+            _ => ("yolo-v8-seg", "before suppression"),
+        };
+        self.name = name;
+        self.title = format!("YOLO's segmentation, {title}: {weights} numbers a box mix the masks");
+        self.decoder.mask_weights = Some(weights);
+        self.decoder.outputs = Some(OutputNames {
+            boxes: boxes.to_owned(),
+            masks: Some(masks.to_owned()),
+            ..OutputNames::default()
+        });
+        self
+    }
+
     pub(super) fn rt_detr_rows() -> Self {
         let title =
             "RT-DETR: rows of centre and size as fractions of the picture, score, class".into();
@@ -219,6 +236,7 @@ impl Head {
             boxes: names.0,
             scores: Some(names.1),
             labels: None,
+            masks: None,
         });
         head.decoder.activation = Some(activation);
         head.boxes(format, unit, iou)

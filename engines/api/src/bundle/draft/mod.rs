@@ -4,6 +4,7 @@ mod candidates;
 mod evidence;
 mod head;
 mod info;
+mod masks;
 mod metadata;
 mod names;
 mod refused;
@@ -159,6 +160,7 @@ pub fn contradiction(info: &ModelInfo, manifest: &Manifest) -> Option<String> {
         (d.kind, d.transposed, d.boxes, d.unit)
             == (wanted.kind, wanted.transposed, wanted.boxes, wanted.unit)
             && d.columns == wanted.columns
+            && d.mask_weights == wanted.mask_weights
     };
     if meta.task.is_none() || heads.is_empty() || heads.iter().any(same) {
         return None;
@@ -207,7 +209,7 @@ fn nothing_fits(info: &ModelInfo) -> String {
     format!(
         "its outputs are of no known head{ran}; known are yolo-v8 [N, 4+classes, A] (also transposed), yolo-v5 [N, A, 5+classes], \
          yolo-v10 [N, K, 6], yolox [N, A, 5+classes], rows [N, K, 6] or [K, 7], boxes and scores [N, K, 4] and [N, K, classes], boxes and \
-         class numbers, classifier [N, classes]; export the model with one of these"
+         class numbers, YOLO's segmentation, classifier [N, classes]; export the model with one of these"
     )
 }
 

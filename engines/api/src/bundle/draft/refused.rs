@@ -1,5 +1,6 @@
 //! Models that are known by name and not read, and what to do about each.
 
+use super::masks::prototypes;
 use super::{ModelInfo, metadata::Metadata};
 
 /// The kind of a file that we do not read, in one sentence with advice.
@@ -19,6 +20,10 @@ pub(super) fn known_kind(
             }
         ));
     }
+    let has_masks = prototypes(info, (height, width)).is_some();
+    if has_masks && meta.task.as_deref().is_none_or(|t| t == "segment") {
+        return None;
+    }
     if let Some(why) = by_task(meta) {
         return Some(why);
     }
@@ -28,18 +33,18 @@ pub(super) fn known_kind(
 fn by_task(meta: &Metadata) -> Option<String> {
     let what = match meta.task.as_deref()? {
         "detect" | "classify" => return None,
-        "segment" => "a segmentation model (Ultralytics task \"segment\")",
+        "segment" => "a segmentation model (Ultralytics task \"segment\") of an unknown head",
         "semantic" => "a semantic segmentation model (Ultralytics)",
         "pose" => "a pose model with keypoints (Ultralytics task \"pose\")",
         "obb" => "a model of oriented boxes (Ultralytics task \"obb\")",
         other => {
             return Some(format!(
-                "it is a model of the task \"{other}\", which is not read yet; export one of task detect or classify"
+                "it is a model of the task \"{other}\", which is not read yet; export one of task detect, segment or classify"
             ));
         }
     };
     Some(format!(
-        "it is {what}, which is not read yet; train and export one of task detect or classify"
+        "it is {what}, which is not read yet; train and export one of task detect, segment or classify"
     ))
 }
 
@@ -68,7 +73,8 @@ fn by_outputs(info: &ModelInfo, (height, width): (i64, i64)) -> Option<String> {
     let three = |d: &&[i64]| d.len() == 3;
     if named(&["mask"]) || (dims.iter().any(protos) && dims.iter().any(three)) {
         return Some(
-            "it is an instance segmentation model (boxes with masks), which is not read yet; export a detector".to_owned(),
+            "it is an instance segmentation model whose masks are not those of YOLO (weights of a box and prototypes), which is not read yet; \
+             export a detector".to_owned(),
         );
     }
     if named(&["keypoint", "kpt"]) {

@@ -260,9 +260,16 @@ fn decoder(t: &mut String, head: &Head) {
         };
         let _ = writeln!(t, "background = \"{word}\"");
     }
+    if let Some(weights) = d.mask_weights {
+        let _ = writeln!(t, "mask_weights = {weights}");
+    }
     if let Some(outputs) = &d.outputs {
         let mut all = vec![format!("boxes = {}", in_quotes(&outputs.boxes))];
-        let more = [("scores", &outputs.scores), ("labels", &outputs.labels)];
+        let more = [
+            ("scores", &outputs.scores),
+            ("labels", &outputs.labels),
+            ("masks", &outputs.masks),
+        ];
         all.extend(
             more.into_iter()
                 .filter_map(|(k, n)| Some(format!("{k} = {}", in_quotes(n.as_ref()?)))),
