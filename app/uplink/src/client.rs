@@ -19,10 +19,12 @@ use crate::sparkplug;
 use past::Past;
 use subscriptions::{FILTERS, Subscription};
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sightline_configs::station::Protocol;
 use sightline_model::{Clock, UtcMicros};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -112,7 +114,8 @@ pub(crate) async fn attend(link: &Link, shared: &Arc<Shared>) {
         }
         version = first;
         let (wait, closed) = past.reconnecting.after(&trouble, went);
-        shared.lost(Face::Mqtt, &trouble, closed, &link.dial.client_id);
+        let lost = (&trouble, went.stood.is_some());
+        shared.lost(Face::Mqtt, lost, closed, &link.dial.client_id);
         tracing::warn!(%trouble, wait_ms = wait.as_millis() as u64, "no MQTT broker; results wait");
         if shared.stopped_within(wait).await {
             return;
@@ -143,12 +146,14 @@ enum What {
     /// An answer or a copy, by its number and topic.
     Said(u64, String),
     Status,
-    Other(String),
     /// By its place in [`subscriptions::FILTERS`].
     Subscription(usize),
 }
 
 type Acknowledgement = (What, Result<Taken, Refusal>);
+
+/// Something in flight that is no result: when it was sent, its group and topic.
+type Open = (Instant, String, String);
 
 struct Session<'a> {
     link: &'a Link,
@@ -160,8 +165,10 @@ struct Session<'a> {
     since: Option<Instant>,
     /// Results in flight.
     results: FuturesUnordered<BoxFuture<'static, Acknowledgement>>,
-    /// Everything else in flight.
-    others: FuturesUnordered<BoxFuture<'static, Acknowledgement>>,
+    /// Everything else in flight, and what of it the broker has not answered, in the order it was sent.
+    others: FuturesUnordered<BoxFuture<'static, (u64, Acknowledgement)>>,
+    open: BTreeMap<u64, Open>,
+    sent: u64,
     subscriptions: [Subscription; FILTERS.len()],
     /// The broker has acknowledged something.
     acknowledged_any: bool,
@@ -194,6 +201,8 @@ impl<'a> Session<'a> {
             since: None,
             results: FuturesUnordered::new(),
             others: FuturesUnordered::new(),
+            open: BTreeMap::new(),
+            sent: 0,
             subscriptions: Default::default(),
             acknowledged_any: false,
             progress: Instant::now(),
@@ -234,13 +243,16 @@ impl<'a> Session<'a> {
                     None => return self.ended(Trouble::new(Kind::Away, "the connection's task ended")),
                 },
                 Some(done) = self.results.next() => self.acknowledged(done),
-                Some(done) = self.others.next() => self.acknowledged(done),
+                Some((n, done)) = self.others.next() => {
+                    self.open.remove(&n);
+                    self.acknowledged(done);
+                }
                 () = self.shared.changed.notified() => {}
                 () = tokio::time::sleep(backlog::LOOK), if self.gives_way => {}
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if self.limits.is_some() && due.is_some_and(|at| at > Instant::now()) => {}
                 _ = kpi.tick() => self.send_kpi(),
                 _ = housekeeping.tick() => {
-                    if let Some(late) = self.unacknowledged_for() {
+                    if let Some(late) = self.unacknowledged_for().or_else(|| self.unanswered()) {
                         return self.ended(late);
                     }
                     let renewed = files.filter(|f| Some(f.fingerprint()) != certificates);
@@ -291,6 +303,39 @@ impl<'a> Session<'a> {
         self.progress = Instant::now();
     }
 
+    /// Follows something that is no result until the broker answers.
+    fn follow(
+        &mut self,
+        (group, topic): (String, String),
+        answer: impl Future<Output = Acknowledgement> + Send + 'static,
+    ) {
+        self.sent += 1;
+        let n = self.sent;
+        self.open.insert(n, (Instant::now(), group, topic));
+        self.others
+            .push(Box::pin(answer.map(move |done| (n, done))));
+    }
+
+    /// An answer that is there already.
+    fn next_other(&mut self) -> Option<Acknowledgement> {
+        let (n, done) = self.others.next().now_or_never().flatten()?;
+        self.open.remove(&n);
+        Some(done)
+    }
+
+    /// A broker that never answers to a message or a subscription has as good as refused it.
+    fn unanswered(&mut self) -> Option<Trouble> {
+        let (_, (since, group, topic)) = self.open.first_key_value()?;
+        let waited = since.elapsed();
+        if waited <= self.link.patience.acknowledgement {
+            return None;
+        }
+        let (group, topic) = (group.clone(), topic.clone());
+        let reason = format!("the broker has not answered for {} s", waited.as_secs());
+        self.blame(&group, &topic, &reason);
+        Some(Trouble::new(Kind::Away, format!("{topic}: {reason}")))
+    }
+
     /// Whether something of `group` may go to `topic` now.
     fn may_send(&mut self, group: &str, topic: &str) -> bool {
         self.past.suspicion.may(group) && self.past.refusals.may(group, topic, Instant::now())
@@ -321,23 +366,23 @@ impl<'a> Session<'a> {
         }
         let blamed = self.past.suspicion.ended(trouble.kind);
         if let Some((group, topic)) = blamed {
-            self.blame(&group, &topic, &trouble);
+            let reason = format!("the broker ends the connection over it ({trouble})");
+            self.blame(&group, &topic, &reason);
         }
         End::Trouble(trouble, went)
     }
 
-    /// The connection has ended over a message again and again.
-    fn blame(mut self, group: &str, topic: &str, trouble: &Trouble) {
-        let reason = format!("the broker ends the connection over it ({trouble})");
+    /// The broker has no answer to it but the connection's end, or none at all.
+    fn blame(&mut self, group: &str, topic: &str, reason: &str) {
         let subscription = FILTERS
             .into_iter()
             .find(|name| group == subscriptions::group(name));
         match subscription {
-            Some(name) => self.not_subscribed(name, Kind::Refused, &reason),
-            None => self.refused(group, topic, Kind::Refused, &reason),
+            Some(name) => self.not_subscribed(name, Kind::Refused, reason),
+            None => self.refused(group, topic, Kind::Refused, reason),
         }
         if group == RESULT {
-            self.hold(&reason);
+            self.hold(reason);
         }
     }
 }

@@ -78,6 +78,8 @@ impl Face {
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
     raised: BTreeMap<AlarmId, Condition>,
+    /// By face: the broker had let the station in before it said why it ends the connection.
+    ended: [bool; 2],
     /// The certificates as they were read last.
     certificates: Vec<Validity>,
 }
@@ -107,7 +109,13 @@ impl Conditions {
     }
 
     /// The connection could not be made, or was ended by the broker.
-    pub(crate) fn connection(&mut self, face: Face, trouble: &Trouble, client_id: &str) {
+    pub(crate) fn connection(
+        &mut self,
+        face: Face,
+        trouble: &Trouble,
+        stood: bool,
+        client_id: &str,
+    ) {
         let what = &trouble.what;
         let (kind, message) = match trouble.kind {
             // An absent broker is no alarm by itself: results wait for it, and `connected` says so.
@@ -135,6 +143,9 @@ impl Conditions {
                 ),
             ),
         };
+        if kind == face.refused() {
+            self.ended[face as usize] = stood;
+        }
         self.raise(kind, message);
     }
 
@@ -152,12 +163,16 @@ impl Conditions {
     pub(crate) fn steady(&mut self, face: Face) {
         self.clear(face.taken_over());
         self.clear(face.unsteady());
+        self.clear(face.refused());
     }
 
     /// The connection stands, in the protocol that was wanted or an older one.
     pub(crate) fn connected(&mut self, face: Face, older: bool) {
         self.clear(face.tls());
-        self.clear(face.refused());
+        // One that the broker ends again and again stands in between.
+        if !self.ended[face as usize] {
+            self.clear(face.refused());
+        }
         let id = face.older_protocol();
         match older {
             true => self.raise(

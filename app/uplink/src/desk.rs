@@ -63,10 +63,17 @@ impl Shared {
         desk.said.disconnected();
     }
 
-    /// Why a connection was lost or never made, and how many the broker closed in a row where that is to be told.
-    pub(crate) fn lost(&self, face: Face, trouble: &Trouble, closed: Option<usize>, id: &str) {
+    /// Why a connection was lost or never made (`stood` is false then), and how many the broker closed in a row where that
+    /// is to be told.
+    pub(crate) fn lost(
+        &self,
+        face: Face,
+        (trouble, stood): (&Trouble, bool),
+        closed: Option<usize>,
+        id: &str,
+    ) {
         let mut desk = self.desk();
-        desk.conditions.connection(face, trouble, id);
+        desk.conditions.connection(face, trouble, stood, id);
         if let Some(times) = closed {
             desk.conditions.unsteady(face, times, id);
         }

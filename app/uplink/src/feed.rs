@@ -216,6 +216,12 @@ impl Feeder {
 
     /// A little of what was asked for again.
     fn send_again(&mut self) {
+        if self.resend.is_some()
+            && let Err(error) = self.follow_file()
+        {
+            tracing::error!(%error, "what was asked for again waits");
+            return;
+        }
         let Some(resend) = &mut self.resend else {
             return;
         };

@@ -97,4 +97,6 @@ pub struct Counters {
     pub connected: bool,
     /// Connections made so far.
     pub connections: u64,
+    /// Without a journal: there is no room for another result.
+    pub full: bool,
 }

@@ -193,6 +193,7 @@ impl Uplink {
             refused: desk.outbox.refused,
             connected: desk.outbox.connected,
             connections: desk.connections,
+            full: self.feed.is_none() && desk.outbox.room() == 0,
         }
     }
 

@@ -9,6 +9,9 @@ use bytes::Bytes;
 use sightline_model::AlarmSeverity;
 use tokio::time::Instant;
 
+/// Topics that are looked after at once; more that others left behind stay until these are emptied.
+const RETAINED: usize = 10_000;
+
 /// Retained topics that come and go.
 fn goes(suffix: &str) -> bool {
     suffix.starts_with("alarm/") || suffix.starts_with("gap/")
@@ -42,8 +45,7 @@ impl Session<'_> {
         match self.publish(message) {
             Ok(notice) => {
                 self.past.suspicion.sent(&group, &topic);
-                let done = async move { (what, notice.await) };
-                self.others.push(Box::pin(done));
+                self.follow((group, topic), async move { (what, notice.await) });
                 true
             }
             Err(Refusal::Said { kind, reason }) => {
@@ -64,7 +66,7 @@ impl Session<'_> {
     fn topic_of(&self, what: &What) -> String {
         match what {
             What::Retained(suffix) => self.link.topic(suffix),
-            What::Said(_, topic) | What::Other(topic) => topic.clone(),
+            What::Said(_, topic) => topic.clone(),
             What::Status => self.link.topic("status"),
             What::Result(_) | What::Subscription(_) => String::new(),
         }
@@ -82,11 +84,19 @@ impl Session<'_> {
         if again && !others {
             desk.conditions.taken(&group);
         }
-        if let What::Said(id, _) = what
-            && desk.said.acknowledged(id)
-        {
-            let dropped = desk.said.dropped();
-            desk.conditions.dropped(dropped);
+        match what {
+            What::Said(id, _) if desk.said.acknowledged(id) => {
+                let dropped = desk.said.dropped();
+                desk.conditions.dropped(dropped);
+            }
+            // What is over is forgotten once the broker has emptied it.
+            What::Retained(suffix) if goes(&suffix) => {
+                let over = |(json, changed): &(Vec<u8>, bool)| json.is_empty() && !changed;
+                if desk.retained.get(&suffix).is_some_and(over) {
+                    desk.retained.remove(&suffix);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -105,7 +115,7 @@ impl Session<'_> {
             }
             What::Said(id, _) => self.shared.desk().said.refused(id),
             What::Status => self.state = None,
-            What::Other(_) | What::Result(_) | What::Subscription(_) => {}
+            What::Result(_) | What::Subscription(_) => {}
         }
     }
 
@@ -138,15 +148,11 @@ impl Session<'_> {
         self.send_status(worst);
     }
 
-    /// A retained message is on its way. A cleared alarm or gap need not be remembered.
+    /// A retained message is on its way.
     fn sent(&self, suffix: &str, json: &[u8]) {
         let mut desk = self.shared.desk();
-        let Some((newest, changed)) = desk.retained.get_mut(suffix) else {
-            return;
-        };
-        *changed = newest != json;
-        if goes(suffix) && newest.is_empty() {
-            desk.retained.remove(suffix);
+        if let Some((newest, changed)) = desk.retained.get_mut(suffix) {
+            *changed = newest != json;
         }
     }
 
@@ -228,13 +234,10 @@ impl Session<'_> {
         }
         let stale = message.retain && !message.payload.is_empty();
         if stale && goes(suffix) {
-            let known = self.shared.desk().retained.contains_key(suffix);
-            if !known {
-                let topic = message.topic.clone();
-                let empty = Message::new(topic.clone(), Bytes::new()).retained();
-                if self.may_send(&self.group(&topic), &topic) {
-                    self.publish_other(What::Other(topic), empty);
-                }
+            // What an earlier run left behind is emptied.
+            let retained = &mut self.shared.desk().retained;
+            if !retained.contains_key(suffix) && retained.len() < RETAINED {
+                retained.insert(suffix.into(), (Vec::new(), true));
             }
         }
     }

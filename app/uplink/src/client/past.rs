@@ -48,7 +48,13 @@ impl Reconnecting {
 
     /// The wait after a connection that went so, and how many the broker closed without a reason when that is to be told.
     pub(crate) fn after(&mut self, trouble: &Trouble, went: Went) -> (Duration, Option<usize>) {
-        if went.acknowledged {
+        // A broker that takes something and then says why it ends the connection will say it again.
+        let by_broker = matches!(
+            trouble.kind,
+            Kind::Quota | Kind::TooLarge | Kind::NotAuthorised | Kind::Refused
+        );
+        let long = went.stood.is_some_and(|stood| stood >= RECONNECT.1);
+        if went.acknowledged && (long || !by_broker) {
             self.usual.reset();
         }
         let taken_over = trouble.kind == Kind::TakenOver;
@@ -122,8 +128,15 @@ mod tests {
         };
         let waits_never = waits(Kind::Quota, never, 8);
         assert!(waits_never[7] >= 4.0, "{waits_never:?}");
-        let waits = waits(Kind::Quota, QUIET, 8);
-        assert!(waits.iter().all(|w| *w < 0.3), "{waits:?}");
+        let ended = waits(Kind::Quota, QUIET, 8);
+        assert!(ended[7] >= 4.0, "the broker says why: {ended:?}");
+        let long = Went {
+            stood: Some(10 * SECOND),
+            ..QUIET
+        };
+        for worked in [waits(Kind::Away, QUIET, 8), waits(Kind::Quota, long, 8)] {
+            assert!(worked.iter().all(|w| *w < 0.3), "{worked:?}");
+        }
     }
 
     #[test]

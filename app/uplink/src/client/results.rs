@@ -54,7 +54,7 @@ impl Session<'_> {
             }
             next = match self.results.next().now_or_never().flatten() {
                 Some(done) => Some(done),
-                None => self.others.next().now_or_never().flatten(),
+                None => self.next_other(),
             };
         }
         if let Some((kind, why)) = refused {
@@ -66,7 +66,7 @@ impl Session<'_> {
     pub(super) fn acknowledged_before_the_end(&mut self) {
         let first = match self.results.next().now_or_never().flatten() {
             Some(done) => Some(done),
-            None => self.others.next().now_or_never().flatten(),
+            None => self.next_other(),
         };
         if let Some(done) = first {
             self.acknowledged(done);

@@ -41,7 +41,7 @@ impl Session<'_> {
                         let taken = stands.map(|()| crate::mqtt::Taken::ForSomebody);
                         (What::Subscription(n), taken)
                     };
-                    self.others.push(Box::pin(done));
+                    self.follow((group(name), filter), done);
                 }
                 Err(Refusal::Said { kind, reason }) => {
                     self.not_subscribed(name, kind, &reason);

@@ -222,10 +222,10 @@ impl Connection {
         })
     }
 
-    /// Whether a broker that has closed the connection without an answer that MQTT 5 knows has answered in the form of
-    /// 3.1.1 that it does not know 5. The same trouble, or that.
+    /// Whether a broker that has closed the connection, or has given an answer that MQTT 5 does not know, has answered in
+    /// the form of 3.1.1 that it does not know 5. The same trouble, or that.
     pub(crate) async fn explain(dial: &Dial, trouble: Trouble) -> Trouble {
-        if trouble.kind != Kind::Closed {
+        if !matches!(trouble.kind, Kind::Closed | Kind::Refused) {
             return trouble;
         }
         let dial = dial.clone();

@@ -140,25 +140,21 @@ fn trouble(error: &ConnectionError, connected: bool) -> Trouble {
             Bye::ServerShuttingDown | Bye::ServerBusy => Kind::Away,
             _ => Kind::Refused,
         },
-        // A broker of the older protocol answers in a form that is none in this one.
-        (_, Some(StateError::Deserialization(inner))) if !connected && !is_io(inner) => {
-            Kind::Version
-        }
         (_, Some(StateError::ConnectionAborted)) => Kind::Closed,
         (ConnectionError::Io(io), _) | (_, Some(StateError::Io(io))) if closed(io) => Kind::Closed,
         (_, Some(StateError::Deserialization(MqttError::Io(io)))) if closed(io) => Kind::Closed,
+        // Also how a broker of the older protocol answers; whether it is one is asked of its bytes.
         (_, Some(StateError::Deserialization(_))) => Kind::Refused,
         _ => Kind::Away,
     };
     let what = match kind {
         Kind::Closed if !connected => "closed by the broker without an answer".into(),
+        Kind::Refused if !connected && matches!(state, Some(StateError::Deserialization(_))) => {
+            format!("what answers there does not speak MQTT 5 ({error})")
+        }
         _ => error.to_string(),
     };
     Trouble::new(kind, what)
-}
-
-fn is_io(error: &MqttError) -> bool {
-    matches!(error, MqttError::Io(_))
 }
 
 /// Where messages are handed over.

@@ -177,7 +177,8 @@ pub(crate) async fn attend(face: &Face, link: &Link, shared: &Shared) {
         }
         version = first;
         let (wait, closed) = reconnecting.after(&trouble, went);
-        shared.lost(Which::Sparkplug, &trouble, closed, &face.dial.client_id);
+        let lost = (&trouble, went.stood.is_some());
+        shared.lost(Which::Sparkplug, lost, closed, &face.dial.client_id);
         tracing::debug!(%trouble, "no broker for Sparkplug");
         if stopped_within(face, shared, wait).await {
             return;
@@ -223,6 +224,8 @@ struct Session<'a> {
     /// Subscriptions that do not stand yet.
     wanted: Vec<(&'static str, String)>,
     asked: FuturesUnordered<BoxFuture<'static, Subscribed>>,
+    /// What the broker has not answered yet, and since when.
+    unanswered: Vec<(&'static str, String, tokio::time::Instant)>,
     outgoing: VecDeque<Message>,
     /// History goes between parts.
     helpings: Helpings,
@@ -248,6 +251,7 @@ impl<'a> Session<'a> {
             acknowledged: false,
             wanted: Vec::new(),
             asked: FuturesUnordered::new(),
+            unanswered: Vec::new(),
             outgoing: VecDeque::new(),
             helpings: Helpings::new(link.inspecting.clone()),
             gives_way: false,
@@ -307,6 +311,19 @@ impl<'a> Session<'a> {
         if self.since.is_some_and(|since| since.elapsed() >= steady) {
             self.shared.desk().conditions.steady(Which::Sparkplug);
         }
+        let patience = self.link.patience.acknowledgement;
+        for (kind, filter, since) in &self.unanswered {
+            if since.elapsed() > patience {
+                let reason = format!(
+                    "the broker has not answered for {} s",
+                    since.elapsed().as_secs()
+                );
+                let refused = Some((filter.as_str(), reason.as_str(), self.link.who.as_str()));
+                let mut desk = self.shared.desk();
+                desk.conditions
+                    .subscription(Which::Sparkplug, kind, refused);
+            }
+        }
     }
 
     /// The connection stands: subscriptions first, then births, if nobody has to be waited for.
@@ -331,15 +348,18 @@ impl<'a> Session<'a> {
                 false => None,
             };
             match asked {
-                Some(standing) => self
-                    .asked
-                    .push(Box::pin(async move { (kind, filter, standing.await) })),
+                Some(standing) => {
+                    self.unanswered.push((kind, filter.clone(), now));
+                    self.asked
+                        .push(Box::pin(async move { (kind, filter, standing.await) }));
+                }
                 None => self.wanted.push((kind, filter)),
             }
         }
     }
 
     fn subscribed(&mut self, (kind, filter, answer): Subscribed) {
+        self.unanswered.retain(|(_, asked, _)| *asked != filter);
         match answer {
             Ok(()) => {
                 self.acknowledged = true;
