@@ -47,6 +47,20 @@ pub fn binary() -> &'static Path {
     })
 }
 
+/// Writes the demo's configuration into `folder`: `broker` takes the place of the embedded one (in TOML, with whatever
+/// else `[mqtt]` shall have), `more` are further sections.
+pub fn demo_config(folder: &Path, broker: &str, more: &str) -> PathBuf {
+    let configs = project().join("configs");
+    let recipe = configs.join("recipes/demo-board.toml");
+    let text = std::fs::read_to_string(configs.join("demo.toml")).expect("demo.toml");
+    let changed = text
+        .replace("recipes/demo-board.toml", &recipe.display().to_string())
+        .replace("\"embedded\"", broker);
+    let config = folder.join("station.toml");
+    std::fs::write(&config, format!("{changed}\n{more}\n")).expect("written");
+    config
+}
+
 /// Runs `sightline` to its end.
 pub fn sightline(arguments: &[&str]) -> Output {
     Command::new(binary())

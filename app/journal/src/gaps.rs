@@ -15,6 +15,17 @@ pub(crate) struct Gap {
     pub why: Cow<'static, str>,
 }
 
+impl Gap {
+    /// As it was noted before.
+    pub(crate) fn of(noted: GapRecord) -> Self {
+        Self {
+            first: noted.first,
+            last: noted.last,
+            why: noted.why.into(),
+        }
+    }
+}
+
 /// Somebody has taken note of the gaps within these numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Noted {
@@ -161,7 +172,14 @@ pub(crate) fn list(
     Ok(found)
 }
 
-/// How many gaps have changed since they were written.
+/// A gap whose record has changed since it was written.
+pub(crate) struct Changed {
+    id: i64,
+    /// The numbers that it says now, where it says any.
+    pub said: Option<(u64, u64)>,
+}
+
+/// How many have changed since they were written.
 pub(crate) fn changed(conn: &Connection) -> rusqlite::Result<u64> {
     let mut all = conn.prepare("SELECT first, last, at, why, acknowledged, by, sum FROM gaps")?;
     let mut rows = all.query([])?;
@@ -170,4 +188,43 @@ pub(crate) fn changed(conn: &Connection) -> rusqlite::Result<u64> {
         changed += u64::from(!matches!(read(row), Ok((_, true))));
     }
     Ok(changed)
+}
+
+/// The same one by one, in a journal of today's layout.
+pub(crate) fn changed_ones(conn: &Connection) -> rusqlite::Result<Vec<Changed>> {
+    let mut all =
+        conn.prepare("SELECT first, last, at, why, acknowledged, by, sum, rowid FROM gaps")?;
+    let mut rows = all.query([])?;
+    let mut changed = Vec::new();
+    while let Some(row) = rows.next()? {
+        if !matches!(read(row), Ok((_, true))) {
+            let said = row.get(0).and_then(|first| Ok((first, row.get(1)?)));
+            let (id, said) = (row.get(7)?, said.ok());
+            changed.push(Changed { id, said });
+        }
+    }
+    Ok(changed)
+}
+
+/// Takes those out that have been noted anew.
+pub(crate) fn remove(conn: &Connection, changed: &[Changed]) -> rusqlite::Result<()> {
+    let mut one = conn.prepare("DELETE FROM gaps WHERE rowid = ?1")?;
+    changed
+        .iter()
+        .try_for_each(|gap| one.execute([gap.id]).map(drop))
+}
+
+/// Runs of numbers above `from` and below `end` that have no row.
+pub(crate) fn without_row(
+    conn: &Connection,
+    from: u64,
+    end: u64,
+) -> rusqlite::Result<Vec<(u64, u64)>> {
+    let text = "SELECT before + 1, seq - 1 FROM
+        (SELECT seq, lag(seq, 1, ?1) OVER (ORDER BY seq) AS before FROM
+            (SELECT seq FROM results WHERE seq > ?1 AND seq < ?2 UNION ALL SELECT ?2))
+        WHERE seq > before + 1";
+    let mut runs = conn.prepare(text)?;
+    let runs = runs.query_map(params![from, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    runs.collect()
 }

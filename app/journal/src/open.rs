@@ -2,9 +2,10 @@
 
 use crate::audit::{self, Head};
 use crate::entry::{AuditNote, Entry};
-use crate::gaps::Gap;
+use crate::gaps::{self, Gap};
 use crate::journal::JournalSettings;
 use crate::numbers::Numbers;
+use crate::records::Record;
 use crate::salvage::Salvage;
 use crate::state::{self, State};
 use crate::store::{Batch, Store};
@@ -67,6 +68,12 @@ fn open_files(settings: &JournalSettings) -> Result<Files, JournalError> {
     };
     if set_aside.is_none() {
         reconcile(&mut store, &numbers, was_there, settings)?;
+        match note_anew(&mut store, settings) {
+            Err(error) if error.is_damage() => {
+                tracing::error!(%error, "changed records of gaps stay as they are");
+            }
+            noted => noted?,
+        }
     }
     numbers.cover(store.state.next_seq)?;
     store.begin_run(settings.boot_id, now, store.state.next_seq)?;
@@ -172,6 +179,53 @@ fn reconcile(
         nobody: !settings.deliver,
         now,
     })
+}
+
+/// Numbers looked at of a gap whose record has changed.
+const LOOKED_AT: u64 = 100_000;
+
+/// A gap whose record has changed says nothing that can be relied on: what it may have said is noted anew, and so told.
+fn note_anew(store: &mut Store, settings: &JournalSettings) -> Result<(), JournalError> {
+    let doing = JournalError::sqlite("reading gaps");
+    let changed = gaps::changed_ones(&store.conn).map_err(&doing)?;
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let reader = Reader::open(&settings.folder)?;
+    let end = store.state.next_seq;
+    let mut ranges = gaps::without_row(&store.conn, store.state.removed_to, end).map_err(&doing)?;
+    for (first, last) in changed.iter().filter_map(|gap| gap.said) {
+        // One number of the two may be what has changed.
+        let whole = first <= last && last < end && last - first < LOOKED_AT;
+        let numbers = match whole {
+            true => (first..=last).collect(),
+            false => vec![first, last],
+        };
+        for seq in numbers.into_iter().filter(|seq| (1..end).contains(seq)) {
+            if !matches!(reader.record(seq)?, Some(Record::Sound(_))) {
+                ranges.push((seq, seq));
+            }
+        }
+    }
+    let why = "the note that it has no sound result was damaged itself";
+    let gap = |(first, last)| Gap {
+        first,
+        last,
+        why: why.into(),
+    };
+    let (gaps, now): (Vec<Gap>, _) = (ranges.into_iter().map(gap).collect(), settings.clock.utc());
+    tracing::error!(
+        changed = changed.len(),
+        "records of gaps were damaged; they are noted anew"
+    );
+    store.write(&Batch {
+        entries: &[],
+        gaps: &gaps,
+        acknowledged_to: 0,
+        nobody: !settings.deliver,
+        now,
+    })?;
+    gaps::remove(&store.conn, &changed).map_err(&doing)
 }
 
 /// Puts the file under another name, and opens it to be read there.

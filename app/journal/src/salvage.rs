@@ -10,6 +10,8 @@ use sightline_model::{InspectionResult, UtcMicros};
 
 /// Results carried over at most: a start must not take minutes. The rest can be exported from the old file.
 const AT_MOST: u64 = 200_000;
+/// The same for gaps.
+const GAPS: usize = 100_000;
 /// Results in one transaction.
 const BATCH: usize = 500;
 
@@ -33,6 +35,10 @@ impl Salvage<'_> {
         fresh.state.acknowledged_to = self.acknowledged_to;
         fresh.state.removed_to = self.acknowledged_to;
         fresh.state.next_seq = fresh.state.next_seq.max(self.acknowledged_to + 1);
+        // What was told of and nobody has taken note of is to be told on.
+        let told = self.from.and_then(|reader| reader.gaps(true, GAPS).ok());
+        let told: Vec<Gap> = told.into_iter().flatten().map(Gap::of).collect();
+        self.write(fresh, &[], &told)?;
         let (mut entries, mut gaps): (Vec<Entry>, Vec<Gap>) = (Vec::new(), Vec::new());
         let (mut carried, mut lost) = (0, 0);
         let from = self.acknowledged_to + 1;

@@ -14,6 +14,8 @@ use std::path::Path;
 /// Results of the journal, and up to which the broker has them.
 const STORED: u64 = 120;
 const ACKNOWLEDGED: u64 = 40;
+/// One that was never stored, which nobody has taken note of.
+const LOST: u64 = 25;
 
 /// A small generator of its own: every run damages the same bytes.
 struct Random(u64);
@@ -36,7 +38,10 @@ fn part(seq: u64) -> sightline_model::InspectionResult {
 
 fn fill(journal: &Journal) {
     for seq in 1..=STORED {
-        submit(journal, &part(seq));
+        match seq {
+            LOST => journal.note_gap(seq, seq, "the disk took nothing".into()),
+            _ => submit(journal, &part(seq)),
+        }
         if seq % 7 == 0 {
             assert!(journal.flush(PATIENCE));
         }
@@ -172,7 +177,67 @@ fn hold(folder: &Path, what: &str) -> bool {
             "{what}: {seq} is silently lost\n{report:?}\n{gaps:?}"
         );
     }
+    // Whatever became of its note, it is told on.
+    let open = reader
+        .gaps(true, 1_000)
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
+    assert!(
+        aside || open.iter().any(|g| (g.first..=g.last).contains(&LOST)),
+        "{what}: {LOST} is told no more: {open:?}"
+    );
     aside
+}
+
+#[test]
+fn a_note_of_a_gap_that_is_damaged_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    fill(&journal);
+    drop(journal);
+    let path = folder.path().join("journal.sqlite");
+    for (n, change) in [
+        "first = first + 1024",
+        "last = last + 4096",
+        "first = -5",
+        "why = 'x'",
+        "acknowledged = 5, by = 'mes'",
+        "sum = x'00'",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let file = rusqlite::Connection::open(&path).unwrap();
+        file.execute_batch(&format!(
+            "UPDATE gaps SET {change} WHERE first <= {LOST} AND last >= {LOST}"
+        ))
+        .unwrap();
+        drop(file);
+        let journal = open(folder.path());
+        assert!(journal.flush(PATIENCE));
+        let open = journal.reader().unwrap().gaps(true, 100).unwrap();
+        let numbers: Vec<_> = open.iter().map(|g| (g.first, g.last)).collect();
+        assert_eq!(numbers, [(LOST, LOST)], "{n}: {change}");
+        let report = journal.reader().unwrap().verify(|_| {}).unwrap();
+        assert!(report.is_sound(), "{change}: {report:?}");
+    }
+}
+
+#[test]
+fn gaps_that_nobody_has_taken_note_of_go_on_into_the_fresh_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    fill(&journal);
+    drop(journal);
+    let path = folder.path().join("journal.sqlite");
+    let mut bytes = fs::read(&path).unwrap();
+    // The header's word about who may write: nobody of today.
+    bytes[18] = 9;
+    fs::write(&path, bytes).unwrap();
+    let journal = open(folder.path());
+    assert!(journal.progress().set_aside.is_some());
+    let open = journal.reader().unwrap().gaps(true, 100).unwrap();
+    assert_eq!((open[0].first, open[0].last), (LOST, LOST), "{open:?}");
+    assert!(open[0].why.contains("the disk took nothing"), "{open:?}");
 }
 
 #[test]
