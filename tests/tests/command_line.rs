@@ -1,6 +1,6 @@
 //! What people see when they write something wrong: all of it at once, with the place and what to write; exit code 2.
 
-use sightline_tests::station::sightline;
+use sightline_tests::station::{demo_config, sightline};
 use sightline_tests::{free_port, project};
 use std::process::Output;
 
@@ -162,7 +162,34 @@ fn a_reader_that_has_enough_is_no_failure_and_a_full_disk_is_one() {
     let head = shell("sightline completions bash | head -c 1");
     assert_eq!(head.status.code(), Some(0), "{}", said(&head));
     assert_eq!(said(&head), "");
-    for line in ["completions bash", "--help", "--version"] {
+    let layout = project().join("app/journal/tests/fixtures");
+    let journal = std::fs::read_dir(layout)
+        .expect("journals of earlier layouts")
+        .flatten()
+        .map(|file| file.path())
+        .find(|path| path.extension().is_some_and(|e| e == "sqlite"))
+        .expect("one of them");
+    let journal = journal.display();
+    for what in ["export --format jsonl", "audit", "audit --json"] {
+        let head = shell(&format!(
+            "sightline journal {what} --journal {journal} | head -c 1"
+        ));
+        assert_eq!(head.status.code(), Some(0), "{what}: {}", said(&head));
+    }
+    for line in [
+        "completions bash",
+        "--help",
+        "--version",
+        &format!("journal stat --journal {journal}"),
+        &format!("journal audit --journal {journal}"),
+        &format!("journal verify --json --journal {journal}"),
+        &format!("journal export --format jsonl --journal {journal}"),
+        &format!("model inspect {}/models/pcb-detector", project().display()),
+        &format!(
+            "check --json --config {}/configs/demo.toml",
+            project().display()
+        ),
+    ] {
         let full = shell(&format!("sightline {line} > /dev/full"));
         assert_eq!(full.status.code(), Some(1), "{line}: {}", said(&full));
         assert!(
@@ -193,6 +220,63 @@ fn shells_and_man_know_every_command() {
             "{shell}"
         );
     }
+}
+
+/// The one object on stdout.
+fn object(arguments: &[&str]) -> serde_json::Value {
+    let output = sightline(arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let [found] = &sightline_tests::station::json_lines(&output)[..] else {
+        panic!("{arguments:?}: expected one line");
+    };
+    found.clone()
+}
+
+#[test]
+fn models_and_keys_are_shown_as_json() {
+    let bundle = object(&["model", "inspect", "--json", "models/pcb-detector"]);
+    assert_eq!(bundle["name"], "pcb-detector");
+    assert!(bundle["classes"].as_array().map(Vec::len) > Some(1));
+    let file = object(&[
+        "model",
+        "inspect",
+        "--json",
+        "models/pcb-detector/model.onnx",
+    ]);
+    let manifest = file["manifest_toml"].as_str().unwrap_or_default();
+    assert!(
+        manifest.contains("[decoder]") && file["read_as"].is_string(),
+        "{file}"
+    );
+    let proof = object(&["model", "verify", "--json", "models/pcb-detector"]);
+    assert_eq!(
+        (&proof["proved"], &proof["reasons"]),
+        (&true.into(), &"".into())
+    );
+    assert!(proof["found"].as_array().map(Vec::len) > Some(0), "{proof}");
+
+    let folder = tempfile::tempdir().expect("scratch");
+    let keys = folder.path().join("keys");
+    let made = sightline(&[
+        "keys",
+        "new",
+        "plant",
+        "--no-password",
+        "--out",
+        keys.to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(made.status.code(), Some(0), "{}", said(&made));
+    let more = "[models]\nstore = \"store\"\ntrusted_keys = \"keys\"";
+    let config = demo_config(folder.path(), "\"embedded\"", more);
+    let key = object(&[
+        "keys",
+        "list",
+        "--json",
+        "--config",
+        config.to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(key["name"], "plant");
+    assert!(key["id"].is_string(), "{key}");
 }
 
 #[test]

@@ -54,6 +54,8 @@ struct State {
     active: Active,
     /// What a roll-back brings back.
     previous: Option<Active>,
+    /// Why the active recipe's file could not take over when it was read again.
+    refused: Option<String>,
 }
 
 /// The one way to another generation. Shared by everything that may ask for one.
@@ -101,6 +103,7 @@ impl Changeover {
                 engine: with_workers(&station.value.engine, models.chosen),
                 active,
                 previous: None,
+                refused: None,
             }),
             station,
             newest: AtomicU64::new(0),
@@ -139,7 +142,34 @@ impl Changeover {
     /// The recipe in `file` takes over (the active one again, if it was edited).
     pub fn to_recipe(&self, file: &Path, by: &str) -> anyhow::Result<Generation> {
         let recipe = self.read(file)?;
-        self.take_over(self.engine(), recipe, file.to_owned(), by)
+        let generation = self.take_over(self.engine(), recipe, file.to_owned(), by)?;
+        self.state().refused = None;
+        Ok(generation)
+    }
+
+    /// The active recipe's file is read again, and takes over. What is wrong with it stands ([`Changeover::refused`]) until
+    /// it has taken over all the same, or another recipe has, whoever asked for that.
+    pub fn reload(&self, by: &str) -> anyhow::Result<Generation> {
+        let file = self.active().file;
+        let outcome = self.to_recipe(&file, by);
+        let mut state = self.state();
+        // Whoever came later knows better.
+        if let Err(error) = &outcome
+            && !error.is::<Overtaken>()
+            && state.active.file == file
+        {
+            state.refused = Some(format!(
+                "expected a recipe that can take over in {}, found at the reload: {error:#}; the one before goes on inspecting; correct it and send SIGHUP again",
+                file.display()
+            ));
+        }
+        drop(state);
+        outcome
+    }
+
+    /// Why the active recipe's file could not take over when it was read again, as long as that holds.
+    pub fn refused(&self) -> Option<String> {
+        self.state().refused.clone()
     }
 
     /// Wherever the recipe uses a bundle of that name, the one in `folder` takes over.
@@ -243,6 +273,9 @@ impl Changeover {
             with_reference: given,
         };
         let mut state = self.state();
+        if state.active.file != active.file {
+            state.refused = None;
+        }
         state.engine = engine;
         let before = std::mem::replace(&mut state.active, active);
         state.previous = Some(before);

@@ -100,6 +100,9 @@ pub enum KeysCommand {
         /// The station's configuration.
         #[arg(long)]
         config: PathBuf,
+        /// One JSON object a key on stdout.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -260,6 +263,9 @@ pub enum ModelCommand {
         /// Class names in the order of the model's outputs, for a file that has none.
         #[arg(long, value_name = "NAME", value_delimiter = ',')]
         classes: Vec<String>,
+        /// What was found as one JSON object on stdout, a drafted manifest as text in it.
+        #[arg(long)]
+        json: bool,
     },
     /// Check a bundle's files and prove it: every file that could be chosen looks at every golden picture.
     Verify {
@@ -274,6 +280,9 @@ pub enum ModelCommand {
         /// A station's configuration: its engines (the fallback too) and its limits.
         #[arg(long)]
         config: Option<PathBuf>,
+        /// What was found as one JSON object on stdout.
+        #[arg(long)]
+        json: bool,
     },
     /// Make golden pictures: what the model says of each is drawn for a person to accept, then written into the bundle.
     Golden(GoldenArgs),

@@ -29,7 +29,7 @@ pub fn keys(command: &KeysCommand) -> Outcome {
             key,
             password_file,
         } => sign(bundle, key, password_file.as_deref()).failed(),
-        KeysCommand::List { config } => {
+        KeysCommand::List { config, json } => {
             let (station, _) = sightline_configs::load(config).wrong_use()?;
             let models = station
                 .value
@@ -40,6 +40,11 @@ pub fn keys(command: &KeysCommand) -> Outcome {
                 folder.context("expected [models] trusted_keys, found none: no key is trusted");
             let keys = signing::trusted(&station.base.join(folder.wrong_use()?)).wrong_use()?;
             for key in keys {
+                if *json {
+                    let key = serde_json::json!({"name": key.name, "id": key.id()});
+                    report::json_line(&key);
+                    continue;
+                }
                 report::say(&format!("{} {}", key.name, key.id()));
             }
             Ok(())

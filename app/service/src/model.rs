@@ -2,7 +2,7 @@
 
 use crate::cli::{ModelCommand, StoreArgs};
 use crate::golden;
-use crate::proving::{self, Event, Files, Limits, On, Task};
+use crate::proving::{self, Event, Files, Limits, On, Report, Task};
 use crate::report::{self, Blame, Outcome};
 use crate::signing::Trust;
 use crate::store::Store;
@@ -24,20 +24,22 @@ pub const STEP: &str = "step: ";
 /// Does one of them.
 pub fn model(command: &ModelCommand) -> Outcome {
     match command {
-        ModelCommand::Inspect { path, .. } if path.is_dir() => show(path),
+        ModelCommand::Inspect { path, json, .. } if path.is_dir() => show(path, *json),
         ModelCommand::Inspect {
             path,
             decoder,
             classes,
-        } => inspect_onnx(path, decoder.as_ref(), classes),
+            json,
+        } => inspect_onnx(path, decoder.as_ref(), classes, *json),
         ModelCommand::Verify {
             bundle,
             precision,
             engine,
             config,
+            json,
         } => {
             let (on, limits) = where_to_prove(config.as_deref(), engine.as_deref())?;
-            verify(bundle, precision.as_deref(), on, limits)
+            verify(bundle, precision.as_deref(), on, limits, *json)
         }
         ModelCommand::Golden(args) => golden::golden(args),
         ModelCommand::Pack { bundle, output } => {
@@ -220,9 +222,13 @@ fn open(which: &StoreArgs) -> Outcome<Store> {
     Policy::read(which)?.open().failed()
 }
 
-fn show(path: &Path) -> Outcome {
+fn show(path: &Path, json: bool) -> Outcome {
     let bundle = Bundle::load(path).wrong_use()?;
     let m = bundle.manifest();
+    if json {
+        report::json_line(m);
+        return Ok(());
+    }
     report::say(&format!(
         "{} {} ({:?}), {}",
         m.name, m.version, m.task, m.license
@@ -255,7 +261,7 @@ fn show(path: &Path) -> Outcome {
     Ok(())
 }
 
-fn inspect_onnx(path: &Path, decoder: Option<&String>, classes: &[String]) -> Outcome {
+fn inspect_onnx(path: &Path, decoder: Option<&String>, classes: &[String], json: bool) -> Outcome {
     let factory = OnnxFactory::new(&LibrarySearch::usual(None)).failed()?;
     let info = inspect(factory.runtime(), path).wrong_use()?;
     let choice = draft::Choice {
@@ -263,6 +269,14 @@ fn inspect_onnx(path: &Path, decoder: Option<&String>, classes: &[String]) -> Ou
         classes: classes.to_vec(),
     };
     let drafted = draft::draft(&info, &choice).wrong_use()?;
+    if json {
+        let weights: Vec<_> = info.weights.iter().map(|w| &w.path).collect();
+        report::json_line(&json!({
+            "read_as": drafted.read_as, "weights": weights, "guesses": drafted.guesses,
+            "manifest_toml": drafted.manifest_toml,
+        }));
+        return Ok(());
+    }
     eprintln!("read as: {}", drafted.read_as);
     for weights in &info.weights {
         eprintln!(
@@ -279,7 +293,13 @@ fn inspect_onnx(path: &Path, decoder: Option<&String>, classes: &[String]) -> Ou
 }
 
 /// Proves a bundle on every engine that would run it.
-fn verify(path: &Path, precision: Option<&str>, on: Vec<On>, limits: Limits) -> Outcome {
+fn verify(
+    path: &Path,
+    precision: Option<&str>,
+    on: Vec<On>,
+    limits: Limits,
+    json: bool,
+) -> Outcome {
     let unpacked = tempfile::tempdir()
         .context("cannot make a scratch folder")
         .failed()?;
@@ -293,18 +313,59 @@ fn verify(path: &Path, precision: Option<&str>, on: Vec<On>, limits: Limits) -> 
     let wanted = wanted.into_iter().find(|p| Some(p.name()) == precision);
     let files = wanted.map_or(Files::Every, |p| Files::Chosen(Some(p)));
     let on = on.into_iter().map(|on| On { files, ..on }).collect();
-    prove(&bundle, on, limits, false).failed()
+    if !json {
+        return prove(&bundle, on, limits, false).failed();
+    }
+    let mut found = Vec::new();
+    let report = run_proof(&bundle, on, limits, false, &mut |event| {
+        if !matches!(event, Event::Step { .. } | Event::Done) {
+            found.push(event.clone());
+        }
+    });
+    let m = bundle.manifest();
+    let reasons = match &report {
+        Ok(report) => report.reasons(),
+        Err(error) => format!("{error:#}"),
+    };
+    let is_proved = report.as_ref().is_ok_and(Report::is_proved);
+    report::json_line(&json!({
+        "name": m.name, "version": m.version, "proved": is_proved, "reasons": reasons, "found": found,
+    }));
+    proved(&report.failed()?).failed()
 }
 
 /// Proves a bundle, and says how it goes.
 fn prove(bundle: &Bundle, on: Vec<On>, limits: Limits, ends_at_gaps: bool) -> anyhow::Result<()> {
+    proved(&run_proof(bundle, on, limits, ends_at_gaps, &mut tell)?)
+}
+
+fn run_proof(
+    bundle: &Bundle,
+    on: Vec<On>,
+    limits: Limits,
+    ends_at_gaps: bool,
+    say: &mut dyn FnMut(&Event),
+) -> anyhow::Result<Report> {
     let task = Task {
         bundle: std::path::absolute(bundle.dir())?,
         on,
         limits,
         ends_at_gaps,
     };
-    let report = task.prove(&mut |event| match event {
+    task.prove(say)
+}
+
+fn proved(report: &Report) -> anyhow::Result<()> {
+    ensure!(
+        report.is_proved(),
+        "not proved, do not use this bundle on this box: {}",
+        report.reasons()
+    );
+    Ok(())
+}
+
+fn tell(event: &Event) {
+    match event {
         Event::Looked {
             whose,
             picture,
@@ -328,11 +389,5 @@ fn prove(bundle: &Bundle, on: Vec<On>, limits: Limits, ends_at_gaps: bool) -> an
             differences.iter().for_each(|d| eprintln!("    {d}"));
         }
         Event::Step { .. } | Event::Gap(_) | Event::Cannot { .. } | Event::Done => {}
-    })?;
-    ensure!(
-        report.is_proved(),
-        "not proved, do not use this bundle on this box: {}",
-        report.reasons()
-    );
-    Ok(())
+    }
 }

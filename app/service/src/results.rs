@@ -65,9 +65,11 @@ impl ResultSink for Results {
                 tracing::error!(seq = result.seq, %error, "a result is lost");
             }
         } else if let Some(uplink) = &self.uplink {
-            let refused = uplink.submit(result.seq, json.clone()).err();
-            let full = refused.map(|e| e.to_string());
-            self.events.set(AlarmKind::OutboxFull, full);
+            // The watch says when there is room again, which may be before the next result.
+            if let Err(full) = uplink.submit(result.seq, json.clone()) {
+                let full = Some(full.to_string());
+                self.events.set(AlarmKind::OutboxFull, full);
+            }
         }
         if let Some(line) = &self.line {
             let healthy = result

@@ -533,28 +533,21 @@ impl Running {
     }
 
     /// Reads the active recipe's file again and lets it take over between parts, on a thread of its own. With anything wrong
-    /// the old one goes on, and an alarm stands until it is read well.
+    /// the old one goes on, and an alarm stands until it is read well or another recipe takes over.
     pub fn reload_recipe(&self) {
         let changeover = self.changeover.clone();
-        let (control, events) = (self.control.clone(), self.events.clone());
+        let control = self.control.clone();
         aside("sl-reload", move || {
             let before = changeover.active();
-            let (new, reason, raised) = match changeover.to_recipe(&before.file, "SIGHUP") {
+            let (new, reason) = match changeover.reload("SIGHUP") {
                 Ok(_) => {
                     let now = changeover.active().in_words();
-                    (Some(now), "the recipe's file was read again".into(), None)
+                    (Some(now), "the recipe's file was read again".into())
                 }
-                Err(error) => {
-                    let file = before.file.display();
-                    let raised = format!(
-                        "expected a recipe that can take over in {file}, found at the reload: {error:#}; the one before goes on inspecting; correct it and send SIGHUP again"
-                    );
-                    (None, format!("refused: {error:#}"), Some(raised))
-                }
+                Err(error) => (None, format!("refused: {error:#}")),
             };
             let old = Some(before.in_words());
             control.audit("SIGHUP", "reload_recipe", old, new, &reason);
-            events.set(AlarmKind::RecipeReload, raised);
         });
     }
 

@@ -36,6 +36,8 @@ pub fn look(running: &Running) -> FlowCounters {
         running.events.set(AlarmKind::EngineNoStandIn, None);
     }
     running.control.look_at_challenge(running);
+    let refused = running.changeover.refused();
+    running.events.set(AlarmKind::RecipeReload, refused);
     let lost = running.losses.look(&counters);
     running.events.set(AlarmKind::ConservationGap, lost);
     if let Some(journal) = &running.journal {
@@ -45,7 +47,11 @@ pub fn look(running: &Running) -> FlowCounters {
         for condition in uplink.conditions() {
             running.events.set(condition.id, condition.raised);
         }
-        uplink.kpi(kpi(&counters, &uplink.counters(), running.clock.utc()));
+        let delivery = uplink.counters();
+        if !delivery.full {
+            running.events.set(AlarmKind::OutboxFull, None);
+        }
+        uplink.kpi(kpi(&counters, &delivery, running.clock.utc()));
     }
     counters
 }
