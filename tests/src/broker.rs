@@ -2,11 +2,14 @@
 
 use crate::process::Killed;
 use crate::{PATIENCE, now_s, until};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
 
 /// Starts mosquitto on `port`; returns once it listens.
 pub fn mosquitto(port: u16, folder: &Path) -> Killed {
@@ -100,6 +103,51 @@ pub fn mosquitto_sub(
 
 /// Topic and payload of each message.
 pub type Messages = Receiver<(String, String)>;
+
+/// A subscriber that remembers what it heard, so that the order between topics does not matter.
+pub struct Listener {
+    coming: Messages,
+    log: Vec<(String, String)>,
+    seen: BTreeMap<String, usize>,
+    _subscriber: Killed,
+}
+
+impl Listener {
+    /// Subscribes to `topic` in MQTT 5.
+    pub fn start(port: u16, topic: &str) -> Self {
+        let (subscriber, coming) = subscribe(port, topic, "mqttv5");
+        Self {
+            coming,
+            log: Vec::new(),
+            seen: BTreeMap::new(),
+            _subscriber: subscriber,
+        }
+    }
+
+    /// Waits for a message on a topic that begins so and satisfies `wanted`, after what was waited for there before.
+    pub fn hear(&mut self, topic: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let from = self.seen.get(topic).copied().unwrap_or(0);
+            let there = self.log.iter().filter(|(on, _)| on.starts_with(topic));
+            for (n, (_, payload)) in there.enumerate().skip(from) {
+                let Ok(value) = serde_json::from_str(payload) else {
+                    continue;
+                };
+                if wanted(&value) {
+                    self.seen.insert(topic.into(), n + 1);
+                    return value;
+                }
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "waited {PATIENCE:?} for: {topic}"
+            );
+            let next = self.coming.recv_timeout(Duration::from_secs(1));
+            self.log.extend(next.ok());
+        }
+    }
+}
 
 /// Starts `mosquitto_sub` with QoS 1; returns once its subscription stands. `version` is `mqttv5` or `mqttv311`.
 pub fn subscribe(port: u16, topic: &str, version: &str) -> (Killed, Messages) {

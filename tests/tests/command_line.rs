@@ -162,13 +162,10 @@ fn a_reader_that_has_enough_is_no_failure_and_a_full_disk_is_one() {
     let head = shell("sightline completions bash | head -c 1");
     assert_eq!(head.status.code(), Some(0), "{}", said(&head));
     assert_eq!(said(&head), "");
-    let layout = project().join("app/journal/tests/fixtures");
-    let journal = std::fs::read_dir(layout)
-        .expect("journals of earlier layouts")
-        .flatten()
-        .map(|file| file.path())
-        .find(|path| path.extension().is_some_and(|e| e == "sqlite"))
-        .expect("one of them");
+    let scratch = tempfile::tempdir().expect("scratch");
+    let journal = scratch.path().join("journal.sqlite");
+    let earlier = project().join("app/journal/tests/fixtures/v2.sqlite");
+    std::fs::copy(earlier, &journal).expect("a journal of an earlier layout");
     let journal = journal.display();
     for what in ["export --format jsonl", "audit", "audit --json"] {
         let head = shell(&format!(

@@ -43,6 +43,9 @@ fn damage(journal: &Path, seq: u64) {
 struct Mes {
     port: u16,
     coming: Messages,
+    log: Vec<(String, String)>,
+    /// How far each topic was looked at.
+    seen: BTreeMap<String, usize>,
     /// By number: each `event_id` that was heard, and how often it was marked as replayed.
     results: BTreeMap<u64, Vec<(String, bool)>>,
     _subscriber: Killed,
@@ -54,23 +57,32 @@ impl Mes {
         Self {
             port,
             coming,
+            log: Vec::new(),
+            seen: BTreeMap::new(),
             results: BTreeMap::new(),
             _subscriber: subscriber,
         }
     }
 
-    /// Listens until `wanted` is heard on `suffix`.
+    /// Listens until `wanted` is heard on `suffix`, after what was waited for there before.
     fn hear(&mut self, suffix: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let (topic, begun) = (format!("{ROOT}/{suffix}"), Instant::now());
         loop {
-            let (topic, payload) = self
-                .coming
-                .recv_timeout(PATIENCE)
-                .unwrap_or_else(|e| panic!("{e}: {suffix}; results: {:?}", self.results.keys()));
-            if topic == format!("{ROOT}/result") {
-                self.note(&payload);
-            }
-            if topic == format!("{ROOT}/{suffix}") && wanted(&payload) {
+            let from = self.seen.get(&topic).copied().unwrap_or(0);
+            let there = self.log.iter().filter(|(on, _)| *on == topic);
+            let mut rest = there.map(|(_, payload)| payload).skip(from);
+            if let Some(at) = rest.clone().position(|payload| wanted(payload)) {
+                let payload = rest.nth(at).expect("it is there").clone();
+                self.seen.insert(topic, from + at + 1);
                 return payload;
+            }
+            let numbers = self.results.keys();
+            assert!(begun.elapsed() < PATIENCE, "{suffix}; results: {numbers:?}");
+            if let Ok((on, payload)) = self.coming.recv_timeout(Duration::from_secs(1)) {
+                if on == format!("{ROOT}/result") {
+                    self.note(&payload);
+                }
+                self.log.push((on, payload));
             }
         }
     }
