@@ -5,7 +5,7 @@ use std::process::Command;
 #[test]
 fn every_committed_result_arrives_in_order_whatever_is_struck() {
     let run = Command::new(env!("CARGO_BIN_EXE_campaign"))
-        .args(["--kills", "14", "--seed", "7", "--rate", "300"])
+        .args(["--kills", "24", "--seed", "7", "--rate", "300"])
         .output()
         .expect("the campaign");
     let (said, log) = (
@@ -26,13 +26,15 @@ fn every_committed_result_arrives_in_order_whatever_is_struck() {
     );
     let blows = report["blows"].as_object().expect("counts");
     assert!(
-        blows.len() >= 9 && blows.values().all(|n| n.as_u64() > Some(0)),
+        blows.len() >= 13 && blows.values().all(|n| n.as_u64() > Some(0)),
         "{report}"
     );
     assert!(
         report["books"]["clock_went_back"].as_u64() > Some(0),
         "{report}"
     );
-    let swallowed = &report["acknowledgements"]["swallowed"];
-    assert!(swallowed.as_u64() > Some(0), "{report}");
+    for kind in ["swallowed", "quota", "then_cut"] {
+        let count = &report["acknowledgements"][kind];
+        assert!(count.as_u64() > Some(0), "{kind}: {report}");
+    }
 }

@@ -29,7 +29,7 @@ struct Asked {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let ["produce", folder, port, rate] =
+    if let ["produce", folder, port, rate, diary] =
         arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
     {
         produce::run(Production {
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
             rate_hz: rate.parse().expect("a rate"),
             most: u64::MAX,
             patience: PATIENCE,
+            diary: Some(Path::new(diary)),
             clock: SteppedClock::follow(BufReader::new(std::io::stdin())),
         });
         return ExitCode::SUCCESS;
@@ -68,11 +69,14 @@ fn campaign(asked: &Asked) -> ExitCode {
         rig.strike(blow, &mut random);
     }
     rig.finish();
-    let books = books::compare(&rig.journal, &rig.subscriber.heard());
-    let [delayed, swallowed, nobody] = rig.proxy.counts();
+    let mut books = books::compare(&rig.journal, &rig.subscriber.heard(), rig.diary());
+    books.panics(&rig.log());
+    let [delayed, swallowed, quota, then_cut, nobody] = rig.proxy.counts();
     let report = json!({
         "kind": "campaign", "seed": asked.seed, "seconds": begin.elapsed().as_secs(),
-        "blows": counts, "acknowledgements": {"delayed": delayed, "swallowed": swallowed, "of_nobody": nobody},
+        "blows": counts, "acknowledgements": {
+            "delayed": delayed, "swallowed": swallowed, "quota": quota, "then_cut": then_cut, "of_nobody": nobody,
+        },
         "books": books,
     });
     println!("{report}");

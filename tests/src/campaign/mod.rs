@@ -2,10 +2,12 @@
 //! then every committed number must have reached the subscriber, in order, duplicates only with the same `event_id`.
 //!
 //! `bin/campaign.rs` runs it on a [`rig`], [`produce`] is the station's delivery side alone (journal and uplink, results made as fast
-//! as asked, on a [`clock`] that steps), [`proxy`] is the network.
+//! as asked, on a [`clock`] that steps, each written into a [`diary`]), [`proxy`] is the network.
 
 pub mod books;
 pub mod clock;
+pub mod damage;
+pub mod diary;
 pub mod maker;
 pub mod produce;
 pub mod proxy;
@@ -14,10 +16,15 @@ pub mod subscriber;
 
 use crate::{project, station};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where the station of the campaign publishes: the identity of `configs/demo.toml`.
 pub const TOPIC: &str = "sightline/demo/assembly/line1/demo/vision/station1/result";
+
+/// Where a station keeps its numbers beside the journal's folder.
+pub fn marker(journal: &Path) -> PathBuf {
+    journal.with_extension("numbers")
+}
 
 /// A port of this machine.
 pub fn local(port: u16) -> SocketAddr {

@@ -25,6 +25,10 @@ pub enum Acknowledgements {
     Delayed,
     /// Every second one is swallowed, so that those that pass leave holes.
     Swallowed,
+    /// They say "quota exceeded", although the broker has the message.
+    Quota,
+    /// The connection is cut right after one.
+    ThenCut,
 }
 
 /// Type and flags of a PUBACK, the first byte.
@@ -34,6 +38,7 @@ const PUBLISH: u8 = 0x30;
 const QOS_1: u8 = 0x02;
 /// A PUBACK's reason: the broker has it, and nobody has subscribed (MQTT 5.0, 3.4.2.1).
 const NOBODY: u8 = 0x10;
+const QUOTA_EXCEEDED: u8 = 0x97;
 
 #[derive(Default)]
 struct Wire {
@@ -46,6 +51,9 @@ struct Wire {
     delayed: AtomicU64,
     met: AtomicU64,
     swallowed: AtomicU64,
+    /// Acknowledgements that were made a refusal, and those after which the connection was cut.
+    refused: AtomicU64,
+    then_cut: AtomicU64,
     /// Acknowledgements of results that nobody heard.
     nobody: AtomicU64,
     connections: Mutex<Vec<TcpStream>>,
@@ -79,8 +87,8 @@ impl Wire {
         }
     }
 
-    /// Whether an acknowledgement passes now, after what it waited.
-    fn lets_pass(&self) -> bool {
+    /// What becomes of an acknowledgement now, after what it waited.
+    fn judge(&self, puback: &[u8]) -> Verdict {
         let asked = |what| self.acknowledgements.load(Ordering::SeqCst) == what as u8;
         if asked(Acknowledgements::Delayed) {
             self.delayed.fetch_add(1, Ordering::SeqCst);
@@ -88,13 +96,24 @@ impl Wire {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
+        if asked(Acknowledgements::Quota) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            let refusal = [PUBACK, 4, puback[2], puback[3], QUOTA_EXCEEDED, 0];
+            return Verdict::Instead(refusal.into());
+        }
+        if asked(Acknowledgements::ThenCut) {
+            self.then_cut.fetch_add(1, Ordering::SeqCst);
+            return Verdict::PassesThenCuts;
+        }
         if !asked(Acknowledgements::Swallowed) {
-            return true;
+            return Verdict::Passes;
         }
         let met = self.met.fetch_add(1, Ordering::SeqCst);
-        let swallowed = met.is_multiple_of(2);
-        self.swallowed.fetch_add(swallowed.into(), Ordering::SeqCst);
-        !swallowed
+        if !met.is_multiple_of(2) {
+            return Verdict::Passes;
+        }
+        self.swallowed.fetch_add(1, Ordering::SeqCst);
+        Verdict::Swallowed
     }
 }
 
@@ -160,11 +179,18 @@ impl Proxy {
         carried.get(seq as usize).copied().unwrap_or_default()
     }
 
-    /// Acknowledgements that were kept back, those that were swallowed, and those of results that nobody heard, at which
-    /// the connection was cut.
-    pub fn counts(&self) -> [u64; 3] {
+    /// Acknowledgements that were kept back, swallowed, made a refusal, the last before a cut, and those of results that
+    /// nobody heard, at which the connection was cut.
+    pub fn counts(&self) -> [u64; 5] {
         let wire = &self.wire;
-        [&wire.delayed, &wire.swallowed, &wire.nobody].map(|count| count.load(Ordering::SeqCst))
+        [
+            &wire.delayed,
+            &wire.swallowed,
+            &wire.refused,
+            &wire.then_cut,
+            &wire.nobody,
+        ]
+        .map(|count| count.load(Ordering::SeqCst))
     }
 }
 
@@ -199,10 +225,7 @@ fn join(wire: &Arc<Wire>, station: TcpStream, broker: TcpStream) {
                 carried.at_s = now_s();
             });
         }
-        match theirs.lets_pass() {
-            true => Verdict::Passes,
-            false => Verdict::Swallowed,
-        }
+        theirs.judge(bytes)
     });
 }
 
@@ -246,6 +269,10 @@ fn seq_of(payload: &[u8]) -> Option<u64> {
 enum Verdict {
     Passes,
     Swallowed,
+    /// Another goes in its place.
+    Instead(Vec<u8>),
+    /// The connection ends behind it.
+    PassesThenCuts,
     /// The connection ends with it.
     Cuts,
 }
@@ -264,12 +291,15 @@ fn carry(
         let mut bytes = Vec::new();
         while let Ok(head) = packet(&mut from, &mut bytes) {
             wire.wait_while_stalled();
+            let mut cuts = false;
             match judge(&bytes, head) {
                 Verdict::Passes => {}
                 Verdict::Swallowed => continue,
+                Verdict::Instead(other) => bytes = other,
+                Verdict::PassesThenCuts => cuts = true,
                 Verdict::Cuts => break,
             }
-            if to.write_all(&bytes).is_err() {
+            if to.write_all(&bytes).is_err() || cuts {
                 break;
             }
         }

@@ -1,9 +1,10 @@
 //! The station, its broker, the network, the disk and the clock of a campaign, and what is done to them.
 
+use super::diary::Made;
 use super::maker::parts::small_disk::SmallDisk;
 use super::proxy::{Acknowledgements, Proxy};
 use super::subscriber::Subscriber;
-use super::{local, whole_station};
+use super::{TOPIC, local, whole_station};
 use crate::broker::mosquitto_with;
 use crate::process::Killed;
 use crate::{PATIENCE, free_port, now_s};
@@ -24,8 +25,31 @@ const BROKER: &str = "allow_anonymous true\nmax_queued_messages 0\nset_tcp_nodel
 const DISK_MB: usize = 256;
 /// So many seconds around a loss are told.
 const NEAR_S: f64 = 5.0;
-/// The wall clock steps by two days at most.
-const STEP_US: i64 = 2 * 86_400_000_000;
+/// The wall clock steps by a year at most.
+const STEP_US: i64 = 366 * 86_400_000_000;
+/// Where the station may write, below its root. Each of these rights is refused for a while.
+const RIGHTS: [&str; 9] = [
+    "result", "status", "state", "audit", "review", "kpi", "alarm/#", "gap/#", "+/active",
+];
+
+/// Files of the campaign's folder.
+const ACL: &str = "rights.acl";
+const DIARY: &str = "diary";
+const LOG: &str = "station.log";
+
+fn broker_configuration(folder: &Path) -> String {
+    format!("{BROKER}acl_file {}\n", folder.join(ACL).display())
+}
+
+/// Everything but one.
+fn rights(missing: Option<&str>) -> String {
+    let root = TOPIC.trim_end_matches("result");
+    let given = RIGHTS.iter().filter(|right| Some(**right) != missing);
+    let given: String = given
+        .map(|right| format!("topic write {root}{right}\n"))
+        .collect();
+    format!("topic read #\n{given}")
+}
 
 /// What is done to the delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -51,6 +75,14 @@ pub enum Blow {
     DiskFull,
     /// The wall clock steps, back or forth.
     ClockStepped,
+    /// The broker does not give one of the rights to write for a while.
+    RightRefused,
+    /// Acknowledgements say "quota exceeded" for a while.
+    QuotaExceeded,
+    /// For a while the connection is cut right after an acknowledgement.
+    CutAfterAck,
+    /// The station is killed, a bit of one of its journal's files is flipped, and it begins again.
+    BitFlipped,
 }
 
 /// Everything that a campaign needs.
@@ -66,6 +98,10 @@ pub struct Rig {
     whole_station: bool,
     disk: Option<SmallDisk>,
     broker_port: u16,
+    /// Bits that were flipped.
+    flipped: u32,
+    /// The next right that is refused.
+    right: usize,
     clock_off_by_us: i64,
     broker: Option<Killed>,
     station: Option<Killed>,
@@ -94,10 +130,12 @@ impl Rig {
                 journal.display().to_string(),
                 proxy.port().to_string(),
                 rate_hz.to_string(),
+                folder.join(DIARY).display().to_string(),
             ],
         };
+        std::fs::write(folder.join(ACL), rights(None)).expect("the rights");
         // The subscriber comes back to a broker by itself, but gives up if there is none at first.
-        let broker = mosquitto_with(broker_port, folder, BROKER);
+        let broker = mosquitto_with(broker_port, folder, &broker_configuration(folder));
         let mut rig = Self {
             folder: folder.to_path_buf(),
             journal,
@@ -107,6 +145,8 @@ impl Rig {
             whole_station: rate_hz.is_none(),
             disk,
             broker_port,
+            flipped: 0,
+            right: 0,
             clock_off_by_us: 0,
             broker: Some(broker),
             station: None,
@@ -117,7 +157,8 @@ impl Rig {
         rig
     }
 
-    /// What can be done here: a disk is filled where one can be mounted, and a whole station has the machine's clock.
+    /// What can be done here: a disk is filled where one can be mounted, a whole station has the machine's clock, and what
+    /// it made is known from its journal only.
     pub fn blows(&self) -> Vec<Blow> {
         use Blow::*;
         let mut blows = vec![
@@ -129,9 +170,14 @@ impl Rig {
             NetworkStalled,
             AcksDelayed,
             AcksSwallowed,
+            RightRefused,
+            QuotaExceeded,
+            CutAfterAck,
         ];
         blows.extend(self.disk.as_ref().map(|_| DiskFull));
-        blows.extend((!self.whole_station).then_some(ClockStepped));
+        if !self.whole_station {
+            blows.extend([ClockStepped, BitFlipped]);
+        }
         blows
     }
 
@@ -162,6 +208,14 @@ impl Rig {
                 self.change_acknowledgements(Acknowledgements::Swallowed, time, true);
             }
             Blow::DiskFull => self.fill_disk(time, random.random()),
+            Blow::RightRefused => self.refuse_a_right(time),
+            Blow::QuotaExceeded => {
+                self.change_acknowledgements(Acknowledgements::Quota, time, false);
+            }
+            Blow::CutAfterAck => {
+                self.change_acknowledgements(Acknowledgements::ThenCut, time, false);
+            }
+            Blow::BitFlipped => self.flip_a_bit(random),
             Blow::ClockStepped => self.step_clock(random.random_range(1..STEP_US)),
         }
         self.note(format!("{blow:?} is over"));
@@ -181,7 +235,11 @@ impl Rig {
     }
 
     fn begin_broker(&mut self) {
-        self.broker = Some(mosquitto_with(self.broker_port, &self.folder, BROKER));
+        self.broker = Some(mosquitto_with(
+            self.broker_port,
+            &self.folder,
+            &broker_configuration(&self.folder),
+        ));
         self.let_through();
     }
 
@@ -201,6 +259,7 @@ impl Rig {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
+            .stderr(self.append_to(LOG))
             .spawn();
         self.station = Some(Killed(child.expect("the station")));
         self.tell_clock(self.clock_off_by_us);
@@ -238,6 +297,46 @@ impl Rig {
         if kill {
             self.begin_station();
         }
+    }
+
+    fn refuse_a_right(&mut self, time: Duration) {
+        let (broker, right) = (self.broker.as_ref(), RIGHTS[self.right % RIGHTS.len()]);
+        let broker = broker.expect("a broker");
+        self.right += 1;
+        for missing in [Some(right), None] {
+            std::fs::write(self.folder.join(ACL), rights(missing)).expect("the rights");
+            broker.signal("HUP");
+            if missing.is_some() {
+                std::thread::sleep(time);
+            }
+        }
+    }
+
+    fn flip_a_bit(&mut self, random: &mut ChaCha8Rng) {
+        self.station = None;
+        self.note(super::damage::flip_a_bit(&self.journal, random));
+        self.flipped += 1;
+        self.begin_station();
+    }
+
+    /// Everything the stations wrote to stderr.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join(LOG)).unwrap_or_default()
+    }
+
+    /// What was made, where it was written down; and whether the journal was damaged meanwhile.
+    pub fn diary(&self) -> Option<(Made, bool)> {
+        let made = (!self.whole_station).then(|| Made::read(&self.folder.join(DIARY)))?;
+        Some((made, self.flipped > 0))
+    }
+
+    fn append_to(&self, name: &str) -> std::fs::File {
+        let mut options = std::fs::OpenOptions::new();
+        let file = options
+            .create(true)
+            .append(true)
+            .open(self.folder.join(name));
+        file.expect("a file")
     }
 
     /// Back, and the next time forth, so that it never wanders out of what the journal keeps.

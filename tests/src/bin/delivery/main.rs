@@ -74,6 +74,7 @@ fn drain(folder: &Path, results: u64) {
         rate_hz: 1.0,
         most: 1,
         patience: LONG,
+        diary: None,
         clock: Arc::default(),
     });
     let drained_s = begin.elapsed().as_secs_f64();
@@ -97,6 +98,7 @@ fn outage(journal: &Path, port: u16, results: u64) {
         rate_hz: f64::INFINITY,
         most: results,
         patience: Duration::ZERO,
+        diary: None,
         clock: Arc::default(),
     });
 }
@@ -112,6 +114,7 @@ fn latency(folder: &Path, seconds: u64, parts_per_s: u64) {
         rate_hz: parts_per_s as f64,
         most: seconds * parts_per_s,
         patience: LONG,
+        diary: None,
         clock: Arc::default(),
     });
     let mut ms = verdict_to_subscriber(&subscriber);
