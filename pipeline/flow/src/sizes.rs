@@ -67,6 +67,7 @@ mod tests {
             height,
             format: PixelFormat::Gray8,
             layout: PixelFormat::Gray8.default_layout(width, height),
+            levels: Default::default(),
             health: Health::Ok,
             host_copies: 0,
         };

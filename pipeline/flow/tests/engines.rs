@@ -58,7 +58,6 @@ impl Rebuild for Workshop {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(ModelEngines {
             detector: engine(1, &script()),
-            area: None,
             verifier: None,
         })
     }

@@ -8,9 +8,9 @@ mod decode;
 mod error;
 mod index;
 mod player;
-mod whole;
 mod turn;
 mod watch;
+mod whole;
 
 pub use coco::{CocoBox, CocoFile, CocoPicture};
 pub(crate) use convert::gray;

@@ -1,8 +1,8 @@
 //! What a camera shows of itself: counters its threads keep without locks, and the supervisor's standing.
 
 use crate::capture_time::Moment;
-use crate::proof::Proof;
 use crate::fitness::{self, NEVER, Unfit};
+use crate::proof::Proof;
 use crate::state::{CameraState, Reason, Standing};
 use sightline_model::{Health, Levels, MonoTime, TimeSource, Timing};
 use std::{

@@ -181,6 +181,7 @@ fn shown(ending: &str, spoil: impl Fn(&mut Vec<u8>, &mut ChaCha8Rng)) -> Score {
             path: ".".into(),
             rate_hz: None,
             repeat: false,
+            watch: false,
         };
         config
     };

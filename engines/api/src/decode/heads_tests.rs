@@ -148,6 +148,7 @@ fn boxes_and_scores_come_apart_or_side_by_side_as_logits_or_not() {
             boxes: "b".into(),
             scores: Some("s".into()),
             labels: None,
+            masks: None,
         });
     };
     let bbox = [0.25, 0.4375, 0.25, 0.375];
@@ -196,6 +197,7 @@ fn class_numbers_may_start_at_one_and_rows_must_be_as_many() {
         boxes: "b".into(),
         scores: Some("s".into()),
         labels: Some("l".into()),
+        masks: None,
     };
     let mut torch = decoder(
         |s| {

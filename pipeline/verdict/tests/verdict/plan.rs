@@ -129,6 +129,7 @@ fn the_verifier_confirms_renames_or_dismisses() {
         score: 0.9,
         bbox_view: Default::default(),
         verifier: None,
+        area: None,
     };
     let apply = |class, scores: &[f32]| {
         let mut d = found(class);

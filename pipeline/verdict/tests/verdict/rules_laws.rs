@@ -34,6 +34,7 @@ fn detection() -> impl Strategy<Value = Detection> {
                 h: w,
             },
             verifier: gone.then_some(VerifierOutcome::Dismissed { score: 0.9 }),
+            area: None,
         }
     })
 }
