@@ -300,7 +300,7 @@ fn a_labelled_box_that_is_none_is_refused_with_its_annotations_id() {
     let path = folder.path().join("labels.json");
     let load = |annotation: &str| {
         let text = format!(
-            r#"{{"images":[{{"id":1,"file_name":"NaN \\"Infinity.png"}}],"categories":[],"annotations":[
+            r#"{{"images":[{{"id":1,"file_name":"NaN \"Infinity.png"}}],"categories":[],"annotations":[
                {{"id":6,"image_id":1,"category_id":1,"bbox":[-0.5,0,3.5,4]}},{{{annotation},"image_id":1,"category_id":1}}]}}"#
         );
         std::fs::write(&path, text).unwrap();

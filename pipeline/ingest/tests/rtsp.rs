@@ -34,7 +34,7 @@ fn server_process() {
     server.set_service(&port);
     let factory = RTSPMediaFactory::new();
     factory.set_launch(
-        "( videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=20/1 ! \
+        "( videotestsrc is-live=true pattern=ball background-color=0xff606060 ! video/x-raw,width=320,height=240,framerate=20/1 ! \
          x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph264pay name=pay0 pt=96 )",
     );
     factory.set_shared(true);

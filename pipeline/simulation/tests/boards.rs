@@ -163,8 +163,8 @@ proptest! {
             let (old, new) = (around(&golden, &before), around(&picture, &after));
             match defect.kind {
                 DefectKind::Short => {
-                    prop_assert_eq!(old.len(), 2, "a short joins two nets");
-                    prop_assert_eq!(new.len(), 1);
+                    // A third net may lie a pixel beside it.
+                    prop_assert!(old.len() >= 2 && new.len() < old.len(), "a short joins two nets: {old:?}, {new:?}");
                 }
                 DefectKind::SpuriousCopper => prop_assert!(old.is_empty(), "spurious copper touches nothing"),
                 DefectKind::Spur => prop_assert_eq!((old.len(), new.len()), (1, 1), "a spur is of one net"),
