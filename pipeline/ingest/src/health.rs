@@ -77,7 +77,7 @@ impl HealthMonitor {
             Health::TooDark
         } else if seen.level > self.limits.bright_above || seen.white > self.limits.white_share {
             Health::TooBright
-        } else if seen.contrast < self.limits.flat_below {
+        } else if is_flat(seen, self.limits.flat_below) {
             Health::Flat
         } else if self.focus.too_soft(seen.sharpness, &self.limits) {
             Health::OutOfFocus
@@ -85,6 +85,11 @@ impl HealthMonitor {
             Health::Ok
         }
     }
+}
+
+/// Hardly any contrast, and no more edges than noise of that contrast makes: a small part on an even ground has some.
+fn is_flat(seen: &Measured, flat_below: f32) -> bool {
+    seen.contrast < flat_below && seen.sharpness <= 4.0 + 8.0 * seen.contrast * seen.contrast
 }
 
 /// Counts pictures in a row with the same content. The sampled rows decide cheaply that two differ; that two are the
@@ -366,5 +371,8 @@ mod tests {
         assert_eq!(judge(1, &noise(235, 3), video), Health::TooBright);
         assert_eq!(judge(2, &noise(90, 1), full), Health::Flat);
         assert_eq!(judge(3, &noise(90, 20), full), Health::Ok);
+        let mut small = vec![90; (W * H) as usize];
+        (300..340).for_each(|y| small[y * W as usize + 300..][..40].fill(140));
+        assert_eq!(judge(4, &small, full), Health::Ok);
     }
 }

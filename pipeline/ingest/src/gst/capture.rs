@@ -119,7 +119,7 @@ impl Capture {
             host_copies: 0,
             origin: Origin {
                 damaged: self.damage.has(&buffer),
-                predicted: self.keys.is_predicted(marks.pts_ns),
+                predicted: self.keys.predict(),
             },
         };
         let meta = self.tap.meta(&arrival);
