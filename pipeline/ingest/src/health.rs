@@ -89,7 +89,7 @@ impl HealthMonitor {
 
 /// Hardly any contrast, and no more edges than noise of that contrast makes: a small part on an even ground has some.
 fn is_flat(seen: &Measured, flat_below: f32) -> bool {
-    seen.contrast < flat_below && seen.sharpness <= 4.0 + 8.0 * seen.contrast * seen.contrast
+    seen.contrast < flat_below && seen.sharpness <= 0.5 + 8.0 * seen.contrast * seen.contrast
 }
 
 /// Counts pictures in a row with the same content. The sampled rows decide cheaply that two differ; that two are the

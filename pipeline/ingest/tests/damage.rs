@@ -133,12 +133,12 @@ fn cut(bytes: &mut Vec<u8>, dice: &mut ChaCha8Rng) {
     }
 }
 
-fn flip_one(bytes: &mut Vec<u8>, dice: &mut ChaCha8Rng) {
+fn flip_one(bytes: &mut [u8], dice: &mut ChaCha8Rng) {
     let at = dice.random_range(2..bytes.len());
     bytes[at] ^= 1 << dice.random_range(0..8);
 }
 
-fn flip_many(bytes: &mut Vec<u8>, dice: &mut ChaCha8Rng) {
+fn flip_many(bytes: &mut [u8], dice: &mut ChaCha8Rng) {
     for _ in 0..10 {
         flip_one(bytes, dice);
     }
@@ -156,9 +156,13 @@ fn a_cut_jpeg_never_passes_and_flipped_bits_rarely_do() {
         assert_eq!(score.passed, 0, "{decoder}: {score:?}");
     }
     // no checksum: some flipped bits are another sound picture (docs/cameras.md)
-    let many = jpegs("jpegdec", "with ten bits flipped", flip_many);
+    let many = jpegs("jpegdec", "with ten bits flipped", |bytes, dice| {
+        flip_many(bytes, dice)
+    });
     assert!(many.passed <= 6 * times(), "{many:?}");
-    let one = jpegs("jpegdec", "with one bit flipped", flip_one);
+    let one = jpegs("jpegdec", "with one bit flipped", |bytes, dice| {
+        flip_one(bytes, dice)
+    });
     assert!(
         one.passed <= 15 * times() && one.damaged > one.passed,
         "{one:?}"
@@ -205,6 +209,6 @@ fn picture_files_that_are_cut_or_do_not_agree_with_their_checksums_are_left_out(
         let score = shown(ending, cut);
         assert_eq!(score.passed, 0, "{ending}, cut: {score:?}");
     }
-    let flipped = shown("png", flip_one);
+    let flipped = shown("png", |bytes, dice| flip_one(bytes, dice));
     assert_eq!(flipped.pictures, 0, "{flipped:?}");
 }

@@ -60,9 +60,8 @@ impl Capture {
         stop: StopFlag,
         plan: &Plan,
         timer: Timer,
-        damage: Damage,
         resized: Arc<AtomicBool>,
-        (said, keys): (Said, Keys),
+        (damage, said, keys): (Damage, Said, Keys),
     ) -> Self {
         Self {
             tap,

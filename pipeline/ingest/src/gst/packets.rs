@@ -61,7 +61,7 @@ impl Packets {
                 self.markers_lie |= last.marker && last.pts == packet.pts;
                 Seen::InOrder
             }
-            late if late <= 0 && late >= -OLD => {
+            late if (-OLD..=0).contains(&late) => {
                 self.last = Some(last);
                 Seen::Old
             }

@@ -129,9 +129,8 @@ impl Source for GstSource {
             stop.clone(),
             &self.plan,
             timer,
-            damage,
             resized,
-            words,
+            (damage, words.0, words.1),
         );
         let outlet = outlet::make(capture, link);
         offer(&outlet, pool, &self.plan, Arc::clone(&self.name))?;
