@@ -53,8 +53,8 @@ pub(crate) fn check(r: &mut Report<'_>, at: &str, h: &HealthLimits) {
         r.within(
             format!("{at}.health.{field}"),
             level,
-            0.0..=255.0,
-            "(a grey level)",
+            -1.0..=256.0,
+            "(a grey level; -1 and 256 lie beyond all)",
         );
     }
     for (field, pictures) in [
