@@ -2,13 +2,11 @@
 
 mod support;
 
-use gstreamer as gst;
-use gstreamer::prelude::*;
 use sightline_configs::station::{Camera, Source};
 use sightline_ingest::{CameraHandle, CameraState, IngestError, probe, start};
 use sightline_model::{Health, MissReason, PixelFormat};
 use std::{path::Path, sync::Arc, time::Duration};
-use support::{Notes, camera, context, is, wait};
+use support::{Notes, camera, context, is, painted::gst_run, wait};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -21,21 +19,6 @@ fn pipeline(description: &str) -> Camera {
 
 fn run(config: Camera, notes: &Arc<Notes>) -> CameraHandle {
     start(context(config, Arc::clone(notes), Path::new(""))).unwrap()
-}
-
-/// Runs a pipeline of the test's own to its end.
-fn gst_run(description: &str) {
-    gst::init().unwrap();
-    let pipeline = gst::parse::launch(description).unwrap();
-    pipeline.set_state(gst::State::Playing).unwrap();
-    let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
-    let message = pipeline
-        .bus()
-        .unwrap()
-        .timed_pop_filtered(gst::ClockTime::from_seconds(20), &wanted)
-        .unwrap();
-    assert_eq!(message.type_(), gst::MessageType::Eos, "{message:?}");
-    pipeline.set_state(gst::State::Null).unwrap();
 }
 
 /// A short H.264 file, 160x120, 25 frames a second.
