@@ -17,6 +17,8 @@ pub fn look(running: &Running) -> FlowCounters {
     for camera in &running.cameras {
         let status = camera.status();
         let down = match status.state {
+            // Opening a source again is no evidence that it is back.
+            CameraState::Connecting => continue,
             CameraState::Stalled | CameraState::Retrying | CameraState::Failed => Some(format!(
                 "camera {}: expected frames, found it {}: {}; its parts are rejected until it is back",
                 camera.name(),

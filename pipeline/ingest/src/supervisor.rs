@@ -120,7 +120,11 @@ impl Supervisor {
     }
 
     fn go_live(&mut self, now: MonoTime) -> Vec<Action> {
-        self.go(CameraState::Live, "frames arrive".into(), now);
+        let reason = match self.limits.is_silent {
+            true => "its source stands; frames come with triggers",
+            false => "frames arrive",
+        };
+        self.go(CameraState::Live, reason.into(), now);
         self.standing.attempts = 0;
         self.last_alive = now;
         self.told_down = false;

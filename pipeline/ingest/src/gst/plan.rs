@@ -88,6 +88,10 @@ impl Plan {
         !is_bayer(self.format) && self.size.0.is_some()
     }
 
+    pub(super) fn size(&self) -> (Option<u32>, Option<u32>) {
+        self.size
+    }
+
     pub(super) fn source(&self) -> &Source {
         &self.source
     }

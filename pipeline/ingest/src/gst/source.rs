@@ -61,19 +61,25 @@ impl GstSource {
         self.attempts.0 += 1;
     }
 
-    /// Where pictures are scaled, one of another size than the first must not pass as the same view.
+    /// Where pictures are scaled, one of another size than the first must not pass as the same view, and none is stretched.
     fn watch_size(&self, pipeline: &gst::Pipeline) -> Arc<AtomicBool> {
         let resized = Arc::new(AtomicBool::new(false));
         let scale = pipeline.by_name("sightline_scale");
         let pad = scale.and_then(|scale| scale.static_pad("sink"));
         if let Some(pad) = pad.filter(|_| self.plan.scales()) {
             let (first, resized) = (Arc::clone(&self.first_size), Arc::clone(&resized));
-            pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            let wanted = self.plan.size();
+            pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
                 if let Some(gst::PadProbeData::Event(event)) = &info.data
                     && let gst::EventView::Caps(caps) = event.view()
                     && let Some(s) = caps.caps().structure(0)
                     && let (Ok(width), Ok(height)) = (s.get::<i32>("width"), s.get::<i32>("height"))
                 {
+                    if let (Some(scale), Some(why)) =
+                        (pad.parent_element(), stretched((width, height), wanted))
+                    {
+                        gst::element_error!(scale, gst::CoreError::Negotiation, ["{why}"]);
+                    }
                     let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
                     let same = *first.get_or_insert((width, height)) == (width, height);
                     resized.store(!same, Relaxed);
@@ -83,6 +89,22 @@ impl GstSource {
         }
         resized
     }
+}
+
+/// Why pictures of a size may not be scaled to what the configuration wants: another shape would stretch every part.
+fn stretched(found: (i32, i32), wanted: (Option<u32>, Option<u32>)) -> Option<String> {
+    let (from_w, from_h) = (i64::from(found.0), i64::from(found.1));
+    let (w, h) = (i64::from(wanted.0?), i64::from(wanted.1?));
+    let kept = from_w * h;
+    // One pixel is rounding.
+    if (kept - from_h * w).abs() <= from_w {
+        return None;
+    }
+    let fitting = (w * from_h + from_w / 2) / from_w;
+    Some(format!(
+        "expected pictures that can be scaled to {w}x{h} without stretching them, found {from_w}x{from_h}; write width = {w} and \
+         height = {fitting}, or crop with a `pipeline` (videocrop, aspectratiocrop)"
+    ))
 }
 
 impl Source for GstSource {
@@ -242,5 +264,27 @@ impl Drop for GstSession {
             let _ = peer.unlink(&self.outlet);
         }
         self.bus.unset_sync_handler();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stretched;
+
+    #[test]
+    fn pictures_are_scaled_and_never_stretched() {
+        for (found, wanted) in [
+            ((1920, 1080), (Some(640), Some(360))),
+            ((1366, 768), (Some(640), Some(360))),
+            ((1366, 768), (Some(640), Some(359))),
+            ((640, 480), (Some(640), Some(480))),
+            ((1280, 720), (Some(640), None)),
+        ] {
+            assert_eq!(stretched(found, wanted), None, "{found:?} {wanted:?}");
+        }
+        for (found, height) in [((1280, 720), 360), ((640, 480), 480), ((480, 640), 853)] {
+            let why = stretched(found, (Some(640), Some(640))).expect("stretched");
+            assert!(why.contains(&format!("height = {height}")), "{why}");
+        }
     }
 }
