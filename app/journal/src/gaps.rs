@@ -172,6 +172,12 @@ pub(crate) fn list(
     Ok(found)
 }
 
+/// The lowest number of those that nobody has taken note of; 0: none.
+pub(crate) fn lowest_open(conn: &Connection) -> rusqlite::Result<u64> {
+    let text = "SELECT coalesce(min(first), 0) FROM gaps WHERE acknowledged IS NULL";
+    conn.prepare_cached(text)?.query_row([], |row| row.get(0))
+}
+
 /// A gap whose record has changed since it was written.
 pub(crate) struct Changed {
     id: i64,

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 const FILE: &str = "numbers";
 /// Numbers taken at a time; at most so many are skipped when it is not known how many were used.
 const STEP: u64 = 10_000;
-const HEAD: &str = "sightline-numbers-2";
+const HEAD: &str = "sightline-numbers-3";
+/// The same without the open gap.
+const HEAD_2: &str = "sightline-numbers-2";
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(crate) struct Known {
     pub committed: Option<u64>,
     /// The broker had everything up to this one.
     pub acknowledged: u64,
+    /// The lowest number of a gap that nobody has taken note of; 0: none.
+    pub open_gap: u64,
     /// `committed` is the last one, not an earlier one.
     pub exact: bool,
 }
@@ -60,6 +64,7 @@ impl Numbers {
             below: 1,
             committed: None,
             acknowledged: 0,
+            open_gap: 0,
             exact: true,
         };
         let known = places
@@ -135,12 +140,13 @@ impl Numbers {
             below,
             committed,
             acknowledged,
+            open_gap,
             ..
         } = &self.known;
         let committed = committed.unwrap_or(0);
         let boot = &self.boot;
         let said = format!(
-            "{HEAD} {below:020} {committed:020} {acknowledged:020} {} {boot}",
+            "{HEAD} {below:020} {committed:020} {acknowledged:020} {open_gap:020} {} {boot}",
             u8::from(clean)
         );
         let sum = sum(&said);
@@ -161,22 +167,26 @@ fn parse(text: &str, boot: &str) -> Option<Known> {
             below,
             committed: None,
             acknowledged: 0,
+            open_gap: 0,
             exact: false,
         });
     }
     let (said, found) = text.rsplit_once(' ')?;
     let mut words = said.split(' ');
-    if sum(said) != found || words.next() != Some(HEAD) {
+    let head = words.next()?;
+    if sum(said) != found || ![HEAD, HEAD_2].contains(&head) {
         return None;
     }
     let mut number = || words.next()?.parse::<u64>().ok();
     let (below, committed, acknowledged) = (number()?, number()?, number()?);
+    let open_gap = if head == HEAD { number()? } else { 0 };
     let clean = number()? == 1;
     let same_boot = words.next() == Some(boot) && !boot.is_empty();
     Some(Known {
         below,
         committed: Some(committed),
         acknowledged,
+        open_gap,
         exact: clean || same_boot,
     })
 }

@@ -75,6 +75,7 @@ fn open_files(settings: &JournalSettings) -> Result<Files, JournalError> {
             noted => noted?,
         }
     }
+    numbers.known.open_gap = store.open_gap(numbers.known.open_gap);
     numbers.cover(store.state.next_seq)?;
     store.begin_run(settings.boot_id, now, store.state.next_seq)?;
     numbers.note(store.state.next_seq - 1, store.state.acknowledged_to);
@@ -288,6 +289,7 @@ pub(crate) fn afresh(
         from: lost.reader.as_ref(),
         acknowledged_to: state.acknowledged_to,
         next_seq: state.next_seq,
+        open_gap: numbers.known.open_gap,
         why: format!("they could not be read from the journal that was lost ({aside})"),
         nobody: !settings.deliver,
         now,

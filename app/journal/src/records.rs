@@ -138,7 +138,8 @@ pub struct Review {
 /// A link of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuditEntry {
-    /// Its place in the chain, from 1 without a gap.
+    /// Its place in the chain, from 1 without a gap; `link` as in the published copies.
+    #[serde(rename = "link")]
     pub id: u64,
     /// When.
     #[serde(serialize_with = "rfc3339")]

@@ -23,6 +23,8 @@ pub(crate) struct Salvage<'a> {
     pub acknowledged_to: u64,
     /// The first number that was never given.
     pub next_seq: u64,
+    /// The lowest number of a gap that nobody had taken note of; 0: none.
+    pub open_gap: u64,
     /// What became of what cannot be carried over.
     pub why: String,
     pub nobody: bool,
@@ -36,9 +38,7 @@ impl Salvage<'_> {
         fresh.state.removed_to = self.acknowledged_to;
         fresh.state.next_seq = fresh.state.next_seq.max(self.acknowledged_to + 1);
         // What was told of and nobody has taken note of is to be told on.
-        let told = self.from.and_then(|reader| reader.gaps(true, GAPS).ok());
-        let told: Vec<Gap> = told.into_iter().flatten().map(Gap::of).collect();
-        self.write(fresh, &[], &told)?;
+        self.write(fresh, &[], &self.open_gaps())?;
         let (mut entries, mut gaps): (Vec<Entry>, Vec<Gap>) = (Vec::new(), Vec::new());
         let (mut carried, mut lost) = (0, 0);
         let from = self.acknowledged_to + 1;
@@ -68,6 +68,21 @@ impl Salvage<'_> {
         }
         self.write(fresh, &entries, &gaps)?;
         Ok((carried, lost))
+    }
+
+    /// The gaps nobody has taken note of; where they cannot be read, one over all numbers that they may have had.
+    fn open_gaps(&self) -> Vec<Gap> {
+        let told = self.from.and_then(|reader| reader.gaps(true, GAPS).ok());
+        let told: Vec<Gap> = told.into_iter().flatten().map(Gap::of).collect();
+        let lowest = self.open_gap;
+        if lowest == 0 || lowest > self.acknowledged_to || !told.is_empty() {
+            return told;
+        }
+        vec![Gap {
+            first: lowest,
+            last: self.acknowledged_to,
+            why: "some of them were missing and nobody had taken note; which ones, only the journal knew that was lost".into(),
+        }]
     }
 
     fn gap(&self, first: u64, last: u64) -> Gap {

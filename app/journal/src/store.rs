@@ -98,6 +98,11 @@ impl Store {
         Ok(store)
     }
 
+    /// The lowest number of a gap that nobody has taken note of, 0: none; where it cannot be read, as it was before.
+    pub(crate) fn open_gap(&self, before: u64) -> u64 {
+        gaps::lowest_open(&self.conn).unwrap_or(before)
+    }
+
     fn say_rebuilt(&mut self, now: UtcMicros) -> Result<(), JournalError> {
         let State {
             next_seq,

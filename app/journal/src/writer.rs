@@ -214,9 +214,12 @@ impl Writer {
         };
         self.files.state = store.state;
         let (next_seq, acknowledged_to) = (store.state.next_seq, store.state.acknowledged_to);
-        self.files.numbers.note(next_seq - 1, acknowledged_to);
         let results = self.batch.iter().filter(|e| matches!(e, Entry::Result(_)));
         let noted = self.batch.iter().any(|e| matches!(e, Entry::Noted(_)));
+        if noted || !gaps.is_empty() {
+            self.files.numbers.known.open_gap = store.open_gap(self.files.numbers.known.open_gap);
+        }
+        self.files.numbers.note(next_seq - 1, acknowledged_to);
         let (results, waiting) = (results.count() as u64, self.entries.gauge().snapshot());
         let mut desk = self.shared.desk();
         desk.handled += self.batch.len() as u64;
@@ -299,6 +302,7 @@ impl Writer {
         let (mut store, said) = open::afresh(&self.settings, lost, state, &self.files.numbers)?;
         let (now, next_seq) = (self.settings.clock.utc(), self.files.state.next_seq);
         store.begin_run(self.settings.boot_id, now, next_seq)?;
+        self.files.numbers.known.open_gap = store.open_gap(self.files.numbers.known.open_gap);
         self.files.state = store.state;
         self.files.place = open::place(&self.settings.folder).ok();
         self.sealed_at_us = store.age_us;
@@ -350,6 +354,10 @@ impl Writer {
                 full,
                 eased,
             }) => {
+                if removed > 0 {
+                    self.files.numbers.known.open_gap =
+                        store.open_gap(self.files.numbers.known.open_gap);
+                }
                 let mut desk = self.shared.desk();
                 desk.progress.removed_unacknowledged += removed;
                 desk.progress.gap_changes += u64::from(removed > 0);

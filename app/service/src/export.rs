@@ -93,15 +93,15 @@ pub fn export(
                 to.write_all("\u{feff}".as_bytes())?;
             }
             let mut rows = csv::Writer::from_writer(to);
-            let written = each(reader, span, |stored| {
-                Ok(rows.serialize(row(stored)?.for_spreadsheets())?)
+            let written = each(reader, span, row, |row| {
+                Ok(rows.serialize(row.for_spreadsheets())?)
             })?;
             rows.flush()?;
             Ok(written)
         }
         ExportFormat::Parquet => {
             let mut table = Table::new(to)?;
-            let written = each(reader, span, |stored| table.push(row(stored)?))?;
+            let written = each(reader, span, row, |row| table.push(row))?;
             table.finish()?;
             Ok(written)
         }
@@ -113,7 +113,7 @@ fn jsonl(
     mut to: impl Write,
     span: (Option<UtcMicros>, Option<UtcMicros>),
 ) -> anyhow::Result<Exported> {
-    let written = each(reader, span, |stored| {
+    let written = each(reader, span, Ok, |stored| {
         to.write_all(&stored.json)?;
         Ok(to.write_all(b"\n")?)
     })?;
@@ -121,11 +121,12 @@ fn jsonl(
     Ok(written)
 }
 
-/// Every sound result of the span, oldest first. Of a damaged one nobody knows when it was.
-fn each(
+/// Every sound result of the span, oldest first, as `read` makes it. Of a damaged one nobody knows when it was.
+fn each<T>(
     reader: &Reader,
     (from, to): (Option<UtcMicros>, Option<UtcMicros>),
-    mut take: impl FnMut(&StoredResult) -> anyhow::Result<()>,
+    read: impl Fn(StoredResult) -> Result<T, String>,
+    mut take: impl FnMut(T) -> anyhow::Result<()>,
 ) -> anyhow::Result<Exported> {
     let (mut last, mut written, mut damaged) = (0, 0, Vec::new());
     loop {
@@ -142,19 +143,26 @@ fn each(
                     continue;
                 }
             };
-            if from.is_none_or(|from| stored.decided >= from)
-                && to.is_none_or(|to| stored.decided < to)
+            if from.is_some_and(|from| stored.decided < from)
+                || to.is_some_and(|to| stored.decided >= to)
             {
-                take(&stored)?;
-                written += 1;
+                continue;
+            }
+            let seq = stored.seq;
+            match read(stored) {
+                Ok(read) => {
+                    take(read)?;
+                    written += 1;
+                }
+                Err(why) => damaged.push((seq, why)),
             }
         }
     }
 }
 
-fn row(stored: &StoredResult) -> anyhow::Result<Row> {
+fn row(stored: StoredResult) -> Result<Row, String> {
     let result: InspectionResult = serde_json::from_slice(&stored.json)
-        .with_context(|| format!("result {} is not of this version", stored.seq))?;
+        .map_err(|e| format!("expected a result as this version writes it, found {e}; export it as jsonl, which takes it as it is"))?;
     Ok(Row {
         seq: stored.seq,
         event_id: stored.event_id.to_string(),

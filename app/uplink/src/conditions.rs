@@ -255,7 +255,7 @@ impl Conditions {
         self.raise(
             AlarmKind::MqttCopiesDropped,
             format!(
-                "expected the broker to take answers, audit copies and reviews, found that too many waited: {copies} copies and {answers} answers were dropped; the audit trail has them (`sightline journal export`)"
+                "expected the broker to take answers, audit copies and reviews, found that too many waited: {copies} copies and {answers} answers were dropped; the audit trail has what was done (`sightline journal audit`)"
             ),
         );
     }

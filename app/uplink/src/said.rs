@@ -20,7 +20,7 @@ struct Entry {
     message: Message,
 }
 
-/// Dropped since everything had been acknowledged the last time.
+/// Dropped since all of their kind had been acknowledged the last time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub answers: u64,
@@ -84,17 +84,26 @@ impl Said {
         Some((entry.id, entry.message.clone()))
     }
 
-    /// The broker has it. True: so it has everything.
+    /// The broker has it. True: of what had to be dropped, some kind counts no longer, since nothing of it waits for room.
     pub(crate) fn acknowledged(&mut self, id: u64) -> bool {
         if let Some(place) = self.waiting.iter().position(|e| e.id == id)
             && let Some(gone) = self.waiting.remove(place)
         {
             self.bytes -= size(&gone.message);
         }
-        if self.waiting.is_empty() {
-            self.dropped = Dropped::default();
+        let before = self.dropped;
+        // One refused answer is kept to be tried again; it stands in nobody's way.
+        let waits = |answer| {
+            let in_line = |e: &Entry| e.answer == answer && !e.refused;
+            self.waiting.iter().any(in_line)
+        };
+        if !waits(true) {
+            self.dropped.answers = 0;
         }
-        self.waiting.is_empty()
+        if !waits(false) {
+            self.dropped.copies = 0;
+        }
+        self.dropped != before
     }
 
     /// The broker said no to it. It is sent again after what was not refused; of answers only the last refused one, since who
@@ -218,6 +227,18 @@ mod tests {
             assert_eq!(said.acknowledged(id), n == last);
         }
         assert_eq!(said.dropped(), Dropped::default());
+        // An answer that is refused for good does not keep the count of the others.
+        for _ in 0..ANSWERS + 1 {
+            said.push(message("answer"), true);
+        }
+        let sent = send_all(&mut said);
+        let (refused, others) = sent.split_first().expect("many");
+        said.refused(refused.0);
+        for (id, _) in others {
+            said.acknowledged(*id);
+        }
+        assert_eq!((said.dropped(), said.pending()), (Dropped::default(), 1));
+        said.disconnected();
         let large = Message::new("answer".into(), vec![0; BYTES / 2]);
         for _ in 0..3 {
             said.push(large.clone(), true);

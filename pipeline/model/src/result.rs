@@ -193,7 +193,9 @@ pub struct Times {
 pub struct StagesUs {
     /// Trigger to frame in memory.
     pub capture: u64,
-    /// Waiting while the engine was busy with other views, the same part's among them.
+    /// Waiting while the engine was busy with other views, the same part's among them. The first results lacked it, and
+    /// counted it as `batch_wait`.
+    #[serde(default)]
     pub engine_busy: u64,
     /// Then waiting for other views to fill the batch.
     pub batch_wait: u64,
@@ -217,4 +219,17 @@ pub struct Evidence {
     pub r#ref: String,
     /// SHA-256 of the file, hex.
     pub sha256: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StagesUs;
+
+    #[test]
+    fn times_of_the_first_results_are_read() {
+        let first = r#"{"capture":1,"batch_wait":2,"queue":3,"preprocess":4,"infer":5,"postprocess":6,"judge":7}"#;
+        let read: StagesUs = serde_json::from_str(first).unwrap();
+        let expected = (0, 2, 7);
+        assert_eq!((read.engine_busy, read.batch_wait, read.judge), expected);
+    }
 }
