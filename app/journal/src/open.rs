@@ -157,6 +157,8 @@ fn reconcile(
         store.state.acknowledged_to = known.acknowledged.min(known.next() - 1);
         store.state.removed_to = store.state.acknowledged_to;
         let why = "they may have been given: the journal's file was gone when the station started";
+        // Also when nothing is missing: the broker has all that was given, and takes none of it for new.
+        store.state.next_seq = store.state.next_seq.max(known.next());
         (store.state.acknowledged_to + 1, known.next(), why)
     };
     if first >= next {

@@ -266,10 +266,23 @@ fn a_folder_deleted_under_the_station_is_made_anew_and_nothing_the_broker_lacks_
     drop((reader, journal));
     // Deleted while the station was off: the place outside the folder knows, and the rest is a gap that is told.
     fs::remove_dir_all(&folder).unwrap();
-    let journal = Journal::open(settings).unwrap();
+    let journal = Journal::open(settings.clone()).unwrap();
     assert_eq!(journal.first_seq(), 302);
     let gaps = journal.reader().unwrap().gaps(true, 10).unwrap();
     assert_eq!((gaps[0].first, gaps[0].last), (101, 301), "{gaps:?}");
+    // The same when the broker has everything: nothing is missing, and no number is given twice.
+    submit(&journal, &good(302));
+    journal.acknowledge(302);
+    until("the mark is written", || {
+        journal.progress().acknowledged_to == 302
+    });
+    drop(journal);
+    fs::remove_dir_all(&folder).unwrap();
+    let journal = Journal::open(settings).unwrap();
+    assert_eq!(journal.first_seq(), 303);
+    submit(&journal, &good(303));
+    assert!(journal.flush(PATIENCE));
+    assert_eq!(journal.progress().pending, 1, "it is sent");
 }
 
 #[test]
