@@ -15,6 +15,8 @@ pub struct Manner<'a> {
     pub id: Option<&'a str>,
     /// Message expiry, seconds.
     pub expires_s: Option<u32>,
+    /// The first answer is wanted, also when it says that the command goes on.
+    pub progress: bool,
 }
 
 /// Sends `cmd/{verb}` and returns the answer; `None`: none came.
@@ -39,6 +41,15 @@ pub fn ask(port: u16, verb: &str, payload: &[u8], manner: Manner<'_>) -> Option<
             "-e",
             &format!("mes/answers/{verb}"),
         ]);
+    // `mosquitto_rr` takes one answer: the last one, then.
+    let quiet: Vec<u8>;
+    let payload = match payload.strip_prefix(b"{\"") {
+        Some(rest) if !manner.progress => {
+            quiet = [b"{\"progress\":false,\"", rest].concat();
+            &quiet
+        }
+        _ => payload,
+    };
     // As an argument: `-f` and `-s` of version 2.0.11 send nothing.
     match payload {
         [] => command.arg("-n"),

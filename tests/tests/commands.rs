@@ -339,6 +339,24 @@ fn a_model_is_installed_proved_activated_and_rolled_back_while_the_line_runs() {
         &format!(r#"{{"file":"absent.tar.zst","sha256":"{sha}"}}"#),
         "cannot read",
     );
+    // Who takes more than one answer hears at once that it goes on.
+    let absent = format!(r#"{{"file":"absent.tar.zst","sha256":"{sha}"}}"#);
+    let progress = Manner {
+        progress: true,
+        ..Manner::default()
+    };
+    let first = ask(plant.port, "install_model", absent.as_bytes(), progress).expect("an answer");
+    assert_eq!(
+        (&first["running"], &first["done"]),
+        (&true.into(), &false.into())
+    );
+    let ended = |m: &Value| {
+        m["reason"]
+            .as_str()
+            .is_some_and(|r| r.contains("cannot read"))
+    };
+    plant.hear("audit", ended);
+    plant.hear("audit", ended);
     let name = "pcb-detector";
     plant.refused(
         "activate_model",

@@ -47,6 +47,8 @@ impl Command {
 pub enum Outcome {
     /// It was carried out; what was done.
     Done(String),
+    /// It goes on; never the last word.
+    Running(String),
     /// It was not; why.
     Refused(String),
 }
@@ -97,6 +99,11 @@ impl Reply {
         }
     }
 
+    /// Says that the command goes on; another answer follows.
+    pub fn running(&self, what: &str) {
+        self.say(&Outcome::Running(what.into()), false);
+    }
+
     /// Sends the answer; it is kept until the broker has it.
     pub fn send(self, outcome: &Outcome) {
         self.say(outcome, false);
@@ -107,14 +114,14 @@ impl Reply {
         self.say(outcome, true);
     }
 
-    fn say(self, outcome: &Outcome, repeated: bool) {
+    fn say(&self, outcome: &Outcome, repeated: bool) {
         tracing::info!(verb = %self.verb, ?outcome, repeated, "command");
-        let (Some(to), Some(shared)) = (self.to, self.shared.upgrade()) else {
+        let (Some(to), Some(shared)) = (&self.to, self.shared.upgrade()) else {
             return;
         };
         let message = Message {
-            correlation: self.correlation,
-            ..Message::new(to, Answer::json(&self.verb, outcome, repeated))
+            correlation: self.correlation.clone(),
+            ..Message::new(to.clone(), Answer::json(&self.verb, outcome, repeated))
         };
         shared.say(message, true);
     }

@@ -148,9 +148,12 @@ pub struct Answer {
     pub schema: String,
     /// The command.
     pub verb: String,
-    /// Carried out, or not.
+    /// Carried out, or not (yet, where `running`).
     pub done: bool,
-    /// What was done, or why not.
+    /// It goes on, and another answer comes when it has ended. Absent: this is the last one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub running: bool,
+    /// What was done, or why not; of what goes on, since when it does.
     pub message: String,
     /// The same command had come before: this is what became of it then, and nothing was done now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -159,14 +162,16 @@ pub struct Answer {
 
 impl Answer {
     pub(crate) fn json(verb: &str, outcome: &Outcome, repeated: bool) -> Vec<u8> {
-        let (done, message) = match outcome {
-            Outcome::Done(text) => (true, text),
-            Outcome::Refused(text) => (false, text),
+        let (done, running, message) = match outcome {
+            Outcome::Done(text) => (true, false, text),
+            Outcome::Running(text) => (false, true, text),
+            Outcome::Refused(text) => (false, false, text),
         };
         to_json(&Self {
             schema: "sightline.answer.v1".into(),
             verb: verb.into(),
             done,
+            running,
             message: message.clone(),
             repeated,
         })

@@ -131,8 +131,8 @@ impl Control {
     pub(super) fn conclude(&self, job: Job, change: Option<(String, String)>, outcome: Outcome) {
         let why = job.console.as_ref().map(|person| person.why.as_str());
         let reason = match (&outcome, why) {
-            (Outcome::Done(_), Some(why)) => why.into(),
-            (Outcome::Done(text), None) => text.clone(),
+            (Outcome::Done(_) | Outcome::Running(_), Some(why)) => why.into(),
+            (Outcome::Done(text) | Outcome::Running(text), None) => text.clone(),
             (Outcome::Refused(text), None | Some("")) => format!("refused: {text}"),
             (Outcome::Refused(text), Some(why)) => {
                 // The trail takes so much of a reason; the person's own words must not be what is cut off.
@@ -262,7 +262,10 @@ impl Control {
         let changing = lock(&self.standing).changing.take();
         match changing.map(Changing::ended) {
             Some(Ok(changed)) => self.conclude_change(changed, running),
-            Some(Err(still)) => lock(&self.standing).changing = Some(still),
+            Some(Err(mut still)) => {
+                still.tell_running(self.clock.now());
+                lock(&self.standing).changing = Some(still);
+            }
             None => {}
         }
     }

@@ -8,6 +8,9 @@ use sightline_model::MonoTime;
 use sightline_queue::{Receiver, RecvTimeout, bounded};
 use std::time::Duration;
 
+/// Who asked is told that it goes on when it takes longer than this: most changes of a recipe do not.
+const SOON: Duration = Duration::from_millis(30);
+
 /// A change that goes on.
 pub struct Changing {
     job: Box<Job>,
@@ -16,6 +19,7 @@ pub struct Changing {
     /// How the station stood before, for the audit trail.
     before: String,
     since: MonoTime,
+    told: bool,
     done: Receiver<anyhow::Result<String>>,
 }
 
@@ -49,9 +53,19 @@ impl Changing {
                 event,
                 before,
                 since: now,
+                told: false,
                 done,
             }),
             Err(error) => Err((job, error)),
+        }
+    }
+
+    /// Tells who asked that it goes on, once.
+    pub fn tell_running(&mut self, now: MonoTime) {
+        if !self.told && self.took(now) >= SOON {
+            self.told = true;
+            self.job
+                .tell_running("it is being made ready; the line goes on as before meanwhile");
         }
     }
 

@@ -82,8 +82,10 @@ impl Installing {
         }
     }
 
-    /// Somebody at a console hears that it has begun.
+    /// Who asked hears that it has begun.
     pub(super) fn tell_begun(&self) {
+        self.job
+            .tell_running("the bundle is being unpacked, checked and proved");
         if let Some(person) = &self.job.console {
             // Who has gone meanwhile finds it in the audit trail.
             let _ = person.told.try_send(Outcome::Done("it goes on".into()));
@@ -134,7 +136,7 @@ impl Installing {
             )),
             Err(error) => Outcome::Refused(format!("the installation is lost: {error}")),
         };
-        let (Outcome::Done(said) | Outcome::Refused(said)) = &outcome;
+        let (Outcome::Done(said) | Outcome::Refused(said) | Outcome::Running(said)) = &outcome;
         let done = matches!(outcome, Outcome::Done(_));
         let installation = self.told(now, Some(done), said.clone());
         Ok((self.job, installation, outcome))

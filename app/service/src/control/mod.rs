@@ -56,6 +56,15 @@ struct Job {
     console: Option<Person>,
 }
 
+impl Job {
+    /// Tells who asked that it goes on; the last answer follows.
+    fn tell_running(&self, what: &str) {
+        if self.asked.progress {
+            self.reply.running(what);
+        }
+    }
+}
+
 /// A person who asks from a console.
 struct Person {
     why: String,
@@ -207,6 +216,7 @@ impl Control {
             asked: Asked {
                 request,
                 by: by.into(),
+                progress: false,
             },
             reply: Reply::nowhere(action),
             console: Some(Person {

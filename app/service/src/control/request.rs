@@ -75,6 +75,8 @@ pub struct Asked {
     pub request: Request,
     /// As the command says; the broker knows who really sent it.
     pub by: String,
+    /// Answers on the way to the last one are welcome.
+    pub progress: bool,
 }
 
 /// Why a command is not carried out.
@@ -152,7 +154,11 @@ pub fn read(command: &Command, allowed: &[Verb], now: MonoTime) -> Result<Asked,
         return Err(Unfit::Expired);
     }
     let by = head.by.unwrap_or_else(|| "mes".into());
-    Ok(Asked { request, by })
+    Ok(Asked {
+        request,
+        by,
+        progress: head.progress.unwrap_or(true),
+    })
 }
 
 /// What every command may carry.
@@ -160,6 +166,7 @@ pub fn read(command: &Command, allowed: &[Verb], now: MonoTime) -> Result<Asked,
 struct Head {
     schema: Option<String>,
     by: Option<String>,
+    progress: Option<bool>,
 }
 
 /// A command's own fields; those of the head are taken out before, so that an unknown one is an error.
@@ -167,6 +174,7 @@ fn body<T: DeserializeOwned>(text: &str, expected: &'static str) -> Result<T, Un
     let mut object: serde_json::Map<String, serde_json::Value> = parse(text, expected)?;
     object.remove("schema");
     object.remove("by");
+    object.remove("progress");
     serde_json::from_value(object.into()).map_err(|source| Unfit::Malformed { expected, source })
 }
 

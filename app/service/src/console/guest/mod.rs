@@ -179,7 +179,7 @@ impl Visitor {
     /// Through the one door for commands: carried out on the station's main thread, between parts, and written down there.
     fn through_the_door(&self, who: &str, action: &str, request: Request, why: &str) -> Done {
         match self.house.control.ask(action, request, who, why) {
-            Outcome::Done(_) => done(),
+            Outcome::Done(_) | Outcome::Running(_) => done(),
             Outcome::Refused(why) => Err(Refusal::Failed(why)),
         }
     }
