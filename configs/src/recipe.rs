@@ -147,6 +147,17 @@ pub enum Presence {
     Unchecked,
     /// It looks like these pictures of good parts, coarsely.
     Like(PresenceLike),
+    /// It looks like its own golden picture, coarsely: for parts that differ, each with a picture of its own.
+    LikeReference(PresenceLikeReference),
+}
+
+/// How much a part is to look like its golden picture.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PresenceLikeReference {
+    /// Correlation with it that a part reaches, over 24 x 24 cells, 0..=1.
+    #[serde(default = "default_presence")]
+    pub at_least: f32,
 }
 
 /// Pictures of good parts.
@@ -168,8 +179,8 @@ impl View {
     /// Whether anything tells that there is a part in this view.
     pub fn tells_presence(&self) -> bool {
         let registered = |r: &Reference| r.registration != Registration::None;
-        matches!(self.presence, Some(Presence::Like(_)))
-            || self.reference.as_ref().is_some_and(registered)
+        let like = |p: &Presence| *p != Presence::Unchecked;
+        self.presence.as_ref().is_some_and(like) || self.reference.as_ref().is_some_and(registered)
     }
 }
 

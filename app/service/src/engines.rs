@@ -342,8 +342,12 @@ fn presence(
     plan: &InspectionPlan,
 ) -> anyhow::Result<Vec<Option<Arc<Presence>>>> {
     let one = |(view, planned): (&View, &sightline_verdict::PlannedView)| {
-        let Some(Wanted::Like(like)) = &view.presence else {
-            return Ok(None);
+        let like = match &view.presence {
+            Some(Wanted::Like(like)) => like,
+            Some(Wanted::LikeReference(like)) => {
+                return Ok(Some(Arc::new(Presence::like_reference(like.at_least))));
+            }
+            Some(Wanted::Unchecked) | None => return Ok(None),
         };
         let format = match station.cameras[planned.camera.index()].format {
             colour @ (PixelFormat::Rgb | PixelFormat::Bgr) => colour,

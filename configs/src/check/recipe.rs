@@ -71,12 +71,22 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
                 )
             },
         );
-        if let Some(Presence::Like(like)) = &view.presence {
-            let at = format!("{at}.presence.like");
-            r.require(!like.pictures.is_empty(), format!("{at}.pictures"), || {
-                "expected at least one picture of a good part, found none".into()
-            });
-            r.share(format!("{at}.at_least"), f64::from(like.at_least));
+        match &view.presence {
+            Some(Presence::Like(like)) => {
+                let at = format!("{at}.presence.like");
+                r.require(!like.pictures.is_empty(), format!("{at}.pictures"), || {
+                    "expected at least one picture of a good part, found none".into()
+                });
+                r.share(format!("{at}.at_least"), f64::from(like.at_least));
+            }
+            Some(Presence::LikeReference(like)) => {
+                let at = format!("{at}.presence.like_reference");
+                r.require(view.reference.is_some(), at.clone(), || {
+                    "expected a view with a golden picture, found none; write its `reference`, or presence.like".into()
+                });
+                r.share(format!("{at}.at_least"), f64::from(like.at_least));
+            }
+            Some(Presence::Unchecked) | None => {}
         }
         r.require(
             view.width.is_some() == view.height.is_some(),

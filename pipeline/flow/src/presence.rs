@@ -16,8 +16,8 @@ const FLAT: f32 = 2.0;
 /// What a view with a part in it looks like.
 #[derive(Clone, Debug)]
 pub struct Presence {
-    /// Mean 0, length 1.
-    good: Box<[f32; CELLS]>,
+    /// Mean 0, length 1; `None`: each part's golden picture says how it looks.
+    good: Option<Box<[f32; CELLS]>>,
     at_least: f32,
 }
 
@@ -68,10 +68,9 @@ impl Presence {
             return Err(PresenceError::None);
         }
         let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-6);
-        let good = Box::new(sum.map(|v| v / length));
-        let presence = Self { good, at_least };
+        let good = sum.map(|v| v / length);
         for (i, cells) in all.iter().enumerate() {
-            let found = presence.correlation(cells);
+            let found = correlation(&good, cells);
             if found < at_least {
                 return Err(PresenceError::Unlike {
                     number: i + 1,
@@ -80,17 +79,37 @@ impl Presence {
                 });
             }
         }
-        Ok(presence)
+        Ok(Self {
+            good: Some(Box::new(good)),
+            at_least,
+        })
     }
 
-    /// Whether the picture shows a part.
-    pub fn is_in(&self, picture: &PictureRef<'_>) -> bool {
-        shape(picture).is_some_and(|cells| self.correlation(&cells) >= self.at_least)
+    /// A view shows a part if its cells correlate with those of its golden picture by `at_least` (0..=1).
+    pub fn like_reference(at_least: f32) -> Self {
+        Self {
+            good: None,
+            at_least,
+        }
     }
 
-    fn correlation(&self, cells: &[f32; CELLS]) -> f32 {
-        self.good.iter().zip(cells).map(|(a, b)| a * b).sum()
+    /// Whether the picture shows a part; without the golden picture that is asked for, it does not.
+    pub fn is_in(&self, picture: &PictureRef<'_>, golden: Option<&PictureRef<'_>>) -> bool {
+        let Some(cells) = shape(picture) else {
+            return false;
+        };
+        let found = match &self.good {
+            Some(good) => Some(correlation(good, &cells)),
+            None => golden
+                .and_then(shape)
+                .map(|good| correlation(&good, &cells)),
+        };
+        found.is_some_and(|found| found >= self.at_least)
     }
+}
+
+fn correlation(good: &[f32; CELLS], cells: &[f32; CELLS]) -> f32 {
+    good.iter().zip(cells).map(|(a, b)| a * b).sum()
 }
 
 /// The picture's cells with mean 0 and length 1; `None`: it is the same all over.
@@ -174,7 +193,7 @@ mod tests {
         for (shift, noise) in [(0, 0), (6, 20), (12, 50)] {
             let part = board(side, shift, noise);
             assert!(
-                taught.is_in(&picture(&part, side as u32)),
+                taught.is_in(&picture(&part, side as u32), None),
                 "{shift} {noise}"
             );
         }
@@ -185,11 +204,18 @@ mod tests {
                 Some((*dice >> 24) as u8)
             })
             .collect();
-        assert!(!taught.is_in(&picture(&noise, side as u32)));
+        assert!(!taught.is_in(&picture(&noise, side as u32), None));
         let belt = vec![40; side * side];
-        assert!(!taught.is_in(&picture(&belt, side as u32)));
+        assert!(!taught.is_in(&picture(&belt, side as u32), None));
         let turned: Vec<u8> = good.iter().map(|v| 255 - v).collect();
-        assert!(!taught.is_in(&picture(&turned, side as u32)));
+        assert!(!taught.is_in(&picture(&turned, side as u32), None));
+        // The same against its own golden picture, which has to be there.
+        let own = Presence::like_reference(0.5);
+        let part = board(side, 6, 20);
+        let golden = picture(&good, side as u32);
+        assert!(own.is_in(&picture(&part, side as u32), Some(&golden)));
+        assert!(!own.is_in(&picture(&noise, side as u32), Some(&golden)));
+        assert!(!own.is_in(&picture(&part, side as u32), None));
     }
 
     #[test]

@@ -74,30 +74,30 @@ impl References {
             let Some(golden) = self.views.get_mut(slip.tag.view.index()) else {
                 continue;
             };
+            let brought = match golden {
+                Golden::Own => true,
+                Golden::Shared(picture) => {
+                    view.reference = Some(Reference::Shared(Arc::clone(picture)));
+                    true
+                }
+                Golden::Registered(r) => {
+                    let mut out = r.blank();
+                    let found = r.registrar.register(view.lease.picture(), &mut out.bytes);
+                    if found {
+                        view.reference = Some(Reference::Registered(out));
+                    } else {
+                        r.spare.push(out);
+                    }
+                    found
+                }
+                Golden::OwnRegistered(planned) => register_own(view, planned),
+            };
             let presence = self.presence.get(slip.tag.view.index());
-            let is_in = presence
-                .and_then(Option::as_ref)
-                .is_none_or(|p| p.is_in(&view.lease.picture()));
-            let found = is_in
-                && match golden {
-                    Golden::Own => true,
-                    Golden::Shared(picture) => {
-                        view.reference = Some(Reference::Shared(Arc::clone(picture)));
-                        true
-                    }
-                    Golden::Registered(r) => {
-                        let mut out = r.blank();
-                        let found = r.registrar.register(view.lease.picture(), &mut out.bytes);
-                        if found {
-                            view.reference = Some(Reference::Registered(out));
-                        } else {
-                            r.spare.push(out);
-                        }
-                        found
-                    }
-                    Golden::OwnRegistered(planned) => register_own(view, planned),
-                };
-            if !found {
+            let is_in = presence.and_then(Option::as_ref).is_none_or(|presence| {
+                let golden = view.reference.as_ref().map(Reference::picture);
+                presence.is_in(&view.lease.picture(), golden.as_ref())
+            });
+            if !brought || !is_in {
                 view.lease.set_health(Health::Misaligned);
                 slip.meta.health = Health::Misaligned;
                 misaligned += 1;
