@@ -15,7 +15,7 @@ const INPUTS: u64 = 1_000_000;
 const FEWER: [(&str, u64); 4] = [
     ("archive", 20_000),
     ("coco", 100_000),
-    ("journal", 20_000),
+    ("journal", 5_000),
     ("manifest", 100_000),
 ];
 /// Nothing that small may take longer to read, also on a busy machine.

@@ -341,7 +341,11 @@ fn plan(generation: u32, setup: Setup) -> InspectionPlan {
         recipe,
         product_id: None,
         // the odd ones leave engines less time
-        deadline: Duration::from_millis(if generation % 2 == 0 { 900 } else { 500 }),
+        deadline: Duration::from_millis(if generation.is_multiple_of(2) {
+            900
+        } else {
+            500
+        }),
         views: (0..CAMERAS).map(view).collect(),
         models: vec![PlannedModel {
             name: "finder".into(),
