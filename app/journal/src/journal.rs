@@ -3,6 +3,7 @@
 use crate::entry::{AuditNote, Entry, ResultEntry};
 use crate::gaps::{Gap, Noted};
 use crate::records::{AlarmRecord, Review};
+use crate::rounds::Rounds;
 use crate::state::State;
 use crate::text::bounded;
 use crate::writer::Writer;
@@ -152,6 +153,28 @@ impl Journal {
     /// # Errors
     /// The folder cannot be written, or another process writes it.
     pub fn open(settings: JournalSettings) -> Result<Self, JournalError> {
+        let (mut inner, writer) = Self::prepare(settings)?;
+        let writer = std::thread::Builder::new()
+            .name("sl-journal".into())
+            .spawn(move || {
+                sightline_threads::deliver();
+                writer.run()
+            })
+            .map_err(|source| JournalError::Thread { source })?;
+        inner.writer = Some(writer);
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The same without a thread: what is handed over is written in [`Rounds::turn`], whenever the caller says so.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_in_rounds(settings: JournalSettings) -> Result<(Self, Rounds), JournalError> {
+        let (inner, writer) = Self::prepare(settings)?;
+        Ok((Self(Arc::new(inner)), Rounds::new(writer)))
+    }
+
+    fn prepare(settings: JournalSettings) -> Result<(Inner, Writer), JournalError> {
         let files = open::open(&settings)?;
         let shared = Arc::new(Shared::default());
         let state = files.state;
@@ -170,20 +193,14 @@ impl Journal {
             Entry::weight,
         );
         let writer = Writer::new(files, settings.clone(), entries, shared.clone());
-        let writer = std::thread::Builder::new()
-            .name("sl-journal".into())
-            .spawn(move || {
-                sightline_threads::deliver();
-                writer.run()
-            })
-            .map_err(|source| JournalError::Thread { source })?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             queue: Some(queue),
-            writer: Some(writer),
+            writer: None,
             shared,
             settings,
             first_seq: state.next_seq,
-        })))
+        };
+        Ok((inner, writer))
     }
 
     /// The number of this run's first result.

@@ -44,6 +44,7 @@ mod proof;
 mod reader;
 pub mod records;
 mod retention;
+mod rounds;
 mod row;
 mod salvage;
 mod schema;
@@ -64,5 +65,6 @@ pub use records::{
     AlarmChange, AlarmRecord, AuditEntry, GapRecord, Query, Record, Review, ReviewCounts,
     StoredResult,
 };
+pub use rounds::Rounds;
 pub use schema::VERSION;
 pub use verify::VerifyReport;

@@ -5,6 +5,7 @@
 //! behind every commit without a sync: exact as long as the machine was not switched off since, or the station ended in order.
 
 use crate::JournalError;
+use crate::gaps::Gap;
 use crate::proof::Proof;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -41,6 +42,21 @@ impl Known {
             Some(committed) if self.exact => committed + 1,
             _ => self.below,
         }
+    }
+}
+
+impl Known {
+    /// Where a journal cannot say which numbers up to `acknowledged_to` nobody has taken note of: one gap over all that it
+    /// may be, if there are any.
+    pub(crate) fn open_gaps(&self, acknowledged_to: u64) -> impl Iterator<Item = Gap> {
+        let gap = Gap {
+            first: self.open_gap,
+            last: acknowledged_to,
+            why: "some of them were missing and nobody had taken note; which ones, only the journal knew that was lost".into(),
+        };
+        Some(gap)
+            .filter(|gap| gap.first > 0 && gap.first <= gap.last)
+            .into_iter()
     }
 }
 

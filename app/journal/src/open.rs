@@ -149,6 +149,7 @@ fn reconcile(
     settings: &JournalSettings,
 ) -> Result<(), JournalError> {
     let known = &numbers.known;
+    let mut gaps = Vec::new();
     let (first, next, why) = if was_there {
         let next = known.committed.map_or(0, |committed| committed + 1);
         let why = "the journal's file ends before them: the end of its log was damaged, or an older copy was put in its place";
@@ -156,28 +157,32 @@ fn reconcile(
     } else {
         store.state.acknowledged_to = known.acknowledged.min(known.next() - 1);
         store.state.removed_to = store.state.acknowledged_to;
+        // also where the broker has everything, and there is no gap to tell
+        store.state.next_seq = store.state.next_seq.max(known.next());
+        gaps.extend(known.open_gaps(store.state.acknowledged_to));
         let why = "they may have been given: the journal's file was gone when the station started";
         // Also when nothing is missing: the broker has all that was given, and takes none of it for new.
         store.state.next_seq = store.state.next_seq.max(known.next());
         (store.state.acknowledged_to + 1, known.next(), why)
     };
-    if first >= next {
+    if first < next {
+        let last = next - 1;
+        let why = why.into();
+        gaps.push(Gap { first, last, why });
+    }
+    if gaps.is_empty() {
         return Ok(());
     }
     let now = settings.clock.utc();
-    tracing::error!(first, last = next - 1, why, "results are lost");
-    let reason = format!("numbers {first} to {}: {why}", next - 1);
+    let note = |gap: &Gap| {
+        let Gap { first, last, why } = gap;
+        tracing::error!(first, last, %why, "results are lost");
+        let reason = format!("numbers {first} to {last}: {why}");
+        Entry::Audit(AuditNote::of_station(now, "journal.gap", reason))
+    };
     store.write(&Batch {
-        entries: &[Entry::Audit(AuditNote::of_station(
-            now,
-            "journal.gap",
-            reason,
-        ))],
-        gaps: &[Gap {
-            first,
-            last: next - 1,
-            why: why.into(),
-        }],
+        entries: &gaps.iter().map(note).collect::<Vec<_>>(),
+        gaps: &gaps,
         acknowledged_to: 0,
         nobody: !settings.deliver,
         now,
@@ -291,7 +296,7 @@ pub(crate) fn afresh(
         from: lost.reader.as_ref(),
         acknowledged_to: state.acknowledged_to,
         next_seq: state.next_seq,
-        open_gap: numbers.known.open_gap,
+        known: &numbers.known,
         why: format!("they could not be read from the journal that was lost ({aside})"),
         nobody: !settings.deliver,
         now,

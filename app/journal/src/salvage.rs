@@ -3,6 +3,7 @@
 
 use crate::entry::{Entry, ResultEntry};
 use crate::gaps::Gap;
+use crate::numbers::Known;
 use crate::records::{Record, StoredResult};
 use crate::store::{Batch, Store};
 use crate::{JournalError, Reader};
@@ -23,8 +24,8 @@ pub(crate) struct Salvage<'a> {
     pub acknowledged_to: u64,
     /// The first number that was never given.
     pub next_seq: u64,
-    /// The lowest number of a gap that nobody had taken note of; 0: none.
-    pub open_gap: u64,
+    /// What else is known of the numbers.
+    pub known: &'a Known,
     /// What became of what cannot be carried over.
     pub why: String,
     pub nobody: bool,
@@ -74,15 +75,10 @@ impl Salvage<'_> {
     fn open_gaps(&self) -> Vec<Gap> {
         let told = self.from.and_then(|reader| reader.gaps(true, GAPS).ok());
         let told: Vec<Gap> = told.into_iter().flatten().map(Gap::of).collect();
-        let lowest = self.open_gap;
-        if lowest == 0 || lowest > self.acknowledged_to || !told.is_empty() {
-            return told;
+        match told.is_empty() {
+            true => self.known.open_gaps(self.acknowledged_to).collect(),
+            false => told,
         }
-        vec![Gap {
-            first: lowest,
-            last: self.acknowledged_to,
-            why: "some of them were missing and nobody had taken note; which ones, only the journal knew that was lost".into(),
-        }]
     }
 
     fn gap(&self, first: u64, last: u64) -> Gap {

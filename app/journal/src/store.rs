@@ -103,6 +103,16 @@ impl Store {
         gaps::lowest_open(&self.conn).unwrap_or(before)
     }
 
+    /// The same file to be read, also when it has been deleted; closing it leaves the folder alone.
+    pub(crate) fn into_reader(self) -> Option<crate::Reader> {
+        schema::keep_log(&self.conn, true).ok()?;
+        Some(crate::Reader::of(crate::media::Opened {
+            conn: self.conn,
+            layout: schema::VERSION,
+            copy: None,
+        }))
+    }
+
     fn say_rebuilt(&mut self, now: UtcMicros) -> Result<(), JournalError> {
         let State {
             next_seq,

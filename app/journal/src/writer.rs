@@ -6,7 +6,7 @@ use crate::gaps::Gap;
 use crate::journal::{JournalSettings, Shared};
 use crate::open::{self, Files, Lost};
 use crate::retention::{self, Limits, Swept};
-use crate::store::{Batch, Store};
+use crate::store::Batch;
 use crate::{Reader, schema, seal};
 use sightline_model::MonoTime;
 use sightline_queue::{Receiver, RecvTimeout};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Without entries, acknowledgements are written so often.
 const TICK: Duration = Duration::from_millis(200);
 /// Entries and bytes of one commit, at most.
-const MAX_BATCH: usize = 2_000;
+pub(crate) const MAX_BATCH: usize = 2_000;
 const MAX_BATCH_BYTES: usize = 16 << 20;
 /// Waits between attempts when the disk takes nothing.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,15 +32,15 @@ const OLDER_AT_MOST: Duration = Duration::from_secs(10);
 const SEAL_US: u64 = 3_600_000_000;
 
 pub(crate) struct Writer {
-    files: Files,
+    pub(crate) files: Files,
     settings: JournalSettings,
-    entries: Receiver<Entry>,
+    pub(crate) entries: Receiver<Entry>,
     shared: Arc<Shared>,
-    batch: Vec<Entry>,
+    pub(crate) batch: Vec<Entry>,
     last_commit: Instant,
     aged_at: MonoTime,
     sealed_at_us: u64,
-    next_look: Instant,
+    pub(crate) next_look: Instant,
     /// A file that cannot be written any more; the next is not begun yet.
     lost: Option<Lost>,
 }
@@ -104,7 +104,7 @@ impl Writer {
         true
     }
 
-    fn grow_older(&mut self) {
+    pub(crate) fn grow_older(&mut self) {
         let now = self.settings.clock.now();
         let older = now.since(self.aged_at).min(OLDER_AT_MOST);
         self.aged_at = now;
@@ -114,7 +114,7 @@ impl Writer {
     }
 
     /// A file that was deleted or replaced takes what is written and keeps nothing.
-    fn look_for_file(&mut self) {
+    pub(crate) fn look_for_file(&mut self) {
         if Instant::now() < self.next_look {
             return;
         }
@@ -145,11 +145,7 @@ impl Writer {
 
     /// Commits, however long the disk takes nothing; gives up only when the station ends.
     fn commit_at_last(&mut self) {
-        while let Err(error) = self.commit() {
-            if error.is_damage() && self.set_aside(&error) {
-                continue;
-            }
-            self.stuck(&error);
+        while let Err(error) = self.try_commit() {
             let desk = self.shared.desk();
             if desk.closing {
                 drop(desk);
@@ -162,6 +158,18 @@ impl Writer {
             self.grow_older();
             self.look_for_file();
         }
+    }
+
+    /// One attempt; onto a fresh file where this one turns out to be damaged.
+    pub(crate) fn try_commit(&mut self) -> Result<(), JournalError> {
+        while let Err(error) = self.commit() {
+            if error.is_damage() && self.set_aside(&error) {
+                continue;
+            }
+            self.stuck(&error);
+            return Err(error);
+        }
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
@@ -334,7 +342,7 @@ impl Writer {
         desk.progress.stuck = Some(error.to_string());
     }
 
-    fn sweep(&mut self) {
+    pub(crate) fn sweep(&mut self) {
         self.seal_if(|unsealed, since_us| {
             unsealed >= seal::RESULTS || (unsealed > 0 && since_us >= SEAL_US)
         });
@@ -382,17 +390,5 @@ impl Writer {
             tracing::warn!(%error, "results could not be sealed");
         }
         self.sealed_at_us = store.age_us;
-    }
-}
-
-impl Store {
-    /// The same file to be read, also when it has been deleted; closing it leaves the folder alone.
-    fn into_reader(self) -> Option<Reader> {
-        schema::keep_log(&self.conn, true).ok()?;
-        Some(Reader::of(crate::media::Opened {
-            conn: self.conn,
-            layout: schema::VERSION,
-            copy: None,
-        }))
     }
 }

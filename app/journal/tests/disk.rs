@@ -232,6 +232,46 @@ fn when_there_is_no_room_unacknowledged_results_go_last_and_are_counted() {
 }
 
 #[test]
+fn numbers_go_on_where_the_file_is_deleted_between_two_runs_and_open_gaps_are_told_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let end = |journal: Journal| {
+        assert!(journal.flush(PATIENCE));
+        until("the acknowledgement is on the disk", || {
+            journal.progress().pending == 0
+        });
+        drop(journal);
+        for end in ["", "-wal", "-shm"] {
+            let path = folder.path().join(format!("journal.sqlite{end}"));
+            // the log goes with an end in order
+            let _ = fs::remove_file(path);
+        }
+    };
+    let journal = open(folder.path());
+    (1..=5).for_each(|seq| submit(&journal, &good(seq)));
+    journal.acknowledge(5);
+    end(journal);
+    let journal = open(folder.path());
+    assert_eq!(
+        journal.first_seq(),
+        6,
+        "5 are with the broker, and none is lost"
+    );
+    assert_eq!(journal.reader().unwrap().gaps(false, 10).unwrap(), []);
+    submit(&journal, &good(6));
+    journal.note_gap(7, 7, "damaged".into());
+    submit(&journal, &good(8));
+    journal.acknowledge(8);
+    end(journal);
+    let journal = open(folder.path());
+    assert_eq!(journal.first_seq(), 9);
+    let open = journal.reader().unwrap().gaps(true, 10).unwrap();
+    assert!(
+        open.iter().any(|g| (g.first..=g.last).contains(&7)),
+        "{open:?}"
+    );
+}
+
+#[test]
 fn a_folder_deleted_under_the_station_is_made_anew_and_nothing_the_broker_lacks_is_lost() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("journal");

@@ -29,6 +29,10 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
+    pub(crate) fn new(journal: Journal, feeder: Thread) -> Self {
+        Self { journal, feeder }
+    }
+
     /// The broker has everything up to `seq`; the window has `room`.
     pub(crate) fn retire(&self, seq: u64, room: usize) {
         self.journal.acknowledge(seq);
@@ -60,15 +64,7 @@ impl Feed {
         inspecting: Arc<AtomicUsize>,
     ) -> Result<Self, UplinkError> {
         let progress = journal.progress();
-        let mut feeder = Feeder {
-            reader: journal.reader()?,
-            journal: journal.clone(),
-            file: progress.file,
-            read_to: progress.acknowledged_to,
-            shared: shared.clone(),
-            turn: Turn::new(inspecting),
-            resend: None,
-        };
+        let mut feeder = Feeder::new(journal.clone(), shared.clone(), inspecting)?;
         // The outbox is a window onto the journal before the feeder sees it.
         let mut desk = shared.desk();
         // What lies there now is late, however soon the connection was made.
@@ -83,10 +79,8 @@ impl Feed {
                 name: "sl-outbox",
                 source,
             })?;
-        desk.outbox.over(Tap {
-            journal: journal.clone(),
-            feeder: thread.thread().clone(),
-        });
+        desk.outbox
+            .over(Tap::new(journal.clone(), thread.thread().clone()));
         drop(desk);
         Ok(Self {
             journal,
@@ -120,7 +114,20 @@ impl Drop for Feed {
     }
 }
 
-struct Feeder {
+/// What there is to wait for after a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// The next commit.
+    Done,
+    /// Parts under inspection.
+    GivesWay,
+    /// Acknowledgements.
+    NoRoom,
+    /// A journal that can be read.
+    Unreadable,
+}
+
+pub(crate) struct Feeder {
     journal: Journal,
     reader: Reader,
     /// Which of the journal's files it reads.
@@ -134,39 +141,66 @@ struct Feeder {
 }
 
 impl Feeder {
+    /// Begins behind what the broker has.
+    pub(crate) fn new(
+        journal: Journal,
+        shared: Arc<Shared>,
+        inspecting: Arc<AtomicUsize>,
+    ) -> Result<Self, JournalError> {
+        let progress = journal.progress();
+        Ok(Self {
+            reader: journal.reader()?,
+            journal,
+            file: progress.file,
+            read_to: progress.acknowledged_to,
+            shared,
+            turn: Turn::new(inspecting),
+            resend: None,
+        })
+    }
+
     fn run(&mut self) {
         loop {
             let committed_to = self.journal.wait_committed(self.read_to, LOOK);
-            let mut desk = self.shared.desk();
-            if desk.stopping {
+            if self.shared.desk().stopping {
                 return;
             }
-            desk.outbox.made(committed_to);
-            let room = desk.outbox.room().min(CHUNK);
-            let asked = desk.resend.take();
-            drop(desk);
-            self.resend = asked.or(self.resend.take());
-            self.send_again();
-            if committed_to <= self.read_to {
-                continue;
-            }
-            if room == 0 {
-                std::thread::park_timeout(LOOK);
-                continue;
-            }
-            let behind = committed_to - self.read_to > backlog::HELPING as u64;
-            if behind && !self.turn.has_come(Instant::now()) {
-                std::thread::sleep(backlog::LOOK);
-                continue;
-            }
-            match self.read(room, committed_to) {
-                Ok(next) => self.hand_over(next),
-                Err(error) => {
-                    tracing::error!(%error, "results wait in the journal");
-                    std::thread::park_timeout(RETRY);
-                }
+            match self.round(committed_to, Instant::now()) {
+                Round::Done => {}
+                Round::GivesWay => std::thread::sleep(backlog::LOOK),
+                Round::NoRoom => std::thread::park_timeout(LOOK),
+                Round::Unreadable => std::thread::park_timeout(RETRY),
             }
         }
+    }
+
+    /// Moves what was committed up to `committed_to` into the window, as much as there is room for and one reading gives.
+    pub(crate) fn round(&mut self, committed_to: u64, now: Instant) -> Round {
+        let mut desk = self.shared.desk();
+        desk.outbox.made(committed_to);
+        let room = desk.outbox.room().min(CHUNK);
+        let asked = desk.resend.take();
+        drop(desk);
+        self.resend = asked.or(self.resend.take());
+        self.send_again(now);
+        if committed_to <= self.read_to {
+            return Round::Done;
+        }
+        if room == 0 {
+            return Round::NoRoom;
+        }
+        let behind = committed_to - self.read_to > backlog::HELPING as u64;
+        if behind && !self.turn.has_come(now) {
+            return Round::GivesWay;
+        }
+        match self.read(room, committed_to) {
+            Ok(next) => self.hand_over(next),
+            Err(error) => {
+                tracing::error!(%error, "results wait in the journal");
+                return Round::Unreadable;
+            }
+        }
+        Round::Done
     }
 
     /// What comes next, up to `committed_to`. A number that has no sound result is noted as a gap, which is told: it cannot
@@ -215,7 +249,7 @@ impl Feeder {
     }
 
     /// A little of what was asked for again.
-    fn send_again(&mut self) {
+    fn send_again(&mut self, now: Instant) {
         if self.resend.is_some()
             && let Err(error) = self.follow_file()
         {
@@ -225,7 +259,7 @@ impl Feeder {
         let Some(resend) = &mut self.resend else {
             return;
         };
-        let more = resend.send(&self.reader, &self.shared, Instant::now());
+        let more = resend.send(&self.reader, &self.shared, now);
         if !more {
             self.resend = None;
         }

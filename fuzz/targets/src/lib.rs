@@ -1,15 +1,24 @@
 //! What reads bytes from outside: one function a format. Whatever the bytes are, each must return: no panic, no hang,
 //! memory bounded by the format's own limits. `cargo fuzz` (nightly) and the mutation tests (stable) call the same functions.
 
+use sightline_configs::station::Verb;
 use sightline_configs::{Recipe, Station, check_recipe, check_station};
 use sightline_engine::bundle::{Bundle, MANIFEST_FILE, archive};
 use sightline_flow::Recording;
 use sightline_ingest::CocoFile;
+use sightline_journal::Reader;
+use sightline_model::MonoTime;
+use sightline_uplink::Command;
 use sightline_wire::framing::{TO_CONSOLE, TO_STATION};
 use sightline_wire::{ToConsole, ToStation, framing};
 use std::path::Path;
 use std::sync::LazyLock;
 use tempfile::TempDir;
+
+/// The service is a program, not a library: its reading of commands is taken as it stands there.
+#[allow(dead_code, reason = "the service uses the rest")]
+#[path = "../../../app/service/src/control/request.rs"]
+mod request;
 
 /// A format: its name, and what is done with bytes that claim to be it.
 #[derive(Clone, Copy)]
@@ -20,11 +29,13 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-/// Every format that comes from outside through a function that a library exports.
-pub const TARGETS: [Target; 8] = [
+/// Every format that comes from outside.
+pub const TARGETS: [Target; 10] = [
     target("archive", archive),
     target("coco", coco),
+    target("command", command),
     target("configuration", configuration),
+    target("journal", journal),
     target("manifest", manifest),
     target("recipe", recipe),
     target("recording", recording),
@@ -50,6 +61,43 @@ pub fn archive(bytes: &[u8]) {
 pub fn coco(bytes: &[u8]) {
     with_file("truth.json", bytes, |path| {
         let _ = CocoFile::load(path, None);
+    });
+}
+
+/// A command over MQTT: the last level of its topic up to the first line's end, and its payload.
+pub fn command(bytes: &[u8]) {
+    let end = bytes.iter().position(|b| *b == b'\n');
+    let (verb, payload) = bytes.split_at(end.unwrap_or(0));
+    let command = Command {
+        verb: String::from_utf8_lossy(verb).into_owned(),
+        payload: payload.to_vec().into(),
+        correlation: None,
+        response_topic: None,
+        retained: false,
+        expires: None,
+    };
+    let _ = request::read(&command, &Verb::ALL, MonoTime(1));
+}
+
+/// A journal's file, read as `sightline journal` and the console read one.
+pub fn journal(bytes: &[u8]) {
+    const MOST: usize = 1_000;
+    with_file("journal.sqlite", bytes, |path| {
+        let folder = path.parent().unwrap_or(path);
+        for beside in ["journal.sqlite-wal", "journal.sqlite-shm"] {
+            // what an input before this one left
+            let _ = std::fs::remove_file(folder.join(beside));
+        }
+        let Ok(reader) = Reader::open(folder) else {
+            return;
+        };
+        let _ = reader.records_after(0, MOST);
+        let _ = reader.latest(MOST);
+        let _ = reader.gaps(false, MOST);
+        let _ = reader.alarms(MOST);
+        let _ = reader.audit_after(0, MOST);
+        let _ = reader.stat();
+        let _ = reader.verify(|_| {});
     });
 }
 

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 /// Inputs a target in `make test`.
 const INPUTS: u64 = 1_000_000;
 /// Fewer for targets that go through files, which cost more than the reading.
-const FEWER: [(&str, u64); 3] = [
+const FEWER: [(&str, u64); 4] = [
     ("archive", 20_000),
     ("coco", 100_000),
+    ("journal", 5_000),
     ("manifest", 100_000),
 ];
 /// Nothing that small may take longer to read, also on a busy machine.
@@ -67,4 +68,4 @@ macro_rules! targets {
     };
 }
 
-targets!(archive coco configuration manifest recipe recording wire_to_console wire_to_station);
+targets!(archive coco command configuration journal manifest recipe recording wire_to_console wire_to_station);

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The encoder is read, and confirmations are fetched, at least so often while parts are on their way.
 const POLL: Duration = Duration::from_millis(20);
 /// And while none is.
-const LOOK: Duration = Duration::from_millis(100);
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
 /// Corrections that may wait for the result thread; then the oldest gives way.
 const CORRECTIONS: usize = 4_096;
 

@@ -3,7 +3,7 @@
 
 use crate::batcher::{BatchCore, BatchOut, BatchRules};
 use crate::counters::{Tally, bump};
-use crate::gate::{GateCore, GateLink};
+use crate::gate::{GateCore, GateLink, LOOK};
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::{JudgeCore, JudgeInput};
@@ -22,7 +22,7 @@ use sightline_model::{
     CameraId, Clock, FrameMeta, Generation, MissReason, MockClock, MonoTime, Trigger,
 };
 use sightline_queue::bounded;
-use sightline_verdict::ResultMaker;
+use sightline_verdict::{GateCounters, ResultMaker};
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -218,6 +218,20 @@ impl Lockstep {
         self.tally.line.snapshot()
     }
 
+    /// A person has seen to the gate, as [`crate::FlowHandle::acknowledge_gate`].
+    pub fn acknowledge_gate(&mut self) {
+        if let Some(link) = &self.link {
+            link.acknowledge(self.clock.now());
+        }
+        self.turn();
+    }
+
+    /// What the gate counted, and how many parts are on their way to it; `None` without a gate.
+    pub fn gate_counts(&self) -> Option<(GateCounters, usize)> {
+        let link = self.link.as_ref()?;
+        Some((link.counters(), link.coming()))
+    }
+
     /// What was counted so far.
     pub fn counts(&self) -> LineCounts {
         self.tally.line.snapshot()
@@ -259,8 +273,9 @@ impl Lockstep {
                 self.results.correct(correction);
             }
             let coming = self.link.as_ref().is_some_and(|l| l.coming() > 0);
-            let look = coming.then_some(now + GATE_STEP);
-            self.gate_due = due.into_iter().chain(look).min();
+            // an encoder that is back is noticed also where nothing comes, for the line may be held until then
+            let look = if coming { GATE_STEP } else { LOOK };
+            self.gate_due = due.into_iter().chain(Some(now + look)).min();
         }
     }
 

@@ -1,14 +1,18 @@
 //! Sound inputs to begin from: what the project ships, and what it writes.
 
-use sightline_model::{CameraId, MonoTime, TrackId, Trigger, UtcMicros};
+use sightline_journal::{Journal, JournalSettings};
+use sightline_model::{CameraId, MockClock, MonoTime, TrackId, Trigger, UtcMicros};
 use sightline_wire::snapshot::{LineFacts, StationFacts};
 use sightline_wire::{Ask, Section, ToConsole, ToStation, VERSION, framing};
+use std::time::Duration;
 
 /// Sound inputs of a target, and a few that are nearly.
 pub fn of(name: &str) -> Vec<Vec<u8>> {
     match name {
         "archive" => archives(),
         "coco" => coco(),
+        "command" => commands(),
+        "journal" => journals(),
         "configuration" => files(&["configs/demo.toml", "configs/jetson-agx.toml"]),
         "manifest" => files(&[
             "models/steel-classifier/manifest.toml",
@@ -30,6 +34,54 @@ fn files(names: &[&str]) -> Vec<Vec<u8>> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
     let read = |name: &&str| std::fs::read(format!("{root}{name}")).expect("a file that ships");
     names.iter().map(read).collect()
+}
+
+/// Commands as `docs/mes.md` shows them, behind their verbs.
+fn commands() -> Vec<Vec<u8>> {
+    let one = |verb: &str, rest: &str| {
+        format!("{verb}\n{{\"schema\":\"sightline.command.v1\"{rest}}}").into_bytes()
+    };
+    vec![
+        one("start", ",\"mode\":\"continuous\",\"job_id\":\"L-1\""),
+        one("stop", ""),
+        one(
+            "trigger",
+            ",\"part_id\":\"A1\",\"at\":\"2026-01-31T08:00:00Z\"",
+        ),
+        one(
+            "prepare_recipe",
+            ",\"external_id\":\"demo-board\",\"version\":\"1\"",
+        ),
+        one("ack_alarm", ",\"id\":\"camera.cam1.down\",\"shelve_s\":60"),
+        one("resend", ",\"first\":1,\"last\":10"),
+    ]
+}
+
+/// A journal with a few records of each kind, as it lies on the disk after an end in order.
+fn journals() -> Vec<Vec<u8>> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let journal = Journal::open(JournalSettings {
+        folder: folder.path().to_path_buf(),
+        marker: None,
+        boot_id: uuid::Uuid::from_u128(7),
+        clock: std::sync::Arc::new(MockClock::default()),
+        deliver: true,
+        commit_every: Duration::ZERO,
+        queue: 100,
+        queue_bytes: 1 << 20,
+        keep: Duration::from_secs(90 * 86_400),
+        max_bytes: 1 << 30,
+        check_at_most: Duration::from_secs(10),
+    })
+    .expect("a journal");
+    for n in 1..=3 {
+        let said = journal.audit("anna", "recipe.changed", None, Some("1"), "test");
+        said.expect("room for an entry");
+        journal.note_gap(2 * n, 2 * n, "lost".into());
+    }
+    assert!(journal.flush(Duration::from_secs(60)));
+    drop(journal);
+    vec![std::fs::read(folder.path().join("journal.sqlite")).expect("its file")]
 }
 
 /// A bundle of text files, packed: unpacking is what is tried, the model inside is no model.

@@ -34,6 +34,8 @@ pub(super) struct Belt {
     watch: EncoderWatch,
     /// Somebody's order keeps the belt standing.
     held: bool,
+    /// When it last began to.
+    held_at: Option<MonoTime>,
     /// The last sample, where there was one.
     sampled: Option<(MonoTime, i64)>,
 }
@@ -63,6 +65,7 @@ impl Belt {
             actuation,
             watch: EncoderWatch::new(way, gate.max_counts_per_s),
             held: false,
+            held_at: None,
             sampled: None,
         })
     }
@@ -94,12 +97,19 @@ impl Belt {
         doubt
     }
 
-    /// Whether the belt stands by somebody's order from now on. True: parts that are under way were carried on by time
-    /// alone, and nobody knows where they are now.
-    pub(super) fn hold(&mut self, held: bool) -> bool {
-        let began = held && !self.held;
+    /// Whether the belt stands by somebody's order from now on. True: it begins to.
+    pub(super) fn hold(&mut self, held: bool, now: MonoTime) -> bool {
+        let begins = held && !self.held;
         self.held = held;
-        began && !self.by_encoder()
+        if begins {
+            self.held_at = Some(now);
+        }
+        begins
+    }
+
+    /// Whether the belt has stood by somebody's order since a part was at its trigger `at`.
+    pub(super) fn has_been_held_since(&self, at: MonoTime) -> bool {
+        self.held || self.held_at.is_some_and(|began| at <= began)
     }
 
     /// Parts that set out now can be followed to the gate.

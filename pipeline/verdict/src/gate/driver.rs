@@ -25,7 +25,9 @@ pub trait GateDriver: Send {
     /// Asks the line to stop (true) or lets it run (false).
     fn hold(&mut self, on: bool);
 
-    /// Whether the belt stands by somebody's order: an encoder that counts nothing then has lost nothing.
+    /// Whether the belt stands by somebody's order: an encoder that counts nothing then has lost nothing. A part that has
+    /// no verdict when it begins to stand is rejected, because its pictures are due by time. So not the stops of a belt
+    /// that moves from one part to the next.
     fn is_held(&mut self, _now: MonoTime) -> bool {
         false
     }

@@ -56,6 +56,8 @@ pub(super) struct Entry {
     /// Encoder counts or monotonic nanoseconds at which the part is at the gate.
     at_gate: i64,
     pub verdict: Option<Outcome>,
+    /// The belt stood before there was one.
+    pub stood: bool,
 }
 
 impl Entry {
@@ -165,13 +167,13 @@ impl GateSchedule {
         }
         let key = (at_gate, track);
         let at = self.coming.partition_point(|e| (e.at_gate, e.track) < key);
-        let verdict = None;
         self.coming.insert(
             at,
             Entry {
                 track,
                 at_gate,
-                verdict,
+                verdict: None,
+                stood: self.belt.has_been_held_since(trigger.at),
             },
         );
         Registered::Scheduled
@@ -207,8 +209,12 @@ impl GateSchedule {
         }
         self.counters.dispositions += 1;
         if let Some(at) = self.coming.iter().position(|e| e.track == track) {
-            let late = self.belt.is_due(self.coming[at].at_gate, now, encoder);
-            let outcome = if late { self.late() } else { verdict };
+            let unsure = self.coming[at].stood && verdict.disposition == Disposition::Pass;
+            let outcome = match self.belt.is_due(self.coming[at].at_gate, now, encoder) {
+                true => self.late(),
+                false if unsure => Outcome::reject(DispositionReason::Fault),
+                false => verdict,
+            };
             self.coming[at].verdict = Some(outcome);
             return Ok(outcome);
         }

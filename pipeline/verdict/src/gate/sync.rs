@@ -23,12 +23,17 @@ pub(super) mod why {
 const FAULT: Outcome = Outcome::reject(DispositionReason::Fault);
 
 impl GateSchedule {
-    /// Says whether the belt stands by somebody's order. To be told before each [`GateSchedule::poll`].
+    /// Says whether the belt stands by somebody's order. To be told before each [`GateSchedule::poll`]. What was not
+    /// decided when it began to stand is rejected: its pictures are due by time, and may be another's.
     pub fn belt_held(&mut self, held: bool, now: MonoTime) {
-        let by_time_alone = self.belt.hold(held);
-        if by_time_alone && !self.coming.is_empty() {
-            self.lose_step(why::HELD, None, now);
+        if !self.belt.hold(held, now) || self.coming.is_empty() {
+            return;
         }
+        if !self.belt.by_encoder() {
+            return self.lose_step(why::HELD, None, now);
+        }
+        let undecided = self.coming.iter_mut().filter(|e| e.verdict.is_none());
+        undecided.for_each(|e| e.stood = true);
     }
 
     /// Whether parts that set out now can be followed to the gate.

@@ -132,15 +132,12 @@ fn a_standing_belt_brings_nothing_however_long_it_stands() {
         ..trigger(1, ms(0))
     };
     assert_eq!(g.register(&t, ms(0)), Registered::Scheduled);
+    g.decide(TrackId(1), Outcome::PASS, ms(0), Some(0)).unwrap();
     g.belt_held(true, ms(0));
     for at in 0..10_000 {
         assert_eq!(poll(&mut g, ms(at), Some(900)), []);
     }
     assert_eq!(g.next_due(ms(10_000), Some(900)), None);
-    assert_eq!(
-        g.decide(TrackId(1), Outcome::PASS, ms(10_000), Some(900)),
-        Ok(Outcome::PASS)
-    );
     g.belt_held(false, ms(10_000));
     let running = |at: u64| (ms(10_000 + at), Some(900 + at as i64));
     let commands = (1..120).flat_map(|at| {
@@ -148,6 +145,30 @@ fn a_standing_belt_brings_nothing_however_long_it_stands() {
         poll(&mut g, now, counts)
     });
     assert_eq!(commands.collect::<Vec<_>>(), [command(1, Outcome::PASS)]);
+}
+
+#[test]
+fn a_pass_whose_pictures_were_due_while_the_belt_was_stopped_is_none() {
+    let mut g = GateSchedule::new(&gate(GateAt::EncoderCounts(1_000), None), 8).unwrap();
+    let set_out = |track: u64, at: u64, g: &mut GateSchedule| {
+        let mut t = trigger(track, ms(at));
+        t.encoder = Some(at as i64);
+        assert_eq!(g.register(&t, ms(at)), Registered::Scheduled);
+    };
+    set_out(1, 0, &mut g);
+    g.decide(TrackId(1), Outcome::PASS, ms(50), Some(50))
+        .unwrap();
+    set_out(2, 60, &mut g);
+    g.belt_held(true, ms(100));
+    g.belt_held(false, ms(180));
+    // its trigger was before the stop, the word of it came after
+    set_out(3, 90, &mut g);
+    set_out(4, 200, &mut g);
+    let fault = Outcome::reject(Reason::Fault);
+    for (track, expected) in [(2, fault), (3, fault), (4, Outcome::PASS)] {
+        let decided = g.decide(TrackId(track), Outcome::PASS, ms(300), Some(220));
+        assert_eq!(decided, Ok(expected), "{track}");
+    }
 }
 
 #[test]
