@@ -107,6 +107,11 @@ impl Belt {
         begins
     }
 
+    /// Whether it stands by somebody's order.
+    pub(super) fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// Whether the belt has stood by somebody's order since a part was at its trigger `at`.
     pub(super) fn has_been_held_since(&self, at: MonoTime) -> bool {
         self.held || self.held_at.is_some_and(|began| at <= began)
@@ -149,11 +154,17 @@ impl Belt {
         here > at_gate.saturating_sub(self.units(self.actuation))
     }
 
-    /// A duration in units of the position.
+    /// How long it has stood when it is let run now.
+    pub(super) fn stood_until(&self, now: MonoTime) -> Option<Duration> {
+        self.held_at.filter(|_| self.held).map(|at| now.since(at))
+    }
+
+    /// A duration in units of the position, at the speed the belt has or can have at once: one that stands or slows down
+    /// runs again before anybody can move the gate.
     pub(super) fn units(&self, d: Duration) -> i64 {
         match self.follow {
             Follow::Nanos(_) => nanos(d),
-            Follow::Counts(_) => (d.as_secs_f64() * self.watch.speed()).ceil() as i64,
+            Follow::Counts(_) => (d.as_secs_f64() * self.watch.running_speed()).ceil() as i64,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use sightline_model::{MonoTime, TrackId};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
 struct Awaited {
@@ -98,6 +99,12 @@ impl Awaiting {
     pub(super) fn set_time(&mut self, until: MonoTime) {
         let open = self.list.iter_mut().filter(|a| a.until.is_none());
         open.for_each(|a| a.until = Some(until));
+    }
+
+    /// The belt stood for so long until now: what was on its way comes later by that.
+    pub(super) fn put_off(&mut self, by: Duration) {
+        let open = self.list.iter_mut().filter(|a| !a.overdue);
+        open.for_each(|a| a.until = a.until.map(|until| until + by));
     }
 
     /// The gate did not take the command, so there is nothing to see.

@@ -77,6 +77,11 @@ impl EncoderWatch {
         self.speed.counts_per_s()
     }
 
+    /// The same, and not less than it was learned to run at.
+    pub(super) fn running_speed(&self) -> f64 {
+        self.speed().max(self.fastest)
+    }
+
     /// Parts that set out now can be followed.
     pub(super) fn is_believed(&self) -> bool {
         self.believed

@@ -246,7 +246,9 @@ impl GateSchedule {
     ) -> impl Iterator<Item = GateCommand> + '_ {
         self.watch_encoder(now, encoder);
         self.look_at_uncommanded(now, encoder);
-        while let Some(track) = self.awaiting.next_overdue(now) {
+        while !self.belt.is_held()
+            && let Some(track) = self.awaiting.next_overdue(now)
+        {
             self.unconfirmed(track, now);
         }
         std::iter::from_fn(move || self.next_command(now, encoder))
@@ -261,7 +263,8 @@ impl GateSchedule {
         let first = self.coming.front();
         let command = first.and_then(|e| self.belt.due(e.at_gate, now, encoder));
         let just_after = |t: MonoTime| t + Duration::from_nanos(1);
-        let overdue = self.awaiting.next_until().map(just_after);
+        let until = self.awaiting.next_until().filter(|_| !self.belt.is_held());
+        let overdue = until.map(just_after);
         command.into_iter().chain(overdue).min()
     }
 

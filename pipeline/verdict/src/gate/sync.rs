@@ -26,6 +26,9 @@ impl GateSchedule {
     /// Says whether the belt stands by somebody's order. To be told before each [`GateSchedule::poll`]. What was not
     /// decided when it began to stand is rejected: its pictures are due by time, and may be another's.
     pub fn belt_held(&mut self, held: bool, now: MonoTime) {
+        if !held && let Some(stood) = self.belt.stood_until(now) {
+            self.awaiting.put_off(stood);
+        }
         if !self.belt.hold(held, now) || self.coming.is_empty() {
             return;
         }

@@ -6,7 +6,7 @@ use sightline_model::{
     Disposition, DispositionReason as Reason, MonoTime, Timing, TrackId, Trigger, UtcMicros,
 };
 use sightline_verdict::{
-    AlreadyFinal, GateAlarmKind, GateCommand, GateSchedule, Outcome, Registered,
+    AlreadyFinal, Confirmation, GateAlarmKind, GateCommand, GateSchedule, Outcome, Registered,
 };
 
 pub fn gate(at: GateAt, confirm_within_ms: Option<f64>) -> Gate {
@@ -145,6 +145,56 @@ fn a_standing_belt_brings_nothing_however_long_it_stands() {
         poll(&mut g, now, counts)
     });
     assert_eq!(commands.collect::<Vec<_>>(), [command(1, Outcome::PASS)]);
+}
+
+/// Lets a belt of one count a millisecond run, or stand, for `for_ms`. Returns at which count commands came.
+fn carry(g: &mut GateSchedule, at: &mut (u64, i64), for_ms: u64, held: bool) -> Vec<i64> {
+    let mut commands = Vec::new();
+    for _ in 0..for_ms {
+        *at = (at.0 + 1, at.1 + i64::from(!held));
+        g.belt_held(held, ms(at.0));
+        let came = poll(g, ms(at.0), Some(at.1)).len();
+        commands.extend(std::iter::repeat_n(at.1, came));
+    }
+    commands
+}
+
+#[test]
+fn a_belt_that_stops_before_the_gate_and_runs_again_is_no_fault() {
+    let at_gate = GateAt::EncoderCounts(1_000);
+    let mut g = GateSchedule::new(&gate(at_gate, Some(100.0)), 8).unwrap();
+    let mut at = (0, 0);
+    carry(&mut g, &mut at, 100, false);
+    for track in [1, 2] {
+        let t = Trigger {
+            encoder: Some(at.1),
+            ..trigger(track, ms(at.0))
+        };
+        assert_eq!(g.register(&t, ms(at.0)), Registered::Scheduled);
+        g.decide(TrackId(track), VERDICT, ms(at.0), Some(at.1))
+            .unwrap();
+        carry(&mut g, &mut at, 100, false);
+    }
+    // Ten counts before the first command: a short stop, in which the average of the speed comes down to nothing.
+    assert!(carry(&mut g, &mut at, 785, false).is_empty());
+    carry(&mut g, &mut at, 3_000, true);
+    assert_eq!(carry(&mut g, &mut at, 12, false), [1_095]);
+    // And one before the sensor sees the part.
+    carry(&mut g, &mut at, 3_000, true);
+    carry(&mut g, &mut at, 50, false);
+    let seen = Confirmation {
+        track: Some(TrackId(1)),
+        at: ms(at.0),
+    };
+    g.confirmed(seen, ms(at.0));
+    assert_eq!(kinds(&g), []);
+    assert_eq!(carry(&mut g, &mut at, 100, false), [1_195]);
+    carry(&mut g, &mut at, 200, false);
+    assert_eq!(
+        kinds(&g),
+        [GateAlarmKind::Unconfirmed],
+        "the second is missed"
+    );
 }
 
 #[test]
