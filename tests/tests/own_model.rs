@@ -90,3 +90,48 @@ fn the_page_for_your_own_model_leads_to_a_line_that_passes_good_parts_and_reject
     assert!(station.results().iter().filter(passed).count() >= 2);
     assert_eq!(station.interrupt(), 0, "{}", station.log());
 }
+
+#[test]
+fn an_expectation_of_another_kind_proves_nothing() {
+    let folder = tempfile::tempdir().expect("scratch");
+    prepared(folder.path());
+    for line in &commands()[..2] {
+        assert!(in_shell(line, folder.path()).status.success(), "{line}");
+    }
+    let part = folder.path().join("part");
+    let picture = folder.path().join("pictures/images/k0.png");
+    std::fs::copy(picture, part.join("k0.png")).expect("a picture");
+    std::fs::write(part.join("k0.json"), r#"{"detections":[]}"#).expect("written");
+    let manifest = part.join("manifest.toml");
+    let drafted = std::fs::read_to_string(&manifest).expect("a draft");
+    let golden = "\n[[golden]]\nimage = \"k0.png\"\nexpected = \"k0.json\"\ntolerance = { score = 0.05, box_px = 0.0 }\n";
+    std::fs::write(&manifest, drafted + golden).expect("written");
+    let output = in_shell("sightline model verify part", folder.path());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for words in [
+        "such an expectation cannot fail",
+        "none for scratch, OK, dent",
+    ] {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
+}
+
+#[test]
+fn a_model_that_sees_colours_warns_behind_a_camera_that_gives_none() {
+    let folder = tempfile::tempdir().expect("scratch");
+    prepared(folder.path());
+    for line in &commands()[..5] {
+        assert!(in_shell(line, folder.path()).status.success(), "{line}");
+    }
+    let station = folder.path().join("station.toml");
+    let text = std::fs::read_to_string(&station).expect("it");
+    let gray = text.replace("\"RGB\"", "\"GRAY8\"") + "allow_unsigned = true\n";
+    std::fs::write(&station, gray).expect("written");
+    let output = in_shell(
+        "sightline check --probe --config station.toml",
+        folder.path(),
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("train on gray pictures"), "{said}");
+}
