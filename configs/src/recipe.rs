@@ -255,6 +255,10 @@ pub struct ClassLimit {
     /// The part fails at so many counted findings in one view; 0: the class is allowed.
     #[serde(default = "one")]
     pub count: u32,
+    /// It also fails when they cover more than this in one view together, square pixels, however few they are; absent: their area
+    /// does not matter.
+    #[serde(default)]
+    pub max_area_px: Option<f32>,
 }
 
 fn one() -> u32 {

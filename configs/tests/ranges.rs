@@ -213,6 +213,7 @@ fn no_number_of_a_recipe_passes_that_cannot_be_used() {
         [limits.scratch]
         score = 0.5
         min_area_px = 1.0
+        max_area_px = 400.0
         count = 1
     "#;
     let whole: Value = toml::from_str(text).unwrap();

@@ -6,7 +6,7 @@ pub mod classification;
 pub mod detection;
 mod matching;
 
-pub use classification::{ClassificationSummary, classification};
+pub use classification::{ClassificationSummary, Named, classification};
 pub use detection::{DetectionSummary, detection};
 
 use sightline_model::BoxView;

@@ -341,7 +341,7 @@ pub enum ModelCommand {
 pub struct GoldenArgs {
     /// The bundle's directory.
     pub bundle: PathBuf,
-    /// The pictures; a reference lies beside its picture as NAME-reference. Absent: all of --coco.
+    /// The pictures; a reference lies beside its picture as NAME-reference. Absent: of --coco, see --each.
     pub pictures: Vec<PathBuf>,
     /// Labels: a picture of which the model says otherwise is left out.
     #[arg(long)]
@@ -349,6 +349,9 @@ pub struct GoldenArgs {
     /// Folder of the labelled pictures, if it is not `images/` beside or above the COCO file.
     #[arg(long, requires = "coco")]
     pub images: Option<PathBuf>,
+    /// So many pictures of each class of --coco and so many clean ones, where no pictures are named; 0: all.
+    #[arg(long, default_value_t = 3)]
+    pub each: usize,
     /// `onnx`, `onnx:PROVIDER`, `tensorrt` or `tensorrt:dla0`.
     #[arg(long, default_value = "onnx")]
     pub engine: String,

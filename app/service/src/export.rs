@@ -186,7 +186,9 @@ fn findings(result: &InspectionResult) -> String {
     let mut all = Vec::new();
     for view in &result.views {
         if let Some(missed) = &view.missed {
-            all.push(format!("{}: missed {}", view.camera, word(missed)));
+            let why = view.fault.as_deref();
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            all.push(format!("{}: missed {}{why}", view.camera, word(missed)));
         }
         if let Some(health) = view.health.filter(|h| *h != Health::Ok) {
             all.push(format!("{}: {}", view.camera, word(&health)));

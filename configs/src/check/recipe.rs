@@ -117,6 +117,12 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
             0.0..=1e9,
             "square pixels",
         );
+        r.within_if(
+            format!("limits.{code}.max_area_px"),
+            limit.max_area_px,
+            0.0..=1e9,
+            "square pixels",
+        );
         r.within(
             format!("limits.{code}.count"),
             count,

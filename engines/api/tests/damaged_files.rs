@@ -57,4 +57,15 @@ fn files_that_are_no_onnx_models_are_named() {
             .to_string();
         assert!(said.contains(words), "{said}");
     }
+    for (name, bytes, words) in [
+        ("best.pt", &b"x"[..], "by its name a PyTorch checkpoint"),
+        ("best.PLAN", b"x", "by its name a TensorRT engine"),
+        ("best.pt", b"PK\x03\x04data", "or another ZIP archive"),
+        ("best.onnx", b"x", "not an ONNX model, or cut short"),
+    ] {
+        let said = OnnxFile::read_from(name.as_ref(), bytes.to_vec().into())
+            .expect_err("no model")
+            .to_string();
+        assert!(said.contains(words) && said.contains("export"), "{said}");
+    }
 }

@@ -26,7 +26,7 @@ pub fn inspect(runtime: &Runtime, path: &Path) -> Result<ModelInfo, EngineError>
         reason,
     };
     let bytes = Bytes::from(std::fs::read(path).map_err(|e| unreadable(e.to_string()))?);
-    let file = OnnxFile::read(bytes.clone()).map_err(|e| unreadable(e.to_string()))?;
+    let file = OnnxFile::read_from(path, bytes.clone()).map_err(|e| unreadable(e.to_string()))?;
     let name = path.file_name().map_or("".into(), |n| n.to_string_lossy());
     let mut info = ModelInfo::of_bytes(&name, &bytes);
     let weights = weights_beside(path, &file).map_err(unreadable)?;

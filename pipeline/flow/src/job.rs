@@ -9,12 +9,14 @@ use std::time::Duration;
 
 /// Whose view it is. Stays with the job even while an engine has the batch, so that an engine that loses the batch
 /// does not lose the part.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slip {
     pub tag: ViewTag,
     pub meta: FrameMeta,
     /// Not to be judged by the answer but missed.
     pub missed: Option<MissReason>,
+    /// What the engine said of it, if it is missed for the engine's sake.
+    pub fault: Option<Arc<str>>,
     /// Numbers of the second stage that could not be used.
     pub nonfinite: u32,
 }
@@ -64,6 +66,24 @@ impl Job {
             slip.missed.get_or_insert(reason);
         }
         self.answers.reset(self.slips.len());
+    }
+
+    /// Gives the reason to all views that are missed for the engine's sake and have none yet.
+    pub(crate) fn blame(&mut self, why: &Arc<str>) {
+        let engines = |s: &&mut Slip| {
+            matches!(
+                s.missed,
+                Some(MissReason::EngineFault | MissReason::Undecodable)
+            )
+        };
+        for slip in self
+            .slips
+            .iter_mut()
+            .chain(&mut self.dropped)
+            .filter(engines)
+        {
+            slip.fault.get_or_insert_with(|| Arc::clone(why));
+        }
     }
 
     /// Where the time of the view went until now, when it is judged.

@@ -168,10 +168,17 @@ impl JudgeCore {
             }
         }
         for Slip {
-            tag, meta, missed, ..
+            tag,
+            meta,
+            missed,
+            fault,
+            ..
         } in job.slips.iter().chain(&job.dropped)
         {
             if let Some(reason) = *missed {
+                if let Some(why) = fault {
+                    self.judge.explain(tag.track_id, tag.view, why);
+                }
                 self.judge
                     .missed(tag.track_id, tag.view, reason, Some(meta), now);
             }

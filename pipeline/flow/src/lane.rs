@@ -172,6 +172,7 @@ impl Lane {
                 tag,
                 meta: *view.lease.meta(),
                 missed: None,
+                fault: None,
                 nonfinite: 0,
             });
             let planned = self.live.plan.views.get(tag.view.index());

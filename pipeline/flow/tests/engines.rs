@@ -37,6 +37,8 @@ fn a_batch_that_the_engine_fails_on_is_not_decidable_and_the_next_goes_on() {
             1 => {
                 assert_eq!(result.views[0].missed, Some(MissReason::EngineFault));
                 assert_eq!(result.disposition_reason, DispositionReason::Fault);
+                let fault = result.views[0].fault.as_deref().unwrap_or_default();
+                assert!(fault.starts_with("model `"), "{fault}");
                 assert!(rig.heard.told("engine.0.fault", true));
             }
             _ => assert_eq!(result.evaluation, Evaluation::OK),
@@ -70,9 +72,16 @@ fn an_engine_that_panics_is_made_anew() {
     first.rebuild = Some(workshop.clone());
     let mut rig = Rig::new(first, Options::default());
     rig.part(poison());
-    assert_eq!(rig.result().views[0].missed, Some(MissReason::EngineFault));
+    let result = rig.result();
+    assert_eq!(result.views[0].missed, Some(MissReason::EngineFault));
+    let fault = result.views[0].fault.as_deref().unwrap_or_default();
+    assert!(fault.contains("the engine panicked"), "{fault}");
     rig.part(Picture::default());
-    assert_eq!(rig.result().evaluation, Evaluation::OK);
+    let result = rig.result();
+    assert_eq!(
+        (result.evaluation, &result.views[0].fault),
+        (Evaluation::OK, &None)
+    );
     assert_eq!(workshop.0.load(Ordering::SeqCst), 1);
     assert_eq!(rig.flow.counters().workers, 1);
     rig.flow.stop();
@@ -102,6 +111,8 @@ fn workers_whose_engines_died_leave_the_work_to_others_until_none_is_left() {
         rig.part(Picture::default());
         let result = rig.result();
         assert_eq!(result.views[0].missed, Some(MissReason::EngineFault));
+        let fault = result.views[0].fault.as_deref().unwrap_or_default();
+        assert!(fault.contains("found none left"), "{fault}");
         assert!(result.times.margin_ms > 1_000.0);
     }
     let alarms = rig.heard.alarms.lock().unwrap().clone();
@@ -147,6 +158,9 @@ fn one_view_without_its_golden_picture_does_not_spoil_the_batch() {
         "the view with a golden picture was looked at"
     );
     assert_eq!(result.views[1].missed, Some(MissReason::EngineFault));
+    assert_eq!(result.views[0].fault, None);
+    let fault = result.views[1].fault.as_deref().unwrap_or_default();
+    assert!(fault.contains("brought no reference picture"), "{fault}");
     let alarms = rig.heard.alarms.lock().unwrap();
     assert!(
         alarms[0].message.contains("brought no reference picture"),

@@ -138,6 +138,9 @@ pub struct ViewResult {
     /// Why the view is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<MissReason>,
+    /// Of an engine's fault and of a picture that it could not take: expected, found, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// One finding on a view. It counted against the part if its score, area, place and number reached the recipe's limits.

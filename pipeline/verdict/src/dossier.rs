@@ -2,11 +2,12 @@
 
 use crate::challenge::Ruling;
 use crate::outcome::{Decision, Outcome};
-use crate::plan::InspectionPlan;
+use crate::plan::{InspectionPlan, PlannedClass};
 use crate::rules::{Finding, Judgement, Undecided, ViewVerdict, judge_part};
 use sightline_model::result::{ChallengeResult, StagesUs};
 use sightline_model::{
     DispositionReason, Evaluation, FrameMeta, MissReason, MonoTime, ResultState, Timing, Trigger,
+    ViewId,
 };
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct Dossier {
     pub(crate) deadline: MonoTime,
     pub(crate) views: Vec<DossierView>,
     pub(crate) findings: Vec<Finding>,
+    /// What engines said of views that they could not answer.
+    pub(crate) faults: Vec<(ViewId, Arc<str>)>,
     pub(crate) decision: Decision,
     pub(crate) challenge: Option<ChallengeResult>,
 }
@@ -101,6 +104,12 @@ impl Dossier {
         &self.findings[from..to]
     }
 
+    /// What an engine said of view `index`, if it could not answer.
+    pub fn fault(&self, index: usize) -> Option<&str> {
+        let of = self.faults.iter().find(|(view, _)| view.index() == index);
+        of.map(|(_, why)| &**why)
+    }
+
     /// What became of it as a challenge part, if it is one.
     pub fn challenge(&self) -> Option<&ChallengeResult> {
         self.challenge.as_ref()
@@ -114,7 +123,8 @@ impl Dossier {
             let counted = self.findings(i).iter().filter(|f| f.suppressed.is_none());
             counted.filter_map(move |f| model?.classes.get(f.detection.class.index()))
         });
-        found.any(|class| class.count > 0 && class.code == code)
+        let rejects = |c: &PlannedClass| c.count > 0 || c.max_area_px.is_some();
+        found.any(|class| rejects(class) && class.code == code)
     }
 
     /// What the challenge makes of it: what is locked or a challenge part does not pass.
@@ -141,6 +151,7 @@ impl Dossier {
             deadline: MonoTime(0),
             views: Vec::with_capacity(views),
             findings: Vec::with_capacity(findings),
+            faults: Vec::new(),
             decision: OPEN,
             challenge: None,
         }
@@ -153,6 +164,7 @@ impl Dossier {
         self.views.clear();
         self.views.resize(plan.views.len(), OWED);
         self.findings.clear();
+        self.faults.clear();
         self.decision = OPEN;
         self.challenge = None;
     }
@@ -163,6 +175,7 @@ impl Dossier {
         self.trigger = no_trigger();
         self.views.clear();
         self.findings.clear();
+        self.faults.clear();
         self.decision = OPEN;
         self.challenge = None;
     }

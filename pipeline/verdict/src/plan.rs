@@ -104,6 +104,8 @@ pub struct PlannedClass {
     pub min_area_px: f32,
     /// The view fails at so many counted findings; 0: the class is allowed.
     pub count: u32,
+    /// It also fails when they cover more together, square pixels of the view.
+    pub max_area_px: Option<f32>,
 }
 
 /// The second stage of a cascade; see [`PlannedVerifier::apply`].

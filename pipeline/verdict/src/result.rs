@@ -196,6 +196,7 @@ fn views(dossier: &Dossier, plan: &InspectionPlan, below_limit: bool) -> Vec<Vie
                 None => Vec::new(),
             },
             missed: missed(view),
+            fault: fault(dossier, i, view),
         }
     };
     let pairs = plan.views.iter().zip(dossier.views());
@@ -212,6 +213,17 @@ fn missed(view: &DossierView) -> Option<MissReason> {
         },
         _ => None,
     }
+}
+
+/// The engine's own words where it had any.
+fn fault(dossier: &Dossier, index: usize, view: &DossierView) -> Option<String> {
+    let ViewState::Judged(ViewVerdict::Undecided(undecided)) = view.state else {
+        return None;
+    };
+    let engines = |reason| matches!(reason, MissReason::EngineFault | MissReason::Undecodable);
+    let said = missed(view).filter(|&reason| engines(reason));
+    let said = said.and_then(|_| dossier.fault(index)).map(str::to_owned);
+    said.or_else(|| undecided.fault())
 }
 
 /// First what counted, then the rest, each in the model's order; without what the verifier dismissed.

@@ -220,5 +220,8 @@ fn no_picture(ui: &mut Ui, view: &View, part: &PartCard, rect: Rect) {
     pieces::inside(ui, tokens, place, |ui| {
         ui.label(RichText::new(view.t("rejects.no_picture")).font(tokens.title()));
         ui.label(RichText::new(why).color(tokens.colors.weak));
+        if let Some(fault) = part.views.iter().find_map(|v| v.fault.as_deref()) {
+            ui.label(RichText::new(fault).color(tokens.colors.weak));
+        }
     });
 }

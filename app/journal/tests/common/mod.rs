@@ -62,6 +62,7 @@ pub fn good(seq: u64) -> InspectionResult {
         captured_at: Some(at.clone()),
         health: Some(Health::Ok),
         detections: Vec::new(),
+        fault: None,
         missed: None,
     };
     InspectionResult {

@@ -143,6 +143,7 @@ pub fn card(result: &InspectionResult) -> PartCard {
         camera: v.camera.clone(),
         health: v.health,
         missed: v.missed,
+        fault: v.fault.clone(),
         findings: v.detections.iter().map(finding).collect(),
         has_picture: false,
     };

@@ -34,6 +34,8 @@ pub struct ViewCard {
     pub health: Option<Health>,
     /// Why it is missing.
     pub missed: Option<MissReason>,
+    /// What the engine said, if it is missing for the engine's sake.
+    pub fault: Option<String>,
     /// What was found.
     pub findings: Vec<Finding>,
     /// Whether a picture of it is kept.

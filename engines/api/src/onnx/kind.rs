@@ -1,6 +1,25 @@
 //! Files that are often taken for ONNX models.
 
+use std::path::Path;
+
 const EXPORT: &str = "export it to ONNX first (Ultralytics: `yolo export model=FILE format=onnx`; PyTorch: `torch.onnx.export`)";
+
+/// What a file calls itself and what to do, where its bytes say nothing.
+pub(super) fn by_name(path: &Path) -> Option<String> {
+    let extension = path.extension()?.to_str()?.to_lowercase();
+    let what = match extension.as_str() {
+        "pt" | "pth" | "ckpt" => "a PyTorch checkpoint",
+        "engine" | "plan" | "trt" => "a TensorRT engine, which runs on one GPU and version only",
+        "tflite" => "a TensorFlow Lite model",
+        "pb" | "h5" | "keras" => "a TensorFlow or Keras model",
+        "safetensors" => "a safetensors file: weights without a network",
+        "mlmodel" | "mlpackage" => "a Core ML model",
+        _ => return None,
+    };
+    Some(format!(
+        "by its name {what}, and damaged or cut short; {EXPORT}"
+    ))
+}
 
 /// What the bytes are and what to do, where they are no ONNX model but something known.
 pub(super) fn other_format(bytes: &[u8]) -> Option<String> {

@@ -13,6 +13,7 @@ use crate::bundle::draft::TensorInfo;
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// Bytes that are no ONNX model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -45,6 +46,19 @@ impl OnnxFile {
             ));
         }
         Ok(Self { model })
+    }
+
+    /// Parses what was read from `path`; what is no model is told by its bytes, else by its name.
+    ///
+    /// # Errors
+    /// As [`OnnxFile::read`].
+    pub fn read_from(path: &Path, bytes: Bytes) -> Result<Self, NotOnnx> {
+        let known = kind::other_format(&bytes).is_some();
+        let named = |e| match kind::by_name(path) {
+            Some(kind) if !known => NotOnnx(kind),
+            _ => e,
+        };
+        Self::read(bytes).map_err(named)
     }
 
     /// Of the file format.

@@ -111,17 +111,33 @@ def spread(convs, forward, mean=-3.0, deviation=1.5):
     import torch
 
     seen = {}
-    hooks = [c.register_forward_hook(lambda m, i, o: seen.__setitem__(m, o.detach().float())) for c in convs]
+    # a layer may look at several levels
+    hooks = [c.register_forward_hook(lambda m, i, o: seen.setdefault(m, []).append(o.detach().float().flatten())) for c in convs]
     with torch.no_grad():
         forward()
     for h in hooks:
         h.remove()
     with torch.no_grad():
         for c in convs:
-            o = seen.get(c)
-            if o is None or o.numel() < 2:
+            o = torch.cat(seen.get(c, [torch.zeros(0)]))
+            if o.numel() < 2:
                 continue
             by = deviation / max(float(o.std()), 1e-9)
             c.weight.mul_(by)
             if c.bias is not None:
                 c.bias.mul_(by).add_(mean - by * float(o.mean()))
+
+
+def settled(net, forward):
+    """Without weights a batch normalisation lets nearly nothing through, and all scores come out alike: it takes the statistics of one run."""
+    import torch
+
+    layers = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for m in layers:
+        m.reset_running_stats()
+        m.momentum = None
+        m.train()
+    with torch.no_grad():
+        forward()
+    for m in layers:
+        m.eval()

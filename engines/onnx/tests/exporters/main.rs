@@ -17,7 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 17] = [
     "torch",
     "torchvision",
     "onnx",
@@ -27,6 +27,15 @@ const PACKAGES: [&str; 9] = [
     "timm",
     "transformers",
     "rfdetr",
+    // of the next two
+    "setuptools<81",
+    "wheel",
+    "pandas",
+    "seaborn",
+    "loguru",
+    "tabulate",
+    "gitpython",
+    "thop",
 ];
 /// What these ask for besides is not needed to export.
 const WITHOUT_NEEDS: [&str; 2] = ["yolov5", "yolox"];

@@ -50,6 +50,10 @@ def yolo_v5(name, classes, raw=False):
         head = net.model[-1]
         head.export = True
         spread(list(head.m), lambda: net(torch.rand(1, 3, side, side)), -1.0, 2.5)
+        for m in head.m:
+            # boxes in their cells and no larger than the picture, as training has them
+            m.weight.data.view(head.na, head.no, -1)[:, :4] *= 0.2
+            m.bias.data.view(head.na, head.no)[:, :4] = torch.tensor([0.0, 0.0, -1.0, -1.0])
         torch.onnx.export(net, (torch.rand(1, 3, side, side),), path, input_names=["images"], output_names=["output0"], dynamo=False,
                           opset_version=17)
         import onnx

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 import picture as p
-from kit import case, findings, outputs, refused, scores, softmax, spread
+from kit import case, findings, outputs, refused, scores, settled, softmax, spread
 
 SIDE = 96
 
@@ -124,7 +124,10 @@ def batched(name, model, order, dynamo=False, **how):
         net = getattr(torchvision.models.detection, model)(weights=None, weights_backbone=None, num_classes=4, **how, **sizes).eval()
         last = [m for n, m in net.named_modules() if n.split(".")[-1] in ("cls_score", "cls_logits") and hasattr(m, "weight")]
         last += [m for n, m in net.named_modules() if ".classification_head.module_list" in n and n.endswith(".1") and isinstance(m, torch.nn.Conv2d)]
-        spread(last, lambda: net([torch.rand(3, side, side)]), 0.0, 2.0)
+        drawn = torch.from_numpy(p.planes(p.letterbox(p.picture(), side, side).tensor)[0])
+        if "ssdlite" not in model:
+            settled(net, lambda: net([drawn]))
+        spread(last, lambda: net([drawn]), 0.0 if "rcnn" in model or "ssd" in model else -4.0, 1.0)
         for m in last if "retina" in model or "fcos" in model else []:
             # class 0 is none: no training ever lets it appear
             m.bias.data[torch.arange(m.bias.numel()) % 4 == 0] = -30.0

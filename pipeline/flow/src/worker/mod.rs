@@ -32,7 +32,19 @@ struct ModelState {
     engines: ModelEngines,
     faults: u32,
     alarmed: bool,
+    /// What went wrong last.
+    fault: Option<Arc<str>>,
     condition: Condition,
+}
+
+impl ModelState {
+    /// A batch that comes while the engine does not work; it is told what broke it.
+    fn fail(&self, job: &mut Job) {
+        job.fail(MissReason::EngineFault);
+        if let Some(why) = &self.fault {
+            job.blame(why);
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,6 +100,7 @@ impl EngineCore {
             engines,
             faults: 0,
             alarmed: false,
+            fault: None,
             condition: Condition::Works,
         };
         self.loaded.push(Loaded {
@@ -194,8 +207,9 @@ impl EngineCore {
         };
         self.drop_late(&mut job, now);
         let loaded = &mut self.loaded[at];
-        if loaded.models[job.model].condition != Condition::Works {
-            job.fail(MissReason::EngineFault);
+        let state = &loaded.models[job.model];
+        if state.condition != Condition::Works {
+            state.fail(&mut job);
             return Some(job);
         }
         let misaligned = loaded.references.bring(&mut job);
@@ -265,12 +279,12 @@ impl EngineCore {
         match one_view {
             Some((view, reason)) if view < job.slips.len() => {
                 job.drop_view(view, reason);
-                self.tell_fault(at, model, &trouble);
+                job.blame(&self.tell_fault(at, model, &trouble));
                 true
             }
             _ => {
                 job.fail(MissReason::EngineFault);
-                self.trouble(at, model, &trouble);
+                job.blame(&self.trouble(at, model, &trouble));
                 false
             }
         }
@@ -286,7 +300,7 @@ impl EngineCore {
         let state = &mut self.loaded[at].models[job.model];
         if state.condition != Condition::Works {
             // an engine that panicked is not asked again for what it had
-            job.fail(MissReason::EngineFault);
+            state.fail(&mut job);
             return Some(job);
         }
         match state.engines.detector.fetch() {
@@ -337,7 +351,8 @@ impl EngineCore {
             let reason = format!("{} answers for {} regions", answers.len(), regions.len());
             job.fail(MissReason::EngineFault);
             let model = job.model;
-            self.trouble(at, model, &Trouble::Rejected(EngineError::Run { reason }));
+            let trouble = Trouble::Rejected(EngineError::Run { reason });
+            job.blame(&self.trouble(at, model, &trouble));
             return;
         }
         self.seams.join(regions, slips.len(), answers);
@@ -352,7 +367,7 @@ impl EngineCore {
         match trouble {
             Some(trouble) => {
                 let model = job.model;
-                self.trouble(at, model, &trouble);
+                job.blame(&self.trouble(at, model, &trouble));
             }
             None => self.judge_answer(at, job),
         }
@@ -363,13 +378,14 @@ impl EngineCore {
         let broken = job.answers.iter().map(|a| a.dropped_nonfinite);
         match broken.fold(0_u32, u32::saturating_add) {
             0 => self.worked(at, job.model),
-            count => self.tell_fault(at, job.model, &Trouble::Broken(count)),
+            count => drop(self.tell_fault(at, job.model, &Trouble::Broken(count))),
         }
     }
 
     fn worked(&mut self, at: usize, model: usize) {
         let state = &mut self.loaded[at].models[model];
         state.faults = 0;
+        state.fault = None;
         if state.alarmed {
             state.alarmed = false;
             self.tell_over("it answers again");
@@ -384,24 +400,29 @@ impl EngineCore {
         }
     }
 
-    fn tell_fault(&mut self, at: usize, model: usize, trouble: &Trouble) {
+    /// Counts and tells it; returns it in words.
+    fn tell_fault(&mut self, at: usize, model: usize, trouble: &Trouble) -> Arc<str> {
         bump(&self.tally.line.engine_faults);
         let loaded = &mut self.loaded[at];
         let name = &loaded.live.plan.models[model].name;
         let message = format!("model `{name}` on engine worker {}: {trouble}", self.index);
         // one alarm until it works again, not one a batch
+        let fault = Arc::<str>::from(message.as_str());
+        loaded.models[model].fault = Some(Arc::clone(&fault));
         if !std::mem::replace(&mut loaded.models[model].alarmed, true) {
             self.tell(true, message);
         }
+        fault
     }
 
-    fn trouble(&mut self, at: usize, model: usize, trouble: &Trouble) {
-        self.tell_fault(at, model, trouble);
+    fn trouble(&mut self, at: usize, model: usize, trouble: &Trouble) -> Arc<str> {
+        let fault = self.tell_fault(at, model, trouble);
         let state = &mut self.loaded[at].models[model];
         state.faults += 1;
         if matches!(trouble, Trouble::Panicked(_)) || state.faults >= FAULTS_IN_A_ROW {
             state.condition = Condition::Broken;
         }
+        fault
     }
 
     /// Makes broken engines anew, if somebody can. To be called when the jobs they failed are handed on.

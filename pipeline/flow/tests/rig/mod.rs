@@ -134,6 +134,7 @@ pub fn plan(generation: u32, cameras: usize, deadline: Duration) -> InspectionPl
                 severity: Severity::Major,
                 score_limit: 0.5,
                 min_area_px: 0.0,
+                max_area_px: None,
                 count: 1,
             }],
             verifier: None,

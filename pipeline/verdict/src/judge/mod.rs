@@ -166,6 +166,14 @@ impl Judge {
         }
     }
 
+    /// What an engine said of a view that [`Judge::missed`] is told of next: expected, found, what to do.
+    pub fn explain(&mut self, track: TrackId, view: ViewId, why: &Arc<str>) {
+        let open = self.index(track).and_then(|at| self.open.get_mut(at));
+        if let Some(open) = open {
+            open.dossier.faults.push((view, Arc::clone(why)));
+        }
+    }
+
     /// When [`Judge::next_decided`] has something to give: at once (a moment that is over), or at the next deadline.
     pub fn next_deadline(&self) -> Option<MonoTime> {
         let ready = self.ready.front().map(|d| d.decision.decided);

@@ -148,6 +148,7 @@ fn class(facts: &ClassFacts, limits: &BTreeMap<String, ClassLimit>) -> PlannedCl
         score_limit: limit.and_then(|l| l.score).unwrap_or(facts.default_limit),
         min_area_px: limit.map_or(0.0, |l| l.min_area_px),
         count: limit.map_or(u32::from(!facts.good), |l| l.count),
+        max_area_px: limit.and_then(|l| l.max_area_px),
     }
 }
 
@@ -170,12 +171,15 @@ fn check_limit(code: &str, limit: &ClassLimit) -> Result<(), PlanError> {
     if let Some(score) = limit.score {
         in_unit(format!("limits.{code}.score"), score)?;
     }
-    if !(limit.min_area_px.is_finite() && limit.min_area_px >= 0.0) {
-        return Err(PlanError::Number {
-            field: format!("limits.{code}.min_area_px"),
-            expected: "a finite number of square pixels, 0 or more",
-            found: limit.min_area_px.into(),
-        });
+    let most = limit.max_area_px.map(|area| ("max_area_px", area));
+    for (name, area) in [("min_area_px", limit.min_area_px)].into_iter().chain(most) {
+        if !(area.is_finite() && area >= 0.0) {
+            return Err(PlanError::Number {
+                field: format!("limits.{code}.{name}"),
+                expected: "a finite number of square pixels, 0 or more",
+                found: area.into(),
+            });
+        }
     }
     Ok(())
 }

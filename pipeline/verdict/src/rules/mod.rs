@@ -48,6 +48,29 @@ pub enum ViewVerdict {
     Undecided(Undecided),
 }
 
+impl Undecided {
+    /// The engine's fault in words, where the answer itself is the fault: expected, found, what to do.
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Self::Nonfinite(count) => Some(format!(
+                "expected numbers, scores of 0 to 1, classes of the manifest and boxes on the picture, found {count} values that are none; \
+                 compare the manifest with `sightline model inspect` and verify the bundle, or take another precision"
+            )),
+            Self::Malformed => Some(
+                "expected an answer in the classes of the manifest, found another number of them; draft the manifest again with \
+                 `sightline model inspect`"
+                    .to_owned(),
+            ),
+            Self::Missed(MissReason::EngineFault) => Some(
+                "expected an engine that works, found none left for this model; see the alarm of the engine, and activate another \
+                 model or start again"
+                    .to_owned(),
+            ),
+            Self::Missed(_) | Self::Unhealthy(_) | Self::Unsure => None,
+        }
+    }
+}
+
 /// Why a view says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Undecided {

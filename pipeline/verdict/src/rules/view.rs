@@ -1,10 +1,13 @@
 //! One view: what is found on it, what of that counts, and whether it says anything at all.
 
 use super::{Answer, Finding, MAX_FINDINGS_PER_VIEW, Undecided, ViewVerdict};
-use crate::plan::{PlannedModel, PlannedView, Task};
+use crate::plan::{PlannedClass, PlannedModel, PlannedView, Task};
 use sightline_model::{
     BoxView, ClassId, Detection, FrameMeta, Health, Suppressed, VerifierOutcome,
 };
+
+/// A tally of a class whose findings cover more than its limit.
+const TOO_MUCH: u32 = u32::MAX;
 
 /// Judges one view and appends its findings to `kept`. `tally` is scratch, its content does not matter.
 pub fn judge_view(
@@ -54,18 +57,8 @@ fn detected(
             nonfinite += 1;
             continue;
         }
-        let suppressed = if let Some(VerifierOutcome::Dismissed { .. }) = d.verifier {
-            Some(Suppressed::Dismissed)
-        } else if d.score < class.score_limit {
-            Some(Suppressed::BelowScore)
-        } else if d.area_px() < class.min_area_px {
-            Some(Suppressed::BelowArea)
-        } else if !counts_there(view, b) {
-            Some(Suppressed::Region)
-        } else {
-            tally[d.class.index()] += 1;
-            None
-        };
+        let suppressed = suppressed(view, class, d);
+        tally[d.class.index()] += u32::from(suppressed.is_none());
         if kept.len() - first < MAX_FINDINGS_PER_VIEW {
             kept.push(Finding {
                 detection: *d,
@@ -73,9 +66,19 @@ fn detected(
             });
         }
     }
+    for (class, spec) in model.classes.iter().enumerate() {
+        if let Some(most) = spec.max_area_px {
+            let of =
+                |d: &&Detection| d.class.index() == class && suppressed(view, spec, d).is_none();
+            let covered: f32 = detections.iter().filter(of).map(Detection::area_px).sum();
+            if covered > most {
+                tally[class] = TOO_MUCH;
+            }
+        }
+    }
     let reached = |class: ClassId| {
-        let limit = model.classes[class.index()].count;
-        limit > 0 && tally[class.index()] >= limit
+        let (limit, found) = (model.classes[class.index()].count, tally[class.index()]);
+        found == TOO_MUCH || limit > 0 && found >= limit
     };
     for f in &mut kept[first..] {
         if f.suppressed.is_none() && !reached(f.detection.class) {
@@ -90,6 +93,21 @@ fn detected(
         ViewVerdict::Failed
     } else {
         ViewVerdict::Clean
+    }
+}
+
+/// Why a finding does not count by itself, whatever else is found.
+fn suppressed(view: &PlannedView, class: &PlannedClass, d: &Detection) -> Option<Suppressed> {
+    if let Some(VerifierOutcome::Dismissed { .. }) = d.verifier {
+        Some(Suppressed::Dismissed)
+    } else if d.score < class.score_limit {
+        Some(Suppressed::BelowScore)
+    } else if d.area_px() < class.min_area_px {
+        Some(Suppressed::BelowArea)
+    } else if !counts_there(view, &d.bbox_view) {
+        Some(Suppressed::Region)
+    } else {
+        None
     }
 }
 

@@ -26,6 +26,7 @@ pub fn class(code: &str, score_limit: f32, count: u32) -> PlannedClass {
         severity: Severity::Critical,
         score_limit,
         min_area_px: 0.0,
+        max_area_px: None,
         count,
     }
 }

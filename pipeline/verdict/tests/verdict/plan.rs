@@ -262,6 +262,11 @@ fn a_recipe_that_does_not_fit_is_refused_by_its_field() {
             "limits.spur.min_area_px: expected a finite number of square pixels, 0 or more, found -16",
         ),
         (
+            "min_area_px = 16",
+            "max_area_px = inf",
+            "limits.spur.max_area_px: expected a finite number of square pixels, 0 or more, found inf",
+        ),
+        (
             "[limits]",
             "[combine]\nkind = \"at-least\"\nviews = 3\n[limits]",
             "combine.views: expected 1 up to the number of the recipe's views",

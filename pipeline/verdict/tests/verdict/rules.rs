@@ -45,6 +45,29 @@ fn a_finding_counts_from_its_smallest_area_on() {
 }
 
 #[test]
+fn a_few_findings_that_cover_too_much_fail_and_an_allowed_class_is_allowed_up_to_an_area() {
+    // each covers 200 square pixels
+    let (mut m, v) = (detector(), view(0));
+    m.classes[0].count = 3;
+    let two = [finding(0, 0.9), finding(0, 0.8), finding(0, 0.1)];
+    for (count, most, verdict) in [
+        (3, None, ViewVerdict::Clean),
+        (3, Some(400.0), ViewVerdict::Clean),
+        (3, Some(399.0), ViewVerdict::Failed),
+        (0, Some(400.0), ViewVerdict::Clean),
+        (0, Some(399.0), ViewVerdict::Failed),
+        (2, Some(1e9), ViewVerdict::Failed),
+    ] {
+        (m.classes[0].count, m.classes[0].max_area_px) = (count, most);
+        let (found, kept) = judged(&m, &v, answer(&two));
+        assert_eq!(found, verdict, "{count} {most:?}");
+        let counted = kept.iter().filter(|f| f.suppressed.is_none()).count();
+        assert_eq!(counted, if verdict == ViewVerdict::Failed { 2 } else { 0 });
+        assert_eq!(kept[2].suppressed, Some(Suppressed::BelowScore));
+    }
+}
+
+#[test]
 fn the_centre_says_whether_a_finding_is_in_a_region() {
     let (m, mut v) = (detector(), view(0));
     let region = |x, w| BoxView {

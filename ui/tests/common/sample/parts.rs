@@ -70,6 +70,7 @@ pub fn part(seq: u64, class: Option<&str>) -> PartCard {
         camera: format!("cam{}", i + 1),
         health: Some(Health::Ok),
         missed: (class.is_none() && i == 3).then_some(MissReason::CameraDown),
+        fault: None,
         findings: (class.into_iter().filter(|_| i < 2))
             .map(|class| Finding {
                 class: class.into(),

@@ -1,6 +1,6 @@
 //! Which heads a file can have: by its shapes, then by what its exporter wrote, then by the numbers of a run.
 
-use super::evidence::{Table, sums_to_one};
+use super::evidence::{Table, possible, sums_to_one};
 use super::head::{Habit, Head};
 use super::{ModelInfo, TensorInfo, metadata::Metadata};
 use crate::bundle::{Activation, BoxFormat, BoxUnit, OutputNames};
@@ -170,7 +170,7 @@ impl Reading<'_> {
         heads.retain(|head| {
             let by_column = head.name == "yolo-v8";
             self.table(index, by_column)
-                .is_none_or(|t| possible(head.name, &t))
+                .is_none_or(|t| possible(head.name, &t) || self.is_named(head.name, &t))
         });
         // what YOLOX's own exporter calls its tensors
         let input = self.info.inputs.first().map(|i| i.name.as_str());
@@ -181,6 +181,14 @@ impl Reading<'_> {
             heads.retain(is_yolox);
         }
         heads
+    }
+
+    /// What the file calls the plain head, with numbers that do not speak against it.
+    fn is_named(&self, name: &str, t: &Table<'_>) -> bool {
+        let plain = matches!(name, "yolo-v8" | "yolo-v8-transposed");
+        let said = self.meta.is_plain_detect() && self.meta.end2end == Some(false);
+        let boxes = || t.most_boxes_can_be(BoxFormat::Centre, BoxUnit::Pixels);
+        plain && said && t.are_probabilities(4) && boxes()
     }
 
     fn classifier(&self, index: usize, values: i64) -> Head {
@@ -379,22 +387,4 @@ pub(super) fn is_float(o: &TensorInfo) -> bool {
 
 fn named(o: &TensorInfo, words: &[&str]) -> bool {
     words.iter().any(|w| o.name.to_lowercase().contains(w))
-}
-
-/// Whether a run's numbers can be of the head.
-pub(super) fn possible(name: &str, t: &Table<'_>) -> bool {
-    let centre = |unit| t.boxes_can_be(0, BoxFormat::Centre, unit);
-    let corners = |unit| t.boxes_can_be(0, BoxFormat::Corners, unit);
-    let (relative, placed) = t.on_the_grid();
-    match name {
-        "yolo-v8" | "yolo-v8-transposed" | "yolo-v5" => {
-            t.are_probabilities(4) && centre(BoxUnit::Pixels)
-        }
-        "yolox" => t.are_probabilities(4) && relative && !placed,
-        "yolox-decoded" => t.are_probabilities(4) && centre(BoxUnit::Pixels) && placed,
-        "deepstream" | "yolo-v10" => t.is_score(4) && t.is_class(5) && corners(BoxUnit::Pixels),
-        "rt-detr-rows" => t.is_score(4) && t.is_class(5) && centre(BoxUnit::Normalized),
-        "rt-detr" => t.are_probabilities(4) && centre(BoxUnit::Normalized),
-        _ => true,
-    }
 }

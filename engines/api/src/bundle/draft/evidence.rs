@@ -86,7 +86,22 @@ impl<'r> Table<'r> {
 
     /// Boxes from column `first` on can be of this format in this unit: they lie on the picture, and have a size.
     pub(super) fn boxes_can_be(&self, first: usize, format: BoxFormat, unit: BoxUnit) -> bool {
-        let boxes = self.boxes(first);
+        self.lie_on_the_picture(self.boxes(first), format, unit)
+    }
+
+    /// The same of the boxes with a size alone, where these are most: a head that regresses its edges freely (YOLO26) has some
+    /// without among what it does not mean. For files that name their head.
+    pub(super) fn most_boxes_can_be(&self, format: BoxFormat, unit: BoxUnit) -> bool {
+        let mut boxes = self.boxes(0);
+        let all = boxes.len();
+        boxes.retain(|b| match format {
+            BoxFormat::Corners => b[2] > b[0] && b[3] > b[1],
+            BoxFormat::Centre => b[2] > 0.0 && b[3] > 0.0,
+        });
+        boxes.len() * 2 >= all && self.lie_on_the_picture(boxes, format, unit)
+    }
+
+    fn lie_on_the_picture(&self, boxes: Vec<[f64; 4]>, format: BoxFormat, unit: BoxUnit) -> bool {
         let (w, h) = match unit {
             BoxUnit::Pixels => self.size,
             BoxUnit::Normalized => (1.0, 1.0),
@@ -134,6 +149,24 @@ impl<'r> Table<'r> {
     }
 }
 
+/// Whether a run's numbers can be of the head.
+pub(super) fn possible(name: &str, t: &Table<'_>) -> bool {
+    let centre = |unit| t.boxes_can_be(0, BoxFormat::Centre, unit);
+    let corners = |unit| t.boxes_can_be(0, BoxFormat::Corners, unit);
+    let (relative, placed) = t.on_the_grid();
+    match name {
+        "yolo-v8" | "yolo-v8-transposed" | "yolo-v5" => {
+            t.are_probabilities(4) && centre(BoxUnit::Pixels)
+        }
+        "yolox" => t.are_probabilities(4) && relative && !placed,
+        "yolox-decoded" => t.are_probabilities(4) && centre(BoxUnit::Pixels) && placed,
+        "deepstream" | "yolo-v10" => t.is_score(4) && t.is_class(5) && corners(BoxUnit::Pixels),
+        "rt-detr-rows" => t.is_score(4) && t.is_class(5) && centre(BoxUnit::Normalized),
+        "rt-detr" => t.are_probabilities(4) && centre(BoxUnit::Normalized),
+        _ => true,
+    }
+}
+
 fn is_probability(v: f64) -> bool {
     // NaN is none
     (-1e-3..=1.0 + 1e-3).contains(&v)
@@ -143,4 +176,30 @@ fn is_probability(v: f64) -> bool {
 pub(super) fn sums_to_one(values: &[f32]) -> bool {
     let sum: f64 = values.iter().map(|v| f64::from(*v)).sum();
     values.iter().all(|v| is_probability(f64::from(*v))) && (sum - 1.0).abs() < 1e-2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_head_may_have_some_boxes_without_a_size_and_no_other_may() {
+        // 10 boxes of 5 columns, 3 of them with a negative width
+        let rows = (0..10_u8).flat_map(|i| {
+            let width = if i < 3 { -4.0 } else { 20.0 };
+            [f32::from(i) * 9.0, 50.0, width, 10.0, 0.5]
+        });
+        let run = |values: Vec<f32>| RunOutput {
+            dims: vec![1, 10, 5],
+            values,
+        };
+        let said = run(rows.collect());
+        let table = Table::of(Some(&said), false, (100, 100)).expect("a table");
+        let (format, unit) = (BoxFormat::Centre, BoxUnit::Pixels);
+        assert!(!table.boxes_can_be(0, format, unit));
+        assert!(table.most_boxes_can_be(format, unit));
+        let far = run(said.values.iter().map(|v| v * 10.0).collect());
+        let table = Table::of(Some(&far), false, (100, 100)).expect("a table");
+        assert!(!table.most_boxes_can_be(format, unit), "they lie elsewhere");
+    }
 }

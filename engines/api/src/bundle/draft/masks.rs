@@ -1,7 +1,8 @@
 //! YOLO's segmentation: boxes with weights in one output, prototypes of masks in the other.
 
 use super::ModelInfo;
-use super::candidates::{MOST_CHOSEN, Reading, is_float, possible};
+use super::candidates::{MOST_CHOSEN, Reading, is_float};
+use super::evidence::possible;
 use super::head::Head;
 use crate::bundle::{BoxFormat, BoxUnit};
 
@@ -26,7 +27,7 @@ impl Reading<'_> {
         let fits = table.is_none_or(|t| match kind {
             "yolo-v8" => {
                 t.are_probabilities_to(4, 4 + head.classes)
-                    && t.boxes_can_be(0, BoxFormat::Centre, BoxUnit::Pixels)
+                    && t.most_boxes_can_be(BoxFormat::Centre, BoxUnit::Pixels)
             }
             _ => possible(kind, &t),
         });

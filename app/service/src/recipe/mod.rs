@@ -1,10 +1,12 @@
 //! `sightline recipe new`: a recipe for a model, with limits from labelled pictures by the overkill that is allowed.
 
+mod classes;
+
 use crate::cli::{NewRecipe, RecipeCommand};
 use crate::golden::{self, Looking};
 use crate::labels;
 use crate::report::{self, Blame, Outcome};
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use sightline_engine::bundle::ClassSpec;
 use sightline_engine::{Bundle, Task};
 use sightline_ingest::images::CocoFile;
@@ -24,11 +26,16 @@ pub fn recipe(command: &RecipeCommand) -> Outcome {
     let RecipeCommand::New(args) = command;
     let bundle = Bundle::load(&args.model).wrong_use()?;
     check(args, &bundle).wrong_use()?;
-    let limits = match &args.coco {
-        Some(coco) => Some(measured(args, &bundle, coco).failed()?),
-        None => None,
+    let good = good_classes(args, &bundle);
+    let limits = match (&args.coco, bundle.manifest().task) {
+        (Some(coco), Task::Detect) => {
+            let all = measured(args, &bundle, coco).failed()?;
+            all.into_iter().map(Some).collect()
+        }
+        (Some(coco), Task::Classify) => classes::measured(args, &bundle, coco, &good).failed()?,
+        (None, _) => good.iter().map(|_| None).collect(),
     };
-    let text = text(args, &bundle, limits.as_deref()).wrong_use()?;
+    let text = text(args, &bundle, &good, &limits).wrong_use()?;
     match &args.out {
         None => report::raw_line(text.as_bytes()),
         Some(out) => {
@@ -64,12 +71,19 @@ fn check(args: &NewRecipe, bundle: &Bundle) -> anyhow::Result<()> {
             codes.join(", ")
         );
     }
-    if m.task == Task::Classify && args.coco.is_some() {
-        bail!(
-            "--coco: limits are made from boxes; a classifier names each picture, set `score` by hand where an answer is too unsure"
-        );
-    }
     Ok(())
+}
+
+/// Which classes a good part may have, in the bundle's order.
+fn good_classes(args: &NewRecipe, bundle: &Bundle) -> Vec<bool> {
+    let m = bundle.manifest();
+    let by_name =
+        |code: &str| m.task == Task::Classify && GOOD.contains(&code.to_lowercase().as_str());
+    let is_good = |c: &ClassSpec| match args.good.is_empty() {
+        true => c.good || by_name(&c.code),
+        false => args.good.contains(&c.code),
+    };
+    m.classes.iter().map(is_good).collect()
 }
 
 /// The least score of each class that counts, and what that costs.
@@ -146,20 +160,22 @@ fn measured(args: &NewRecipe, bundle: &Bundle, coco: &Path) -> anyhow::Result<Ve
             .any(|(class, score)| *score >= limits[*class].score)
     };
     let passed = seen.defective.iter().filter(escapes).count();
+    tell(args, stopped, seen.good.len(), passed, seen.defective.len());
+    Ok(limits)
+}
+
+/// What the limits cost on the labelled pictures.
+fn tell(args: &NewRecipe, stopped: usize, good: usize, passed: usize, defective: usize) {
     eprintln!(
-        "with these limits {stopped} of {} good pictures are stopped, {passed} of {} defective ones pass",
-        seen.good.len(),
-        seen.defective.len()
+        "with these limits {stopped} of {good} good pictures are stopped, {passed} of {defective} defective ones pass"
     );
-    let allowed = (args.overkill * seen.good.len() as f64).floor() as usize;
+    let allowed = (args.overkill * good as f64).floor() as usize;
     if allowed == 0 {
         eprintln!(
-            "warning: {} good pictures are too few to measure an overkill of {}; none of them is stopped",
-            seen.good.len(),
+            "warning: {good} good pictures are too few to measure an overkill of {}: the limits give none of them up",
             args.overkill
         );
     }
-    Ok(limits)
 }
 
 fn limits(seen: &Seen, classes: &[ClassSpec], overkill: f64) -> Vec<Limit> {
@@ -206,7 +222,12 @@ fn limits(seen: &Seen, classes: &[ClassSpec], overkill: f64) -> Vec<Limit> {
     classes.iter().enumerate().map(one).collect()
 }
 
-fn text(args: &NewRecipe, bundle: &Bundle, limits: Option<&[Limit]>) -> anyhow::Result<String> {
+fn text(
+    args: &NewRecipe,
+    bundle: &Bundle,
+    good: &[bool],
+    limits: &[Option<Limit>],
+) -> anyhow::Result<String> {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let m = bundle.manifest();
     let id = args.id.clone().unwrap_or_else(|| m.name.clone());
@@ -236,36 +257,27 @@ fn text(args: &NewRecipe, bundle: &Bundle, limits: Option<&[Limit]>) -> anyhow::
             out += "reference = {}                       # the source brings a golden picture; or { picture = \"golden.png\" }\n";
         }
     }
-    let is_good = |c: &ClassSpec| match args.good.is_empty() {
-        true => {
-            c.good || m.task == Task::Classify && GOOD.contains(&c.code.to_lowercase().as_str())
-        }
-        false => args.good.contains(&c.code),
-    };
-    if m.task == Task::Classify && !m.classes.iter().any(is_good) {
+    if m.task == Task::Classify && !good.contains(&true) {
         eprintln!(
             "warning: no class names a good part, so every part is rejected; write --good CLASS"
         );
     }
-    for (i, class) in m.classes.iter().enumerate() {
+    for ((class, good), limit) in m.classes.iter().zip(good).zip(limits) {
         write!(out, "\n[limits.{}]\n", quoted(&class.code))?;
-        if is_good(class) {
-            out += "count = 0                            # a part of this class is good\n";
-            continue;
-        }
-        match limits.map(|l| &l[i]) {
-            Some(limit) => writeln!(
-                out,
-                "score = {:?}                         # {}",
-                limit.score, limit.why
-            )?,
-            None => writeln!(
-                out,
-                "score = {:?}                         # the bundle's own",
+        out += &match limit {
+            Some(Limit { score, why }) => {
+                format!("score = {score:?}                         # {why}\n")
+            }
+            None if *good => String::new(),
+            None => format!(
+                "score = {:?}                         # the bundle's own\n",
                 class.default_limit
-            )?,
-        }
-        out += "count = 1\n";
+            ),
+        };
+        out += match good {
+            true => "count = 0                            # a part of this class is good\n",
+            false => "count = 1\n",
+        };
     }
     Ok(out)
 }

@@ -1,33 +1,26 @@
 //! `sightline model golden`: golden pictures for a bundle. What the model says of each picture is drawn onto it for a person to
 //! accept, or held against labels; only then it becomes what the model must say from now on.
 
+mod draw;
+mod few;
+
 use crate::backend::Backend;
 use crate::cli::GoldenArgs;
 use crate::labels;
 use crate::proving::worker;
 use crate::report::{Blame, Outcome};
 use anyhow::{Context, anyhow, bail, ensure};
+use few::Few;
 use sightline_configs::recipe::Tiles;
 use sightline_engine::bundle::golden::{Expected, Golden};
 use sightline_engine::bundle::{MANIFEST_FILE, Tolerance, list_files};
 use sightline_engine::{Bundle, Engine, EngineSettings, Precision, RegionOutput, Task};
 use sightline_ingest::images::{CocoFile, CocoPicture};
-use sightline_model::BoxView;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// Overlap from which a finding is the labelled one.
 const SAME: f32 = 0.5;
-/// Colours of the classes, in their order; then again from the first.
-const COLOURS: [[u8; 3]; 6] = [
-    [230, 40, 40],
-    [40, 160, 230],
-    [240, 170, 0],
-    [60, 190, 70],
-    [200, 70, 210],
-    [0, 200, 190],
-];
-
 /// A picture that is to become a golden one.
 struct Candidate {
     golden: Golden,
@@ -44,12 +37,27 @@ pub fn golden(args: &GoldenArgs) -> Outcome {
     let mut looking = Looking::open(&bundle, &args.engine, args.tiles).failed()?;
     let mut candidates = Vec::new();
     let mut left_out = 0;
+    let few = if args.pictures.is_empty() {
+        args.each
+    } else {
+        0
+    };
+    let mut few = Few::new(few, bundle.manifest());
     for (path, template) in pictures {
         let labels = truth
             .as_ref()
             .map(|t| labels_of(t, &path))
             .transpose()
             .wrong_use()?;
+        let kinds = match (&truth, labels) {
+            (Some(truth), Some(labels)) => {
+                Few::kinds(bundle.manifest(), truth, labels).wrong_use()?
+            }
+            _ => Vec::new(),
+        };
+        if !kinds.is_empty() && !few.wants(&kinds) {
+            continue;
+        }
         let candidate = candidate(&mut looking, &path, template, args).failed()?;
         say(&bundle, &candidate);
         let wrong = match (&truth, labels) {
@@ -59,6 +67,7 @@ pub fn golden(args: &GoldenArgs) -> Outcome {
             _ => Vec::new(),
         };
         if wrong.is_empty() {
+            few.take(&kinds);
             candidates.push(candidate);
         } else {
             left_out += 1;
@@ -80,7 +89,7 @@ pub fn golden(args: &GoldenArgs) -> Outcome {
             .to_string_lossy();
         PathBuf::from(format!("{name}-golden-review"))
     });
-    draw_all(&bundle, &candidates, &review).failed()?;
+    draw::draw_all(&bundle, &candidates, &review).failed()?;
     if !accepted(args, &review).failed()? {
         return Ok(());
     }
@@ -309,55 +318,6 @@ fn against(
             });
             wrong.extend(extra);
             Ok(wrong)
-        }
-    }
-}
-
-fn draw_all(bundle: &Bundle, candidates: &[Candidate], folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("{} cannot be made", folder.display()))?;
-    for candidate in candidates {
-        let image = &candidate.golden.image;
-        let picture = image::open(image).with_context(|| image.display().to_string())?;
-        let mut picture = picture.into_rgb8();
-        if let Expected::Detections { detections } = &candidate.golden.expected {
-            for d in detections {
-                let class = bundle
-                    .manifest()
-                    .classes
-                    .iter()
-                    .position(|c| c.code == d.class);
-                draw(
-                    &mut picture,
-                    &d.bbox_px,
-                    COLOURS[class.unwrap_or(0) % COLOURS.len()],
-                );
-            }
-        }
-        let name = image.file_stem().unwrap_or_default().to_string_lossy();
-        picture.save(folder.join(format!("{name}.png")))?;
-    }
-    Ok(())
-}
-
-/// A box of two pixels' width.
-fn draw(picture: &mut image::RgbImage, b: &BoxView, colour: [u8; 3]) {
-    let (width, height) = picture.dimensions();
-    let (left, top) = (b.x.max(0.0) as u32, b.y.max(0.0) as u32);
-    let (right, bottom) = ((b.x + b.w).max(0.0) as u32, (b.y + b.h).max(0.0) as u32);
-    let mut put = |x: u32, y: u32| {
-        if x < width && y < height {
-            picture.put_pixel(x, y, image::Rgb(colour));
-        }
-    };
-    for inset in 0..2 {
-        for x in left..=right.min(width) {
-            put(x, top + inset);
-            put(x, bottom.saturating_sub(inset));
-        }
-        for y in top..=bottom.min(height) {
-            put(left + inset, y);
-            put(right.saturating_sub(inset), y);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `sightline replay`: real pictures through the real pipeline as fast as it goes, and how good the model is on them.
 
+mod summary;
+
 use crate::cli::ReplayArgs;
-use crate::labels;
 use crate::recording;
 use crate::report::{self, Blame, Outcome};
 use crate::results::Mailbox;
@@ -13,12 +14,10 @@ use serde_json::{Value, json};
 use sightline_configs::recipe::{RecipeModel, Reference, View};
 use sightline_configs::station::{self as settings, Identity};
 use sightline_configs::{Loaded, Recipe, Station};
+use sightline_engine::Bundle;
 use sightline_engine::bundle::Color;
-use sightline_engine::{Bundle, Task};
 use sightline_ingest::CocoFile;
-use sightline_metrics::{Found, Judged, Truth};
-use sightline_model::{Disposition, InspectionResult, PixelFormat};
-use std::collections::BTreeMap;
+use sightline_model::PixelFormat;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,11 +85,12 @@ pub fn replay(args: &ReplayArgs) -> Outcome {
         ))
         .failed();
     }
-    let summary = summarise(&bundle, &recipe.value, &pictures, &results).failed()?;
+    let mut summary = summary::summarise(&bundle, &recipe.value, &pictures, &results).failed()?;
+    summary::tell_faults(&results, &mut summary);
     if args.json {
         report::json_line(&summary)
     } else {
-        print_summary(&summary)
+        summary::print(&summary)
     }
     Ok(())
 }
@@ -325,110 +325,4 @@ fn compose(
         },
         loaded_recipe,
     ))
-}
-
-fn summarise(
-    bundle: &Bundle,
-    recipe: &Recipe,
-    pictures: &Pictures,
-    results: &[InspectionResult],
-) -> anyhow::Result<Value> {
-    let classes: Vec<String> = bundle
-        .manifest()
-        .classes
-        .iter()
-        .map(|c| c.code.clone())
-        .collect();
-    let class_of: BTreeMap<&str, usize> = classes
-        .iter()
-        .enumerate()
-        .map(|(i, c)| (c.as_str(), i))
-        .collect();
-    let Some(truth) = &pictures.truth else {
-        let rejected = results
-            .iter()
-            .filter(|r| r.disposition == Disposition::Reject)
-            .count();
-        return Ok(json!({"kind": "summary", "images": results.len(), "rejected": rejected}));
-    };
-    let class = |id: u64| labels::class_of(bundle.manifest(), truth, id);
-    let scored = results.iter().filter_map(|result| {
-        let frame = result.views.first()?.frame_id?;
-        let picture = &truth.pictures[frame as usize % truth.pictures.len()];
-        (!picture.spoiled).then_some((result, picture))
-    });
-    if bundle.manifest().task == Task::Classify {
-        let mut pairs = Vec::new();
-        for (result, picture) in scored {
-            let Some(id) = picture.class_id else {
-                bail!(
-                    "{}: expected a `class_id`, found none; a classifier is compared with the class of each picture: write the id of its \
-                     category as \"class_id\" into its entry of `images`",
-                    picture.file_name
-                )
-            };
-            let best = result.views[0]
-                .detections
-                .iter()
-                .max_by(|a, b| a.score.total_cmp(&b.score));
-            pairs.push((
-                class(id)?,
-                best.and_then(|d| class_of.get(d.code.as_str()).copied()),
-            ));
-        }
-        return tagged(sightline_metrics::classification(&pairs, &classes));
-    }
-    let mut judged = Vec::new();
-    for (result, picture) in scored {
-        let truth = picture.boxes.iter().map(|b| {
-            Ok(Truth {
-                class: class(b.category)?,
-                bbox_view: b.bbox,
-            })
-        });
-        let found = result.views[0].detections.iter().filter_map(|d| {
-            Some(Found {
-                class: *class_of.get(d.code.as_str())?,
-                score: d.score,
-                bbox_view: d.bbox_px,
-            })
-        });
-        judged.push(Judged {
-            truth: truth.collect::<anyhow::Result<_>>()?,
-            found: found.collect(),
-            rejected: result.disposition == Disposition::Reject,
-        });
-    }
-    let limits: Vec<f32> = bundle
-        .manifest()
-        .classes
-        .iter()
-        .map(|c| {
-            let own = recipe.limits.get(&c.code).and_then(|l| l.score);
-            own.unwrap_or(c.default_limit)
-        })
-        .collect();
-    tagged(sightline_metrics::detection(&judged, &classes, &limits))
-}
-
-fn tagged(summary: impl serde::Serialize) -> anyhow::Result<Value> {
-    let mut value = serde_json::to_value(summary)?;
-    if let Value::Object(fields) = &mut value {
-        fields.insert("kind".into(), "summary".into());
-    }
-    Ok(value)
-}
-
-fn print_summary(summary: &Value) {
-    let Value::Object(fields) = summary else {
-        return;
-    };
-    for (name, value) in fields.iter().filter(|(name, _)| *name != "kind") {
-        match value.as_f64() {
-            Some(number) if number.fract() != 0.0 => {
-                report::say(&format!("{name:>14}: {number:.4}"))
-            }
-            _ => report::say(&format!("{name:>14}: {value}")),
-        }
-    }
 }
