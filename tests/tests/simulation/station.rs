@@ -362,6 +362,7 @@ fn plan(generation: u32, setup: Setup) -> InspectionPlan {
                 severity: Severity::Major,
                 score_limit: 0.5,
                 min_area_px: 0.0,
+                max_area_px: None,
                 count: 1,
             }],
             verifier: None,
