@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Prints `subscribed`, then the body of each result, a line each. Arguments: port, protocol (4 is 3.1.1).
@@ -48,7 +48,7 @@ impl Client {
             .spawn()
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         let lines = BufReader::new(child.stdout.take().expect("piped"));
-        let (tell, hear) = channel();
+        let (tell, hear) = sync_channel(100_000);
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 let _ = tell.send(line);

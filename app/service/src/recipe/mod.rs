@@ -254,7 +254,8 @@ fn text(
             out += &golden::in_toml(tiles);
         }
         if m.input.wants_reference() {
-            out += "reference = {}                       # the source brings a golden picture; or { picture = \"golden.png\" }\n";
+            out += "reference = {}                       # the source brings a golden picture; or { picture = \"golden.png\" }\n\
+                    presence = { like_reference = {} }   # a picture that is not like it shows no part\n";
         }
     }
     if m.task == Task::Classify && !good.contains(&true) {
