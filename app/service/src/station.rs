@@ -274,6 +274,7 @@ pub fn start_on(
     };
     let triggers: Arc<dyn TriggerSink> = Arc::new(NamedTrigger {
         sources: control.sources.clone(),
+        made_up: matches!(config.trigger, TriggerKind::Simulated {}),
         to: triggers,
     });
     trigger_door.open(triggers.clone());

@@ -46,13 +46,20 @@ impl Sources {
 /// Gives a part the id that was announced for it.
 pub struct NamedTrigger {
     pub sources: Arc<Sources>,
+    /// The ids that parts come with are made up (the simulated line) and give way.
+    pub made_up: bool,
     pub to: Arc<dyn TriggerSink>,
 }
 
 impl TriggerSink for NamedTrigger {
     fn trigger(&self, mut trigger: Trigger) -> Result<(), Trigger> {
         if let Some(announced) = super::lock(&self.sources.announced).take() {
-            trigger.part_id.get_or_insert(announced);
+            match &trigger.part_id {
+                Some(own) if !self.made_up && *own != announced => {
+                    tracing::warn!(%announced, %own, "the announced part has an id of its own, and keeps it");
+                }
+                _ => trigger.part_id = Some(announced),
+            }
         }
         self.to.trigger(trigger)
     }
