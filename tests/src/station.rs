@@ -160,6 +160,18 @@ impl Station {
         (start.elapsed(), count)
     }
 
+    /// Lets it run for `time` and ends it in order. Returns the numbers of the results that were begun meanwhile.
+    pub fn made_within(&mut self, time: Duration) -> std::collections::BTreeSet<u64> {
+        let from = self.results().len() as u64 + 2;
+        std::thread::sleep(time);
+        assert_eq!(self.interrupt(), 0, "{}", self.log());
+        let numbers = self.results().into_iter();
+        numbers
+            .filter_map(|r| r["seq"].as_u64())
+            .filter(|seq| *seq >= from)
+            .collect()
+    }
+
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);

@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Prints `subscribed`, then the body of each result, a line each. Arguments: port, protocol (4 is 3.1.1).
 const PAHO: &str = r#"
@@ -116,18 +116,7 @@ fn paho_and_node_hear_every_result_in_both_versions_of_the_protocol() {
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
     });
     let clients = clients(port);
-    let from = station.results().len() as u64 + 2;
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(5) {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert_eq!(station.interrupt(), 0, "{}", station.log());
-    let made: BTreeSet<u64> = station
-        .results()
-        .iter()
-        .filter_map(|r| r["seq"].as_u64())
-        .filter(|seq| *seq >= from)
-        .collect();
+    let made = station.made_within(Duration::from_secs(5));
     assert!(made.len() > 5, "{made:?}");
     for client in &clients {
         let heard = client.numbers();

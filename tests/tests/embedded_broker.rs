@@ -16,7 +16,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TOPIC: &str = "acme/north/smt/l1/aoi/vision/s1/result";
 
@@ -308,18 +308,7 @@ fn ten_newcomers_see_every_result_of_the_demo_although_one_of_them_is_stopped() 
         })
         .collect();
     subscribers[0].0.signal("STOP");
-    let from = station.results().len() as u64 + 2;
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(8) {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert_eq!(station.interrupt(), 0, "{}", station.log());
-    let made: BTreeSet<u64> = station
-        .results()
-        .iter()
-        .filter_map(|r| r["seq"].as_u64())
-        .filter(|seq| *seq >= from)
-        .collect();
+    let made = station.made_within(Duration::from_secs(8));
     assert!(made.len() > 5, "{made:?}");
     for (n, (_, hear)) in subscribers.iter().enumerate().skip(1) {
         let mut heard = BTreeSet::new();
