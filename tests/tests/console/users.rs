@@ -11,7 +11,7 @@ fn the_administrator_changes_users() {
     let set = |name: &str, role| Ask::SetUser {
         name: name.into(),
         role,
-        pin: "9182".into(),
+        pin: "91827364".into(),
     };
     log_in(&client, "Eng");
     let needs = Answer::Refused(Refusal::Needs(Role::Administrator));
@@ -25,7 +25,7 @@ fn the_administrator_changes_users() {
     until("the other is connected", || other.link() == Link::Up);
     let bob = Ask::LogIn {
         user: "Bob".into(),
-        pin: "9182".into(),
+        pin: "91827364".into(),
     };
     assert_eq!(ask(&other, bob.clone()), Answer::Done);
     // A role that is taken away is gone at once, wherever its user is logged in.
@@ -46,7 +46,7 @@ fn the_administrator_changes_users() {
     stands(&links, "Adm", "set-user Bob", "supervisor", "operator", "");
     stands(&links, "Adm", "remove-user Bob", "operator", "", "");
     assert!(
-        !links.iter().any(|l| l.to_string().contains("9182")),
+        !links.iter().any(|l| l.to_string().contains("91827364")),
         "no PIN"
     );
 }
