@@ -4,7 +4,7 @@ use crate::check::Report;
 use crate::station::{Camera, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sightline_model::PixelFormat;
+use sightline_domain::PixelFormat;
 
 /// When a picture is unfit to be judged. Levels are those of a full range, 0..=255, whatever range the source has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

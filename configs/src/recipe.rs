@@ -5,7 +5,7 @@ use crate::station::Precision;
 pub use crate::tiles::Tiles;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sightline_model::BoxView;
+use sightline_domain::BoxView;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

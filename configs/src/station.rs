@@ -7,7 +7,7 @@ pub use crate::models::Models;
 pub use crate::mqtt::{Embedded, Mqtt, Protocol, Sparkplug, Tls, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sightline_model::{ColorMatrix, LevelRange, PixelFormat};
+use sightline_domain::{ColorMatrix, LevelRange, PixelFormat};
 use std::path::PathBuf;
 
 /// The whole file.

@@ -14,7 +14,7 @@ pub mod sparkplug_host;
 pub mod station;
 pub mod uplink;
 
-use sightline_model::{Clock, SystemClock};
+use sightline_domain::{Clock, SystemClock};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

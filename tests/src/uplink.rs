@@ -1,7 +1,7 @@
 //! The uplink's settings as tests want them: a small plant, defaults for the rest.
 
 use sightline_configs::station::{Identity, Mqtt};
-use sightline_model::SystemClock;
+use sightline_domain::SystemClock;
 use sightline_uplink::{Uplink, UplinkSettings};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The uplink against a real broker: mosquitto, killed and restarted.
 
 use sightline_configs::station::Mqtt;
-use sightline_model::{Alarm, AlarmKind, AlarmState, UtcMicros};
+use sightline_domain::{Alarm, AlarmKind, AlarmState, UtcMicros};
 use sightline_tests::broker::{Messages, mosquitto, subscribe};
 use sightline_tests::uplink::result;
 use sightline_tests::{PATIENCE, free_port, until};

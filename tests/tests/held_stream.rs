@@ -5,10 +5,10 @@
 
 use rand::{RngExt, SeedableRng};
 use sightline_configs::station::{Camera, Source};
+use sightline_domain::{CameraId, Clock, MonoTime, SystemClock, TrackId, ViewId};
 use sightline_flow::associate::{Assigned, Associator, ExpectedView, Memory, Part, Sighting};
 use sightline_frames::{MemoryWish, TapSink, Tapped};
 use sightline_ingest::{CameraContext, start};
-use sightline_model::{CameraId, Clock, MonoTime, SystemClock, TrackId, ViewId};
 use sightline_tests::process::Killed;
 use sightline_tests::{free_port, until};
 use std::collections::HashMap;
@@ -225,7 +225,7 @@ fn no_part_is_given_a_picture_that_was_held_or_is_anothers() {
         memory: MemoryWish::Auto,
         sink: Arc::new(Eye(Arc::clone(&line))),
         clock,
-        line: None,
+        source: None,
         base_dir: ".".into(),
         wants_reference: false,
         raised: false,

@@ -1,6 +1,6 @@
 //! What we depend on may be shipped: `deny.toml` holds the terms and the bans, this reads them without cargo-deny.
 
-mod house;
+mod cargo_tree;
 
 use serde_json::Value;
 use spdx::{Expression, LicenseItem, ParseMode};
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 #[test]
 fn every_dependency_has_terms_we_can_ship() {
     let terms = Terms::read();
-    let metadata = house::metadata(&["--locked", "--filter-platform", &house::host()]);
+    let metadata = cargo_tree::metadata(&["--locked", "--filter-platform", &cargo_tree::host()]);
     let packages = metadata["packages"].as_array().expect("packages");
     assert!(packages.len() > 20, "only {} packages", packages.len());
     let complaints: Vec<String> = packages.iter().filter_map(|p| terms.judge(p)).collect();
@@ -28,7 +28,7 @@ struct Terms {
 
 impl Terms {
     fn read() -> Self {
-        let path = house::root().join("deny.toml");
+        let path = cargo_tree::root().join("deny.toml");
         let text = std::fs::read_to_string(&path).expect("deny.toml lies at the root");
         let table: toml::Table = text.parse().expect("deny.toml is TOML");
         let allowed = table["licenses"]["allow"].as_array().expect("allow");

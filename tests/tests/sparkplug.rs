@@ -1,7 +1,7 @@
 //! The Sparkplug face against an independent host implementation, over mosquitto.
 
 use sightline_configs::station::{Mqtt, Sparkplug};
-use sightline_model::{AlarmKind, InspectionResult};
+use sightline_domain::{AlarmKind, InspectionResult};
 use sightline_tests::broker::{mosquitto, mosquitto_with, subscribe};
 use sightline_tests::sparkplug_host::{Host, Learnt};
 use sightline_tests::uplink::{raised, settings, standing};
@@ -25,7 +25,7 @@ fn uplink(port: u16, aliases: bool, buffer: usize) -> Uplink {
 
 fn result(seq: u64) -> InspectionResult {
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
-    let stages = sightline_model::result::StagesUs::default();
+    let stages = sightline_domain::result::StagesUs::default();
     let result = serde_json::json!({
         "schema": "sightline.result.v1", "event_id": id, "seq": seq, "boot_id": id, "station": "s1",
         "track_id": seq, "configuration_hash": "", "generation": 1, "models": [], "views": [],

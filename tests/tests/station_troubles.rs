@@ -7,7 +7,7 @@ mod parts;
 use parts::small_disk::SmallDisk;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
-use sightline_model::{Clock, SystemClock};
+use sightline_domain::{Clock, SystemClock};
 use sightline_tests::broker::{Listener, mosquitto, mosquitto_with, subscribe};
 use sightline_tests::requester::{Manner, ROOT, ask};
 use sightline_tests::station::{Station, json_lines, sightline};

@@ -2,7 +2,7 @@
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use sightline_configs::station::{Mqtt, Tls};
-use sightline_model::{AlarmSeverity, Clock, MockClock, MonoTime, SystemClock, UtcMicros};
+use sightline_domain::{AlarmSeverity, Clock, MockClock, MonoTime, SystemClock, UtcMicros};
 use sightline_tests::broker::mosquitto_with;
 use sightline_tests::process::Killed;
 use sightline_tests::uplink::{raised, result};

@@ -12,7 +12,7 @@ use sample::Still;
 use sightline_console::app::{Console, Settings};
 use sightline_console::texts::Language;
 use sightline_console::view::Screen;
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 
 const HOURS: u32 = 24;
 

@@ -3,7 +3,7 @@
 use crate::texts::Texts;
 use crate::tokens::Tokens;
 use eframe::egui::TextureHandle;
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 use sightline_wire::ask::{AlarmRow, AuditRow, BundleFile, PartFilter, QualityFacts};
 use sightline_wire::snapshot::PartCard;
 use sightline_wire::{Answer, Ask, Client, Link, PreviewHead, Reply, Session, Snapshot, Wish};

@@ -8,7 +8,7 @@ mod common;
 use bytes::Bytes;
 use common::*;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use sightline_model::InspectionResult;
+use sightline_domain::InspectionResult;
 use std::hint::black_box;
 
 /// Results a sample.

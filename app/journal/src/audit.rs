@@ -11,7 +11,7 @@ use crate::{JournalError, seal};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 
 pub(crate) type Hash = [u8; 32];
 

@@ -1,7 +1,7 @@
 //! Enumerations as the numbers that are stored. Only ever append.
 
 use crate::records::AlarmChange;
-use sightline_model::{AlarmSeverity, Disposition, DispositionReason, Evaluation};
+use sightline_domain::{AlarmSeverity, Disposition, DispositionReason, Evaluation};
 
 const EVALUATIONS: [Evaluation; 4] = [
     Evaluation::OK,

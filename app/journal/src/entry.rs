@@ -5,7 +5,7 @@ use crate::gaps::Noted;
 use crate::records::{AlarmRecord, Review};
 use bytes::Bytes;
 use serde::Serialize;
-use sightline_model::{
+use sightline_domain::{
     Disposition, DispositionReason, Evaluation, Health, InspectionResult, UtcMicros,
 };
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use crate::proof::Proof;
 use crate::records::GapRecord;
 use crate::verify::unnoted;
 use rusqlite::{Connection, Row, params};
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 use std::borrow::Cow;
 
 /// Numbers that will have no row, or whose row is damaged.

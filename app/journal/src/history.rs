@@ -6,7 +6,7 @@ use crate::records::{Bucket, Counts, ParetoBar, Query, ReviewCounts};
 use crate::tally::MINUTE_US;
 use crate::{JournalError, Reader};
 use rusqlite::{Row, params};
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 use std::time::Duration;
 
 /// Sums over evaluations (0 OK, 1 NotOK, 2 NotDecidable) and dispositions (1 rejected), as codes.rs numbers them.

@@ -9,7 +9,7 @@ use crate::text::bounded;
 use crate::writer::Writer;
 use crate::{JournalError, Reader, open, schema};
 use bytes::Bytes;
-use sightline_model::{Clock, InspectionResult};
+use sightline_domain::{Clock, InspectionResult};
 use sightline_queue::{QueueSnapshot, SendError, Sender, bounded_weighed};
 use std::borrow::Cow;
 use std::path::PathBuf;

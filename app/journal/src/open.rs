@@ -11,7 +11,7 @@ use crate::state::{self, State};
 use crate::store::{Batch, Store};
 use crate::{JournalError, Reader, schema};
 use rusqlite::ErrorCode;
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use crate::records::{
 };
 use crate::{JournalError, gaps, retention, row, schema, side};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params, params_from_iter};
-use sightline_model::Disposition;
+use sightline_domain::Disposition;
 use std::cell::RefCell;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use sightline_model::{AlarmSeverity, Disposition, DispositionReason, Evaluation, UtcMicros};
+use sightline_domain::{AlarmSeverity, Disposition, DispositionReason, Evaluation, UtcMicros};
 use uuid::Uuid;
 
 /// A stored result.

@@ -12,7 +12,7 @@ use crate::state::{self, State};
 use crate::store::Store;
 use crate::{JournalError, audit};
 use rusqlite::{Connection, OptionalExtension, params};
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 use std::time::Duration;
 
 /// Results removed at a time: short, so that commits do not wait.

@@ -5,7 +5,7 @@ use crate::codes::{Code, Kind};
 use crate::proof::{CHANGED, Proof};
 use crate::records::StoredResult;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
-use sightline_model::{InspectionResult, UtcMicros};
+use sightline_domain::{InspectionResult, UtcMicros};
 use uuid::Uuid;
 
 /// The columns that [`read`] wants, in this order.

@@ -7,7 +7,7 @@ use crate::numbers::Known;
 use crate::records::{Record, StoredResult};
 use crate::store::{Batch, Store};
 use crate::{JournalError, Reader};
-use sightline_model::{InspectionResult, UtcMicros};
+use sightline_domain::{InspectionResult, UtcMicros};
 
 /// Results carried over at most: a start must not take minutes. The rest can be exported from the old file.
 const AT_MOST: u64 = 200_000;

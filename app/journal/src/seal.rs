@@ -7,7 +7,7 @@ use crate::entry::AuditNote;
 use crate::state::State;
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 
 /// What the audit trail calls a seal.
 pub(crate) const ACTION: &str = "journal.seal";

@@ -7,7 +7,7 @@ use crate::entry::AuditNote;
 use crate::proof::Proof;
 use crate::records::{AlarmRecord, Review};
 use rusqlite::{Connection, Row, params};
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 use uuid::Uuid;
 
 /// Bytes of a record beside its text, with its place in the file's tree.

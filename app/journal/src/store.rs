@@ -13,7 +13,7 @@ use crate::state::{self, State};
 use crate::tally::Tally;
 use crate::{JournalError, schema};
 use rusqlite::{CachedStatement, Connection, params};
-use sightline_model::{Disposition, UtcMicros};
+use sightline_domain::{Disposition, UtcMicros};
 use std::collections::HashMap;
 use std::path::Path;
 use uuid::Uuid;

@@ -3,7 +3,7 @@
 use crate::codes::Code;
 use crate::entry::ResultEntry;
 use rusqlite::{Connection, params};
-use sightline_model::{Disposition, UtcMicros};
+use sightline_domain::{Disposition, UtcMicros};
 use std::collections::HashMap;
 
 pub(crate) const MINUTE_US: i64 = 60_000_000;

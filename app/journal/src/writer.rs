@@ -8,7 +8,7 @@ use crate::open::{self, Files, Lost};
 use crate::retention::{self, Limits, Swept};
 use crate::store::Batch;
 use crate::{Reader, schema, seal};
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use sightline_queue::{Receiver, RecvTimeout};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

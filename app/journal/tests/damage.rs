@@ -29,7 +29,7 @@ impl Random {
     }
 }
 
-fn part(seq: u64) -> sightline_model::InspectionResult {
+fn part(seq: u64) -> sightline_domain::InspectionResult {
     match seq % 5 {
         0 => bad(seq, "open", 1),
         _ => good(seq),

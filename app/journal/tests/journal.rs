@@ -3,10 +3,10 @@
 mod common;
 
 use common::*;
+use sightline_domain::{AlarmSeverity, Disposition, Evaluation, MockClock, MonoTime, UtcMicros};
 use sightline_journal::{
     AlarmChange, AlarmRecord, JournalError, Query, Reader, Review, ReviewCounts,
 };
-use sightline_model::{AlarmSeverity, Disposition, Evaluation, MockClock, MonoTime, UtcMicros};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;

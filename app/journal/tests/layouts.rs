@@ -123,7 +123,7 @@ fn a_newer_layout_is_refused_with_what_to_do_and_left_alone() {
     }
 }
 
-fn part(seq: u64) -> sightline_model::InspectionResult {
+fn part(seq: u64) -> sightline_domain::InspectionResult {
     if seq.is_multiple_of(3) {
         bad(seq, "open", 1)
     } else {

@@ -4,7 +4,7 @@
 //! Without a rate everything is handed over before the broker is asked; with one, results come paced as on a line.
 
 use sightline_configs::station::{Identity, Mqtt};
-use sightline_model::SystemClock;
+use sightline_domain::SystemClock;
 use sightline_uplink::{Uplink, UplinkSettings};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -23,7 +23,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sightline_configs::station::Protocol;
-use sightline_model::{Clock, UtcMicros};
+use sightline_domain::{Clock, UtcMicros};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -5,7 +5,7 @@ use crate::desk::Shared;
 use crate::mqtt::{Message, Received};
 use crate::payload::Answer;
 use bytes::Bytes;
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use crate::mqtt::{Kind, Taken, TlsFiles, Trouble, Validity};
 use crate::refusals::{ANSWERS, is_answer};
 use crate::said::Dropped;
-use sightline_model::{AlarmId, AlarmKind, UtcMicros};
+use sightline_domain::{AlarmId, AlarmKind, UtcMicros};
 use std::collections::BTreeMap;
 
 /// One alarm condition of the uplink.

@@ -5,7 +5,7 @@ use crate::mqtt::{Message, Trouble};
 use crate::outbox::Outbox;
 use crate::resend::Resend;
 use crate::said::Said;
-use sightline_model::{AlarmId, AlarmSeverity};
+use sightline_domain::{AlarmId, AlarmSeverity};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

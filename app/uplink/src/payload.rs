@@ -4,8 +4,8 @@
 use crate::Outcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sightline_model::result::ModelRef;
-use sightline_model::{Alarm, AlarmEffect, AlarmSeverity, AlarmState, Evaluation, UtcMicros};
+use sightline_domain::result::ModelRef;
+use sightline_domain::{Alarm, AlarmEffect, AlarmSeverity, AlarmState, Evaluation, UtcMicros};
 
 /// The station's state as its `status` topic says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

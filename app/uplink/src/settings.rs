@@ -2,7 +2,7 @@
 
 use crate::commands::{Command, Reply};
 use sightline_configs::station::{Identity, Mqtt, Sparkplug};
-use sightline_model::Clock;
+use sightline_domain::Clock;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -3,7 +3,7 @@
 use crate::preview::PreviewHead;
 use crate::snapshot::PartCard;
 use serde::{Deserialize, Serialize};
-use sightline_model::{AlarmSeverity, UtcMicros};
+use sightline_domain::{AlarmSeverity, UtcMicros};
 
 /// What a person may do; each may what those before may.
 #[derive(

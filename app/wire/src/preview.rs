@@ -2,7 +2,7 @@
 
 use crate::snapshot::Finding;
 use serde::{Deserialize, Serialize};
-use sightline_model::{Evaluation, Health, UtcMicros};
+use sightline_domain::{Evaluation, Health, UtcMicros};
 
 /// A camera that a console wants to see, in a picture that fits into `width` x `height` pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The bytes of the messages. They change only together with `VERSION`: an old console must never misread a new station.
 
-use sightline_model::{AlarmSeverity, Severity, UtcMicros};
+use sightline_domain::{AlarmSeverity, Severity, UtcMicros};
 use sightline_wire::snapshot::{AlarmCard, AlarmState, LineFacts, LineState};
 use sightline_wire::*;
 

@@ -1,6 +1,6 @@
 //! Real sockets: two consoles, and everything that a hostile or broken one can do.
 
-use sightline_model::{Health, UtcMicros};
+use sightline_domain::{Health, UtcMicros};
 use sightline_wire::preview::Pixels;
 use sightline_wire::snapshot::{LineFacts, Pulse};
 use sightline_wire::*;

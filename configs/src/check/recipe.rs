@@ -5,7 +5,7 @@ use crate::Problem;
 use crate::read::Source;
 use crate::recipe::{Combine, Presence, Recipe, Reference, Tiles, Verifier};
 use crate::station::{GateAt, GateKind, Station};
-use sightline_model::BoxView;
+use sightline_domain::BoxView;
 
 /// Everything wrong with a recipe, by itself and on this station.
 pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<Problem> {

@@ -1,12 +1,12 @@
 //! What a view costs outside the network: pixels to tensor, and outputs to findings.
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use sightline_domain::{BoxView, PixelFormat, ViewToTensor};
 use sightline_engine::bundle::{Channel, Color, DecoderKind, DecoderSpec, Dtype, InputSpec};
 use sightline_engine::bundle::{Layout, Resize};
 use sightline_engine::decode::Decoder;
 use sightline_engine::preprocess::{Placement, Preprocessor};
 use sightline_engine::{ReferencePicture, RegionOutput};
-use sightline_model::{BoxView, PixelFormat, ViewToTensor};
 use std::hint::black_box;
 
 fn input(side: u32, color: Color, channels: &[Channel]) -> InputSpec {

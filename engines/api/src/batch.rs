@@ -3,8 +3,8 @@
 //! A batch is made once and recycled: [`Batch::clear`] keeps every capacity, so that steady state allocates nothing.
 
 use crate::{EngineError, Reference, Rejected};
+use sightline_domain::{BoxView, Detection, ViewTag};
 use sightline_frames::Lease;
-use sightline_model::{BoxView, Detection, ViewTag};
 use std::ops::{Deref, DerefMut};
 
 /// Views in flight, owned by whoever works on them; a fault hands them back ([`crate::Rejected`]).
@@ -137,14 +137,14 @@ impl RegionOutput {
     }
 
     /// The best class and its score, by a classifier; the lowest class number wins a tie.
-    pub fn best_class(&self) -> Option<(sightline_model::ClassId, f32)> {
+    pub fn best_class(&self) -> Option<(sightline_domain::ClassId, f32)> {
         let mut best: Option<(usize, f32)> = None;
         for (class, &score) in self.class_scores.iter().enumerate() {
             if score.is_finite() && best.is_none_or(|(_, s)| score > s) {
                 best = Some((class, score));
             }
         }
-        best.map(|(class, score)| (sightline_model::ClassId(class as u16), score))
+        best.map(|(class, score)| (sightline_domain::ClassId(class as u16), score))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What flow drives: one engine, one thread, batches in, the same batches out in the same order.
 
 use crate::{Batch, Bundle, EngineError, Precision, Rejected, Task};
-use sightline_model::Severity;
+use sightline_domain::Severity;
 use std::sync::Arc;
 
 /// A model made ready to run on this box. It belongs to one thread (`&mut self`).
@@ -52,7 +52,7 @@ pub struct EngineInfo {
     pub digest: String,
     /// Finds or names.
     pub task: Task,
-    /// The classes in the order of the model's outputs; [`sightline_model::ClassId`] indexes them.
+    /// The classes in the order of the model's outputs; [`sightline_domain::ClassId`] indexes them.
     pub classes: Arc<[ClassInfo]>,
     /// Width and height of the network's input, tensor pixels.
     pub input_size: (u32, u32),

@@ -1,7 +1,7 @@
 //! The Engine trait, model bundles, preprocessing, decoders, suppression, and a scripted engine for tests.
 //!
 //! What lives here: everything about a model that no particular inference library knows. It imports
-//! `sightline-model` and `sightline-frames` only, opens no thread and no socket; files are read when a bundle
+//! `sightline-domain` and `sightline-frames` only, opens no thread and no socket; files are read when a bundle
 //! is loaded, never on the frame path.
 //! Where to start: [`engine`] (what flow drives), [`batch`] (what moves through it), [`scripted`] (an engine
 //! for tests).

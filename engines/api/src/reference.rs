@@ -1,7 +1,7 @@
 //! The golden picture that a change-detecting model sees beside the part.
 
+use sightline_domain::{PictureRef, PixelFormat, PlaneLayout};
 use sightline_frames::Lease;
-use sightline_model::{PictureRef, PixelFormat, PlaneLayout};
 use std::sync::Arc;
 
 /// A picture in plain memory of its own.
@@ -38,7 +38,7 @@ impl ReferencePicture {
             width: self.width,
             height: self.height,
             format: self.format,
-            levels: sightline_model::Levels::guessed(self.format, self.height),
+            levels: sightline_domain::Levels::guessed(self.format, self.height),
             layout: self.layout,
             bytes: &self.bytes,
         }

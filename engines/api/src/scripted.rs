@@ -2,7 +2,7 @@
 
 use crate::{Batch, BatchView, Bundle, Engine, EngineError, EngineFactory, EngineInfo};
 use crate::{EngineSettings, EngineTimes, Region, RegionOutput, Rejected};
-use sightline_model::MockClock;
+use sightline_domain::MockClock;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;

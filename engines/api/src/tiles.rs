@@ -12,7 +12,7 @@
 use crate::decode::MAX_CANDIDATES;
 use crate::{Batch, BatchView, Engine, EngineError, Outputs, Region, RegionOutput};
 use sightline_configs::recipe::Tiles;
-use sightline_model::{Area, BoxView, Contour, Detection};
+use sightline_domain::{Area, BoxView, Contour, Detection};
 use std::cmp::Ordering;
 
 /// How near to a tile's inner edge a finding ends there, shares of the tile's side, and at least so many pixels.

@@ -1,8 +1,8 @@
 //! Bundles that load, and what is said of those that do not.
 
+use sightline_domain::{BoxView, ClassId, Detection, Severity};
 use sightline_engine::bundle::{Problem, archive, draft::ModelInfo};
 use sightline_engine::{Bundle, ClassInfo, EngineSettings, Precision, RegionOutput};
-use sightline_model::{BoxView, ClassId, Detection, Severity};
 use std::path::Path;
 use tempfile::TempDir;
 

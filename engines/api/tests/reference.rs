@@ -1,8 +1,8 @@
 //! docs/models.md names every field of a manifest, and every word that a field of few words can have.
 
 use sightline_configs::recipe::Tiles;
+use sightline_domain::Severity;
 use sightline_engine::bundle::*;
-use sightline_model::Severity;
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -1,11 +1,11 @@
 //! The scripted engine keeps the trait's promises, so that flow's tests can trust it.
 
+use sightline_domain::{BoxView, CameraId, ClassId, Clock, Detection, FrameId, FrameMeta, Timing};
+use sightline_domain::{Generation, Health, MockClock, MonoTime, PixelFormat, TrackId, UtcMicros};
+use sightline_domain::{ViewId, ViewTag};
 use sightline_engine::scripted::{Latency, Script, ScriptedEngine};
 use sightline_engine::{Batch, BatchView, Engine, EngineError, EngineInfo, Region, Task};
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
-use sightline_model::{BoxView, CameraId, ClassId, Clock, Detection, FrameId, FrameMeta, Timing};
-use sightline_model::{Generation, Health, MockClock, MonoTime, PixelFormat, TrackId, UtcMicros};
-use sightline_model::{ViewId, ViewTag};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn batch(pool: &FramePool, part: u64) -> Batch {
             width: 4,
             height: 4,
             format: PixelFormat::Gray8,
-            levels: sightline_model::Levels::default(),
+            levels: sightline_domain::Levels::default(),
             layout,
             health: Health::Ok,
             host_copies: 0,

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use sightline_configs::recipe::Tiles;
+use sightline_domain::{BoxView, ClassId, Detection};
 use sightline_engine::decode::MAX_CANDIDATES;
 use sightline_engine::tiles::Seams;
 use sightline_engine::{Outputs, Region};
-use sightline_model::{BoxView, ClassId, Detection};
 
 fn edges(b: &BoxView) -> [f32; 4] {
     [b.x, b.y, b.x + b.w, b.y + b.h]

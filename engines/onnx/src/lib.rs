@@ -3,7 +3,7 @@
 //! What lives here: finding and loading the library ([`library`]), the checks of a file against its manifest
 //! ([`contract`]), a session whose inputs and outputs lie in memory made once ([`network`]), the engine
 //! ([`OnnxEngine`]) and the short measurement that finds how many instances of how many threads suit a box
-//! ([`tune`]). It imports `sightline-model` and `sightline-engine`.
+//! ([`tune`]). It imports `sightline-domain` and `sightline-engine`.
 //! Where to start: [`OnnxFactory::new`].
 
 pub mod contract;

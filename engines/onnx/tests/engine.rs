@@ -5,8 +5,8 @@ mod common;
 use common::{
     CLASSIFIER, Spec, engine, factory, lease, levels, pool, scores, shared_reference, view,
 };
+use sightline_domain::BoxView;
 use sightline_engine::{Batch, Engine, EngineError, EngineSettings, Precision, Region};
-use sightline_model::BoxView;
 use sightline_onnx::{Arrangement, measure, tune};
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ fn a_crop_is_looked_at_alone_and_its_boxes_are_in_view_pixels() {
     for y in 8..24 {
         pixels[y * 32 + 16..y * 32 + 32].fill(255);
     }
-    let lease = common::lease_of(&pool, 32, 32, sightline_model::PixelFormat::Gray8, &pixels);
+    let lease = common::lease_of(&pool, 32, 32, sightline_domain::PixelFormat::Gray8, &pixels);
     let mut batch = Batch::default();
     batch.views.push(view(lease));
     let bright = BoxView {

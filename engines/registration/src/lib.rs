@@ -1,7 +1,7 @@
 //! Registers a recipe's golden picture to the part with OpenCV.
 //!
 //! What lives here: where a part lies relative to its golden picture, and the golden picture moved there, so that a
-//! change-detecting model sees both in the same place. It imports `sightline-model` only, opens no thread and keeps
+//! change-detecting model sees both in the same place. It imports `sightline-domain` only, opens no thread and keeps
 //! OpenCV from opening any. Where to start: [`Registrar`].
 //!
 //! How: both pictures are halved down to some 160 pixels a side and rid of slow changes of light. Phase correlation

@@ -3,7 +3,7 @@
 use crate::RegistrationError;
 use opencv::boxed_ref::BoxedRef;
 use opencv::core::Mat;
-use sightline_model::{PictureRef, PixelFormat};
+use sightline_domain::{PictureRef, PixelFormat};
 
 /// Where the one plane of a GRAY8 picture lies.
 #[derive(Clone, Copy, Debug)]

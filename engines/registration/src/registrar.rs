@@ -9,7 +9,7 @@ use crate::plane::Plane;
 use crate::warp::warp;
 use opencv::core::{CV_32F, Mat, Size, multiply_def};
 use opencv::imgproc::{create_hanning_window, phase_correlate_def};
-use sightline_model::PictureRef;
+use sightline_domain::PictureRef;
 use std::sync::Once;
 
 /// The inner part that stays visible whatever the motion has at least this many pixels a side, on the fine level.

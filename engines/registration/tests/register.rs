@@ -4,7 +4,7 @@ mod scene;
 
 use proptest::prelude::*;
 use scene::{Board, Noise, Picture, Pose, STRAIGHT};
-use sightline_model::{PictureRef, PixelFormat};
+use sightline_domain::{PictureRef, PixelFormat};
 use sightline_registration::{Mode, Registered, Registrar, RegistrationError};
 
 const SIDE: u32 = 320;

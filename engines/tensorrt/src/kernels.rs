@@ -1,9 +1,9 @@
 //! The kernels' source and the structures they take, field by field as in `kernels/*.cu`.
 
 use bytemuck::{Pod, Zeroable};
+use sightline_domain::PixelFormat;
 use sightline_engine::bundle::{Color, DecoderKind, Dtype, Layout, Manifest};
 use sightline_engine::preprocess::Placement;
-use sightline_model::PixelFormat;
 
 /// Compiled as one file, in this order.
 pub const SOURCES: [&str; 3] = [

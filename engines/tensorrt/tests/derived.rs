@@ -1,13 +1,13 @@
 //! Derived files run in ONNX Runtime and find what the originals find, on the shipped bundle's golden pictures.
 
+use sightline_domain::{
+    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing,
+};
+use sightline_domain::{TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_engine::bundle::draft::ModelInfo;
 use sightline_engine::{Batch, BatchView, Bundle, Engine, EngineSettings, Precision, Reference};
 use sightline_engine::{ReferencePicture, RegionOutput};
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
-use sightline_model::{
-    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing,
-};
-use sightline_model::{TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_onnx::{LibrarySearch, OnnxFactory};
 use sightline_tensorrt::derive::{Derivation, derive};
 use std::fs;
@@ -99,7 +99,7 @@ fn answers(bundle: &Bundle, precision: Precision) -> Vec<RegionOutput> {
             width: view.width,
             height: view.height,
             format: view.format,
-            levels: sightline_model::Levels::guessed(view.format, view.height),
+            levels: sightline_domain::Levels::guessed(view.format, view.height),
             layout: view.layout,
             health: Health::Ok,
             host_copies: 0,

@@ -3,11 +3,11 @@
 
 use sightline_configs::station::Verb;
 use sightline_configs::{Recipe, Station, check_recipe, check_station};
+use sightline_domain::MonoTime;
 use sightline_engine::bundle::{Bundle, MANIFEST_FILE, archive};
 use sightline_flow::Recording;
 use sightline_ingest::CocoFile;
 use sightline_journal::Reader;
-use sightline_model::MonoTime;
 use sightline_uplink::Command;
 use sightline_wire::framing::{TO_CONSOLE, TO_STATION};
 use sightline_wire::{ToConsole, ToStation, framing};

@@ -17,7 +17,7 @@ use rig::*;
 struct Nowhere;
 
 impl sightline_flow::ResultSink for Nowhere {
-    fn submit(&mut self, _: sightline_model::InspectionResult, _: Box<[u8]>) {}
+    fn submit(&mut self, _: sightline_domain::InspectionResult, _: Box<[u8]>) {}
 }
 
 fn cpu(clock: ClockId) -> Duration {

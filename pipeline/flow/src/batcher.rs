@@ -13,11 +13,11 @@ use crate::lane::{Engines, Lane};
 use crate::live::Live;
 use crate::parts::{PartNote, Parts};
 use crate::sizes::Sizes;
-use sightline_frames::{Missed, Tapped, View};
-use sightline_model::{
+use sightline_domain::{
     CameraId, Clock, Health, MissReason, MonoTime, Timing, TrackId, Trigger, UtcMicros, ViewId,
     ViewTag,
 };
+use sightline_frames::{Missed, Tapped, View};
 use sightline_queue::Sender;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

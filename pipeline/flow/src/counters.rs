@@ -1,6 +1,6 @@
 //! What is counted while the line runs, without a lock.
 
-use sightline_model::CameraId;
+use sightline_domain::CameraId;
 use sightline_verdict::{Challenges, Conservation};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

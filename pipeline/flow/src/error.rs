@@ -1,6 +1,6 @@
 //! Why the flow does not start, change over or stop.
 
-use sightline_model::Generation;
+use sightline_domain::Generation;
 use std::time::Duration;
 
 /// Messages say what was expected, what was found, what to do.

@@ -3,7 +3,7 @@
 
 use crate::FlowEvents;
 use crate::threads::ResultInput;
-use sightline_model::{Clock, MonoTime, Trigger};
+use sightline_domain::{Clock, MonoTime, Trigger};
 use sightline_queue::{SendError, Sender};
 use sightline_verdict::{
     Confirmation, Correction, GateCommand, GateCounters, GateDriver, GateSchedule, OnTheWay,
@@ -209,7 +209,7 @@ impl GateCore {
             let Some(alarm) = change else { break };
             let utc = self.clock.utc().0 - now.signed_us(alarm.since);
             self.events
-                .alarm(alarm.to_alarm(sightline_model::UtcMicros(utc)));
+                .alarm(alarm.to_alarm(sightline_domain::UtcMicros(utc)));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::threads::{
     Crew, Hiring, Offered, ResultInput, Threads, Told, WorkerCommand, Workers, take,
 };
 use crate::{FlowError, FlowEvents, FlowSettings, FlowTap, FlowTrigger, GenerationBuild};
-use sightline_model::{Alarm, AlarmKind, CameraId, Generation};
+use sightline_domain::{Alarm, AlarmKind, CameraId, Generation};
 use sightline_queue::{QueueGauge, QueueSnapshot, Sender, bounded};
 use sightline_verdict::{
     ChallengeCounters, ChallengeStanding, GateCounters, InspectionPlan, OnTheWay,

@@ -1,7 +1,7 @@
 //! Events on a thread of their own: who acts never waits for who hears.
 
 use crate::{FlowError, FlowEvents};
-use sightline_model::{Alarm, AlarmKind, Clock, Generation};
+use sightline_domain::{Alarm, AlarmKind, Clock, Generation};
 use sightline_queue::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

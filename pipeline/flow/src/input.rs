@@ -1,8 +1,8 @@
 //! What the batcher takes in.
 
 use crate::live::Live;
+use sightline_domain::{CameraId, Trigger};
 use sightline_frames::Tapped;
-use sightline_model::{CameraId, Trigger};
 use sightline_queue::Sender;
 use std::sync::Arc;
 

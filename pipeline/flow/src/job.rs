@@ -1,9 +1,9 @@
 //! What goes from batcher to engine to judge and back: a batch and the slips that say whose views are in it.
 
 use crate::live::Live;
+use sightline_domain::result::StagesUs;
+use sightline_domain::{FrameMeta, MissReason, MonoTime, ViewTag};
 use sightline_engine::{Batch, EngineTimes, Outputs};
-use sightline_model::result::StagesUs;
-use sightline_model::{FrameMeta, MissReason, MonoTime, ViewTag};
 use std::sync::Arc;
 use std::time::Duration;
 

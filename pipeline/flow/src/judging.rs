@@ -4,7 +4,7 @@ use crate::counters::{Tally, bump};
 use crate::gate::GateLink;
 use crate::job::{Job, Slip};
 use crate::live::Live;
-use sightline_model::{
+use sightline_domain::{
     Disposition, Evaluation, FrameMeta, Generation, MissReason, MonoTime, TrackId, Trigger, ViewId,
     ViewTag,
 };
@@ -219,7 +219,8 @@ impl JudgeCore {
             None => Some(asked),
         };
         // the gate refuses a second verdict, and the judge gives none: if it ever happens, reject is what it did
-        let outcome = outcome.unwrap_or(Outcome::reject(sightline_model::DispositionReason::Fault));
+        let outcome =
+            outcome.unwrap_or(Outcome::reject(sightline_domain::DispositionReason::Fault));
         bump(&line.dispositions);
         bump(match outcome.disposition {
             Disposition::Pass => &line.passed,

@@ -3,9 +3,9 @@
 use crate::job::{Job, Slip};
 use crate::live::{Live, LiveModel};
 use crate::parts::Parts;
+use sightline_domain::{MonoTime, TrackId, ViewId, ViewTag};
 use sightline_engine::{BatchView, Reference};
 use sightline_frames::View;
-use sightline_model::{MonoTime, TrackId, ViewId, ViewTag};
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;

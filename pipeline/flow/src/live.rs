@@ -4,8 +4,8 @@ use crate::FlowError;
 use crate::associate::ExpectedView;
 use crate::pace::Pace;
 use crate::presence::Presence;
+use sightline_domain::{Generation, ViewId};
 use sightline_engine::{Engine, EngineError, ReferencePicture};
-use sightline_model::{Generation, ViewId};
 use sightline_verdict::InspectionPlan;
 use std::sync::Arc;
 

@@ -17,10 +17,10 @@ use crate::{
     FlowError, FlowEvents, FlowSettings, GateSetup, GenerationBuild, LineCounts, RecordingError,
     ResultSink,
 };
-use sightline_frames::{FramePool, Lease, MemoryWish, Missed, PoolConfig, Tapped, View};
-use sightline_model::{
+use sightline_domain::{
     CameraId, Clock, FrameMeta, Generation, MissReason, MockClock, MonoTime, Trigger,
 };
+use sightline_frames::{FramePool, Lease, MemoryWish, Missed, PoolConfig, Tapped, View};
 use sightline_queue::bounded;
 use sightline_verdict::{GateCounters, ResultMaker};
 use std::io::Read;

@@ -1,6 +1,6 @@
 //! What the batcher remembers of parts while they wait for something, so that engines work for those that can still be OK.
 
-use sightline_model::{Generation, MonoTime, TrackId, ViewId};
+use sightline_domain::{Generation, MonoTime, TrackId, ViewId};
 
 /// One part.
 #[derive(Clone, Copy, Debug)]

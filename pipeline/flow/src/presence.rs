@@ -3,7 +3,7 @@
 //! A model that finds nothing on noise or on an empty belt says the same as on a good part. Means over a grid of cells do not:
 //! they hardly correlate with those of a part, and a part that is a little shifted or worn still does.
 
-use sightline_model::{PictureRef, PixelFormat};
+use sightline_domain::{PictureRef, PixelFormat};
 
 /// Cells along each side.
 const GRID: usize = 24;
@@ -165,7 +165,7 @@ mod tests {
             width: side,
             height: side,
             format: PixelFormat::Gray8,
-            levels: sightline_model::Levels::default(),
+            levels: sightline_domain::Levels::default(),
             layout: PixelFormat::Gray8.default_layout(side, side),
             bytes: pixels,
         }

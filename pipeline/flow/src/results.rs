@@ -4,7 +4,7 @@ use crate::counters::{Tally, bump};
 use crate::judging::Decided;
 use crate::stages::Stages;
 use crate::{FlowEvents, ResultSink};
-use sightline_model::{Alarm, AlarmKind, Clock, Disposition, InspectionResult, TrackId};
+use sightline_domain::{Alarm, AlarmKind, Clock, Disposition, InspectionResult, TrackId};
 use sightline_verdict::{
     Correction, Dossier, Outcome, ResultMaker, Undecided, ViewState, ViewVerdict,
 };

@@ -1,6 +1,6 @@
 //! What the service hands the flow: settings, and where results and alarms go.
 
-use sightline_model::{Alarm, CameraId, Clock, Generation, InspectionResult};
+use sightline_domain::{Alarm, CameraId, Clock, Generation, InspectionResult};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;

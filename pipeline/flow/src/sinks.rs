@@ -3,8 +3,8 @@
 use crate::counters::{Tally, bump};
 use crate::gate::GateLink;
 use crate::input::FlowInput;
+use sightline_domain::{CameraId, Clock, Trigger};
 use sightline_frames::{TapSink, Tapped, TriggerSink};
-use sightline_model::{CameraId, Clock, Trigger};
 use sightline_queue::{SendError, Sender};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

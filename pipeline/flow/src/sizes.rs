@@ -2,7 +2,7 @@
 //! so large that it would be too many tiles.
 
 use sightline_configs::recipe::Tiles;
-use sightline_model::{FrameMeta, ViewId};
+use sightline_domain::{FrameMeta, ViewId};
 use sightline_verdict::InspectionPlan;
 
 /// By view of one plan.
@@ -52,7 +52,7 @@ impl Sizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sightline_model::{CameraId, FrameId, Health, MonoTime, PixelFormat, Timing, UtcMicros};
+    use sightline_domain::{CameraId, FrameId, Health, MonoTime, PixelFormat, Timing, UtcMicros};
 
     #[test]
     fn a_picture_of_too_many_tiles_is_not_the_view() {

@@ -1,8 +1,8 @@
 //! Where the time of parts went, as distributions.
 
 use hdrhistogram::Histogram;
-use sightline_model::MonoTime;
-use sightline_model::result::StagesUs;
+use sightline_domain::MonoTime;
+use sightline_domain::result::StagesUs;
 use sightline_verdict::{Dossier, Undecided, ViewState, ViewVerdict};
 use std::time::Duration;
 

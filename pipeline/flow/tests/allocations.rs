@@ -4,8 +4,8 @@
 mod rig;
 
 use rig::*;
+use sightline_domain::InspectionResult;
 use sightline_flow::ResultSink;
-use sightline_model::InspectionResult;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,10 +3,10 @@
 mod rig;
 
 use rig::*;
+use sightline_domain::*;
 use sightline_engine::scripted::{Script, ScriptedEngine};
 use sightline_engine::{Batch, Engine, EngineError, EngineInfo, ReferencePicture, Rejected, Task};
 use sightline_flow::{ModelEngines, Rebuild};
-use sightline_model::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

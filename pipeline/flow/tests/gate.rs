@@ -4,7 +4,7 @@ mod rig;
 
 use rig::*;
 use sightline_configs::station::{Gate, GateAt, GateKind};
-use sightline_model::*;
+use sightline_domain::*;
 use sightline_verdict::{Confirmation, GateDriver, GateError, GateSchedule};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -3,8 +3,8 @@
 mod rig;
 
 use rig::*;
+use sightline_domain::*;
 use sightline_flow::FlowError;
-use sightline_model::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -246,7 +246,7 @@ fn a_view_that_does_not_look_like_a_part_is_never_ok() {
         width: side as u32,
         height: side as u32,
         format: PixelFormat::Gray8,
-        levels: sightline_model::Levels::default(),
+        levels: sightline_domain::Levels::default(),
         layout: PixelFormat::Gray8.default_layout(side as u32, side as u32),
         bytes: &board,
     };

@@ -4,9 +4,9 @@ mod rig;
 
 use rig::*;
 use sightline_configs::challenge::{Challenge, ChallengePart, Overdue};
+use sightline_domain::*;
 use sightline_flow::FlowError;
 use sightline_frames::{TapSink, Tapped, TriggerSink, View};
-use sightline_model::*;
 use sightline_verdict::InspectionPlan;
 use std::time::Duration;
 

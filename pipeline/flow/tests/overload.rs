@@ -3,8 +3,8 @@
 mod rig;
 
 use rig::*;
+use sightline_domain::*;
 use sightline_engine::scripted::{Latency, Script};
-use sightline_model::*;
 use std::sync::Arc;
 use std::time::Duration;
 

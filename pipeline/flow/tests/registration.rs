@@ -5,10 +5,10 @@ mod rig;
 
 use rig::*;
 use sightline_configs::recipe::{Reference, Registration};
+use sightline_domain::*;
 use sightline_engine::scripted::{Script, ScriptedEngine};
 use sightline_engine::{ReferencePicture, Task};
 use sightline_frames::{FramePool, MemoryWish, PoolConfig, TapSink, Tapped, View};
-use sightline_model::*;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ fn see(rig: &mut Rig, pool: &FramePool, pixels: &[u8], golden: Option<&[u8]>) ->
             width: SIDE,
             height: SIDE,
             format: PixelFormat::Gray8,
-            levels: sightline_model::Levels::default(),
+            levels: sightline_domain::Levels::default(),
             layout: PixelFormat::Gray8.default_layout(SIDE, SIDE),
             health: Health::Ok,
             host_copies: 0,

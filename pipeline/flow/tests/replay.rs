@@ -4,9 +4,9 @@ mod rig;
 
 use rig::*;
 use sightline_configs::station::{Gate, GateAt, GateKind};
+use sightline_domain::*;
 use sightline_flow::*;
 use sightline_frames::{Missed, TapSink, Tapped, TriggerSink, View};
-use sightline_model::*;
 use sightline_verdict::{Confirmation, GateDriver, GateError, GateSchedule};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -4,9 +4,9 @@ mod rig;
 
 use rig::*;
 use sightline_configs::recipe::Tiles;
+use sightline_domain::*;
 use sightline_engine::scripted::Script;
 use sightline_engine::{BatchView, Region, RegionOutput};
-use sightline_model::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -2,8 +2,8 @@
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use sightline_configs::station::HealthLimits;
+use sightline_domain::{FrameId, PictureRef, PixelFormat};
 use sightline_ingest::{HealthMonitor, Origin, full_content, measure};
-use sightline_model::{FrameId, PictureRef, PixelFormat};
 use std::hint::black_box;
 
 const SIDE: u32 = 640;
@@ -25,7 +25,7 @@ fn picture(bytes: &[u8], format: PixelFormat) -> PictureRef<'_> {
         width: SIDE,
         height: SIDE,
         format,
-        levels: sightline_model::Levels::guessed(format, SIDE),
+        levels: sightline_domain::Levels::guessed(format, SIDE),
         layout,
         bytes,
     }

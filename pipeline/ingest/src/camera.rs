@@ -1,22 +1,21 @@
 //! Starting, watching and stopping one camera.
 
 use crate::{
-    IngestError, build,
+    IngestError, assemble,
     driver::Driver,
     images::ImagesIndex,
     link::Told,
     proof::Proof,
-    seat::Seat,
-    session::thread_name,
-    simulated::SimulatedLine,
+    session::{Source, thread_name},
+    shared_tap::SharedTap,
     state::CameraState,
     status::{Board, CameraStatus, Stats},
     supervisor::Supervisor,
     tap::Tap,
 };
 use sightline_configs::station;
+use sightline_domain::{CameraId, Clock};
 use sightline_frames::{FramePool, MemoryWish, PoolSnapshot, TapSink};
-use sightline_model::{CameraId, Clock};
 use sightline_queue::{Receiver, Sender, bounded};
 use sightline_threads::{Place, Urgency};
 use std::{
@@ -46,8 +45,8 @@ pub struct CameraContext {
     pub sink: Arc<dyn TapSink>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The simulated line, for sources of kind `simulated`.
-    pub line: Option<Arc<SimulatedLine>>,
+    /// The source itself; `None`: the one its settings describe.
+    pub source: Option<Box<dyn Source>>,
     /// What relative paths of the configuration are relative to.
     pub base_dir: PathBuf,
     /// A model on this camera takes a reference, so sources that have golden pictures bring one with each view.
@@ -58,7 +57,7 @@ pub struct CameraContext {
 
 impl CameraContext {
     /// Where the camera's own threads run.
-    pub(crate) fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         Place {
             core: self.config.core,
             urgency: self.raised.then_some(Urgency::Compute),
@@ -96,16 +95,17 @@ pub struct CameraHandle {
 ///
 /// # Errors
 /// What can never work: memory, a core that is not there, pictures that cannot be listed, a format the source has not.
-pub fn start(ctx: CameraContext) -> Result<CameraHandle, IngestError> {
+pub fn start(mut ctx: CameraContext) -> Result<CameraHandle, IngestError> {
     check_core(&ctx.config.name, ctx.config.core)?;
     let name: Arc<str> = ctx.config.name.as_str().into();
-    let pool = build::pool(&ctx)?;
+    let pool = assemble::pool(&ctx)?;
+    let limits = assemble::limits(&ctx);
     let stats = Arc::new(Stats::default());
-    let (source, images) = build::source(&ctx)?;
+    let (source, images) = assemble::source(&mut ctx)?;
     if Proof::expected(&ctx.config.source) == Proof::Files {
         stats.saw_proof(Proof::Files);
     }
-    let seat = Seat::new(Tap::new(
+    let shared_tap = SharedTap::new(Tap::new(
         ctx.id,
         pool.clone(),
         Arc::clone(&ctx.sink),
@@ -113,7 +113,7 @@ pub fn start(ctx: CameraContext) -> Result<CameraHandle, IngestError> {
         Arc::clone(&stats),
         &ctx.config.health,
     ));
-    let machine = Supervisor::new(build::limits(&ctx), ctx.clock.now());
+    let machine = Supervisor::new(limits, ctx.clock.now());
     let board = Arc::new(Board::new(machine.standing().clone()));
     let (tell, told) = bounded(format!("ingest.{name}.supervisor"), TOLD);
     let stop = Arc::new(AtomicBool::new(false));
@@ -124,7 +124,7 @@ pub fn start(ctx: CameraContext) -> Result<CameraHandle, IngestError> {
         sink: ctx.sink,
         stats: Arc::clone(&stats),
         board: Arc::clone(&board),
-        seat,
+        shared_tap,
         source,
         machine,
         told,

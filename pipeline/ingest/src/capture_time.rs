@@ -10,7 +10,7 @@
 //! its sender may have begun its time stamps anew. Until frames have come as far apart as they were stamped, their time
 //! is known to no better than [`HELD`].
 
-use sightline_model::{MonoTime, TimeSource, Timing};
+use sightline_domain::{MonoTime, TimeSource, Timing};
 use std::time::Duration;
 
 const MS: i128 = 1_000_000;

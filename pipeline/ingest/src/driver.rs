@@ -2,14 +2,14 @@
 
 use crate::{
     link::{Link, Told},
-    seat::Seat,
     session::{AtEnd, Session, Source},
+    shared_tap::SharedTap,
     state::{Action, CameraState, Event},
     status::{Board, Stats},
     supervisor::Supervisor,
 };
+use sightline_domain::{CameraId, Clock, MissReason, MonoTime};
 use sightline_frames::{Missed, TapSink, Tapped};
-use sightline_model::{CameraId, Clock, MissReason, MonoTime};
 use sightline_queue::{Receiver, RecvTimeout, Sender};
 use std::{
     sync::{
@@ -29,7 +29,7 @@ pub(crate) struct Driver {
     pub(crate) sink: Arc<dyn TapSink>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) board: Arc<Board>,
-    pub(crate) seat: Seat,
+    pub(crate) shared_tap: SharedTap,
     pub(crate) source: Box<dyn Source>,
     pub(crate) machine: Supervisor,
     pub(crate) told: Receiver<Told>,
@@ -140,7 +140,7 @@ impl Driver {
     fn open(&mut self) {
         self.sessions += 1;
         let link = Link::new(self.sessions, self.tell.clone());
-        match self.source.open(&self.seat, link) {
+        match self.source.open(&self.shared_tap, link) {
             Ok(session) => self.session = Some(session),
             Err(reason) => self.step(Event::Lost(reason)),
         }

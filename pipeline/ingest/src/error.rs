@@ -3,7 +3,7 @@
 use sightline_frames::FramesError;
 use std::path::PathBuf;
 
-/// Why a camera, its pictures or the simulated line could not be started.
+/// Why a camera or its pictures could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// Its frame memory could not be had.
@@ -80,12 +80,6 @@ pub enum IngestError {
         /// What it should be.
         expected: &'static str,
         /// What it is.
-        found: String,
-    },
-    /// The boards of the simulated line cannot be drawn as configured.
-    #[error("simulation: {found}")]
-    Simulation {
-        /// What was expected and found.
         found: String,
     },
     /// GStreamer is not usable on this machine.

@@ -2,7 +2,7 @@
 //!
 //! Nothing ends by silence: a camera that gave dark pictures and then none is not known to be better.
 
-use sightline_model::Health;
+use sightline_domain::Health;
 
 /// What can be wrong with pictures that arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

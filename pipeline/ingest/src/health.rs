@@ -6,7 +6,7 @@
 
 use crate::measure::{Measured, full_content, measure};
 use sightline_configs::station::HealthLimits;
-use sightline_model::{FrameId, Health, PictureRef};
+use sightline_domain::{FrameId, Health, PictureRef};
 
 /// What the source says of a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,7 +162,7 @@ impl Focus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sightline_model::PixelFormat;
+    use sightline_domain::PixelFormat;
 
     const DAMAGED: Origin = Origin {
         damaged: true,
@@ -176,7 +176,7 @@ mod tests {
             width: W,
             height: H,
             format: PixelFormat::Gray8,
-            levels: sightline_model::Levels::default(),
+            levels: sightline_domain::Levels::default(),
             layout: PixelFormat::Gray8.default_layout(W, H),
             bytes,
         }
@@ -365,8 +365,8 @@ mod tests {
             };
             monitor.judge(FrameId(id), &picture, Origin::default())
         };
-        let video = sightline_model::Levels::guessed(PixelFormat::Nv12, H);
-        let full = sightline_model::Levels::default();
+        let video = sightline_domain::Levels::guessed(PixelFormat::Nv12, H);
+        let full = sightline_domain::Levels::default();
         assert_eq!(judge(0, &noise(16, 4), video), Health::TooDark);
         assert_eq!(judge(1, &noise(235, 3), video), Health::TooBright);
         assert_eq!(judge(2, &noise(90, 1), full), Health::Flat);

@@ -14,7 +14,7 @@ mod whole;
 
 pub use coco::{CocoBox, CocoFile, CocoPicture};
 pub(crate) use convert::gray;
-pub use decode::PictureDecoder;
+pub use decode::{Decoded, PictureDecoder};
 pub use error::PictureError;
 pub use index::{ImageEntry, ImagesIndex};
 pub(crate) use player::ImagesSource;

@@ -1,11 +1,11 @@
 //! Cameras to views: one supervised source a camera, GStreamer or built in, tap, health.
 //!
 //! What lives here: everything between a camera and the first queue. A camera is a supervisor thread that owns a
-//! source (GStreamer pipeline, picture list, simulated line) and a tap that stamps, judges and delivers what the
-//! source captures. Cameras share nothing but the sink. It imports frames, configs, simulation, queue and model.
+//! source (GStreamer pipeline, picture list, or one that is handed in) and a tap that stamps, judges and delivers what the
+//! source captures. Cameras share nothing but the sink. It imports frames, configs, queue and domain.
 //! Where to start: [`start`] and [`CameraHandle`]; `supervisor` is the state machine, `tap` the way of a frame.
 
-mod build;
+mod assemble;
 mod camera;
 mod capture_time;
 mod driver;
@@ -19,9 +19,9 @@ mod link;
 mod measure;
 mod probe;
 mod proof;
-mod seat;
 mod session;
-mod simulated;
+mod shared_tap;
+pub mod source;
 mod state;
 mod status;
 mod supervisor;
@@ -35,6 +35,5 @@ pub use images::{CocoFile, ImageEntry, ImagesIndex};
 pub use measure::{Measured, full_content, measure};
 pub use probe::{ProbeReport, probe};
 pub use proof::Proof;
-pub use simulated::{LineSetup, LineSummary, SimulatedCamera, SimulatedLine};
 pub use state::{CameraState, Reason};
 pub use status::{CameraCounts, CameraStatus, KnownFrom, LevelsKnown, UnhealthyCounts};

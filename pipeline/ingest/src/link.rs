@@ -18,7 +18,7 @@ pub(crate) enum Told {
 
 /// A session's line to its supervisor. Never blocks: with the queue full an earlier word already says enough.
 #[derive(Clone, Debug)]
-pub(crate) struct Link {
+pub struct Link {
     session: u64,
     supervisor: Sender<Told>,
 }
@@ -35,22 +35,25 @@ impl Link {
         let _ = self.supervisor.try_send(Told::Session(self.session, event));
     }
 
-    pub(crate) fn alive(&self) {
+    /// A frame came, or a source that gives frames on demand is ready.
+    pub fn alive(&self) {
         self.tell(Event::Alive);
     }
 
-    pub(crate) fn lost(&self, reason: impl Into<Reason>) {
+    /// It broke: what was expected and found. It is opened again.
+    pub fn lost(&self, reason: impl Into<Reason>) {
         self.tell(Event::Lost(reason.into()));
     }
 
-    pub(crate) fn ended(&self) {
+    /// It has no more frames and never will.
+    pub fn ended(&self) {
         self.tell(Event::Ended);
     }
 }
 
 /// A flag that a sleeping thread hears at once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StopFlag(Arc<(Mutex<bool>, Condvar)>);
+pub struct StopFlag(Arc<(Mutex<bool>, Condvar)>);
 
 impl StopFlag {
     pub(crate) fn raise(&self) {
@@ -58,12 +61,13 @@ impl StopFlag {
         self.0.1.notify_all();
     }
 
-    pub(crate) fn is_raised(&self) -> bool {
+    /// The session is to end.
+    pub fn is_raised(&self) -> bool {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sleeps for `time` or until the flag is raised; true when it is.
-    pub(crate) fn sleep(&self, time: Duration) -> bool {
+    pub fn sleep(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         let mut raised = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !*raised {

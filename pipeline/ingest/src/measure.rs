@@ -6,7 +6,7 @@
 //! Contrast is the distance of percentiles, so that noise and a few bright pixels do not make one. Levels are those of a
 //! full range, whatever range the picture has.
 
-use sightline_model::{Levels, PictureRef, PixelFormat};
+use sightline_domain::{Levels, PictureRef, PixelFormat};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes looked at per picture.

@@ -1,8 +1,8 @@
 //! Opening a camera just to see whether it gives a frame.
 
 use crate::{CameraContext, CameraState, IngestError, camera};
+use sightline_domain::{FrameMeta, PixelFormat};
 use sightline_frames::{TapSink, Tapped};
-use sightline_model::{FrameMeta, PixelFormat};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},

@@ -2,20 +2,33 @@
 
 use crate::{
     link::{Link, StopFlag},
-    seat::{Seat, SeatedTap},
+    shared_tap::{SharedTap, TapGuard},
     state::Reason,
 };
 use sightline_threads::Place;
 use std::thread::JoinHandle;
 
 /// A kind of source, ready to be opened again and again.
-pub(crate) trait Source: Send {
+pub trait Source: Send {
     /// Opens it. The session speaks through its link from then on; an error here is the same as its being lost.
-    fn open(&mut self, seat: &Seat, link: Link) -> Result<Box<dyn Session>, Reason>;
+    ///
+    /// # Errors
+    /// What was expected and found, for people: it stands as the camera's reason.
+    fn open(&mut self, tap: &SharedTap, link: Link) -> Result<Box<dyn Session>, Reason>;
+
+    /// Width and height of its pictures, pixels, where they are known before it is opened: its slots are made for them.
+    fn size(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    /// It gives pictures only when it is asked, so that silence is no fault.
+    fn is_on_demand(&self) -> bool {
+        false
+    }
 }
 
 /// An open source. Its drop closes it and waits for its threads.
-pub(crate) trait Session: Send {
+pub trait Session: Send {
     /// The session said that it is at its end, after the camera had delivered `frames` views in all.
     fn at_end(&mut self, _frames: u64) -> AtEnd {
         AtEnd::Ended
@@ -24,7 +37,7 @@ pub(crate) trait Session: Send {
 
 /// What the end of a session means.
 #[derive(Debug)]
-pub(crate) enum AtEnd {
+pub enum AtEnd {
     /// It began again.
     GoesOn,
     /// There is no more.
@@ -34,28 +47,34 @@ pub(crate) enum AtEnd {
 }
 
 /// A session that is one thread of ours.
-pub(crate) struct ThreadSession {
+pub struct ThreadSession {
     stop: StopFlag,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What the thread of a [`ThreadSession`] works with.
-pub(crate) struct Work {
-    pub(crate) tap: SeatedTap,
-    pub(crate) link: Link,
-    pub(crate) stop: StopFlag,
+pub struct Work {
+    /// Where pictures and misses go.
+    pub tap: TapGuard,
+    /// What the supervisor is told.
+    pub link: Link,
+    /// Raised when the session is to end.
+    pub stop: StopFlag,
 }
 
 impl ThreadSession {
     /// Starts `work` on a thread of its own, put in its `place`.
-    pub(crate) fn start(
+    ///
+    /// # Errors
+    /// The session before still has the tap, or the system gives no thread.
+    pub fn start(
         camera: &str,
         place: Place,
-        seat: &Seat,
+        shared_tap: &SharedTap,
         link: Link,
         work: impl FnOnce(Work) + Send + 'static,
     ) -> Result<Box<dyn Session>, Reason> {
-        let tap = take_tap(seat, &link)?;
+        let tap = take_tap(shared_tap, &link)?;
         let stop = StopFlag::default();
         let (name, inner) = (camera.to_owned(), stop.clone());
         let thread = std::thread::Builder::new()
@@ -84,8 +103,9 @@ pub(crate) fn take(place: Place, camera: &str) {
 }
 
 /// The tap for a new session.
-pub(crate) fn take_tap(seat: &Seat, link: &Link) -> Result<SeatedTap, Reason> {
-    seat.take(link.clone())
+pub(crate) fn take_tap(shared_tap: &SharedTap, link: &Link) -> Result<TapGuard, Reason> {
+    shared_tap
+        .take(link.clone())
         .ok_or_else(|| "the session before has not let go of the camera yet".into())
 }
 

@@ -1,7 +1,7 @@
 //! The states of a camera and what its supervisor knows, hears and does.
 
 use sightline_configs::station::Retry;
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use std::{sync::Arc, time::Duration};
 
 /// What a camera is doing.
@@ -93,11 +93,18 @@ impl Limits {
         let doubled =
             first_ms.saturating_mul(1u64.checked_shl(failures.min(32)).unwrap_or(u64::MAX));
         let base = doubled.min(max_ms) as f64;
-        let unit = (sightline_simulation::seed::derive(self.seed, failures.into()) >> 11) as f64
-            / (1u64 << 53) as f64;
+        let unit = unit(self.seed ^ u64::from(failures).rotate_left(32));
         let wait = base * (1.0 + jitter.clamp(0.0, 1.0) * (2.0 * unit - 1.0));
         Duration::from_secs_f64(wait.clamp(0.0, max_ms as f64) / 1_000.0)
     }
+}
+
+/// A number in 0..1 that belongs to `seed` (the finaliser of splitmix64): cameras that failed together try again apart.
+fn unit(seed: u64) -> f64 {
+    let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// What the supervisor shows of itself.

@@ -4,7 +4,7 @@ use crate::capture_time::Moment;
 use crate::fitness::{self, NEVER, Unfit};
 use crate::proof::Proof;
 use crate::state::{CameraState, Reason, Standing};
-use sightline_model::{Health, Levels, MonoTime, TimeSource, Timing};
+use sightline_domain::{Health, Levels, MonoTime, TimeSource, Timing};
 use std::{
     sync::{
         Mutex, PoisonError,

@@ -14,7 +14,7 @@
 //! Parts hear that the camera is down when its source is closed: while it only stalls, a frame may still come in time.
 
 use crate::state::{Action, CameraState, Event, Limits, Reason, Standing};
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use std::time::Duration;
 
 /// A source that ran for so long and then gave up waiting for a silent camera is not broken.

@@ -1,6 +1,6 @@
 use super::*;
 use sightline_configs::station::Retry;
-use sightline_model::{Clock, MockClock};
+use sightline_domain::{Clock, MockClock};
 
 fn limits() -> Limits {
     Limits {

@@ -1,7 +1,7 @@
 //! The tap: where a frame gets its identity, its time and its health, and leaves for the sink.
 //!
 //! One a camera. Whoever captures (a GStreamer streaming thread or a source's own thread) holds it, so it takes no
-//! lock; between two sessions it lies in its seat, and two sessions can never deliver at once.
+//! lock; between two sessions it lies in its [`SharedTap`](crate::source::SharedTap), and two sessions can never deliver at once.
 
 use crate::{
     fitness::{Fitness, Unfit},
@@ -10,11 +10,11 @@ use crate::{
     status::Stats,
 };
 use sightline_configs::station::HealthLimits;
-use sightline_frames::{FramePool, Lease, Missed, OpenSlot, TapSink, Tapped, View};
-use sightline_model::{
+use sightline_domain::{
     CameraId, Clock, FrameId, FrameMeta, Health, Levels, MissReason, MonoTime, PictureRef,
     PixelFormat, PlaneLayout, Timing, UtcMicros,
 };
+use sightline_frames::{FramePool, Lease, Missed, OpenSlot, TapSink, Tapped, View};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -25,38 +25,52 @@ const SINK_FULL_PAUSE: Duration = Duration::from_micros(500);
 
 /// The moment of capture.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp {
-    pub(crate) at: MonoTime,
-    pub(crate) utc: UtcMicros,
-    pub(crate) timing: Timing,
+pub struct Stamp {
+    /// When, for arithmetic.
+    pub at: MonoTime,
+    /// When, for people.
+    pub utc: UtcMicros,
+    /// How exactly that is known, and from what.
+    pub timing: Timing,
 }
 
 /// Shape of a captured picture.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) format: PixelFormat,
-    pub(crate) levels: Levels,
-    pub(crate) layout: PlaneLayout,
+pub struct Shape {
+    /// Pixels a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// How a pixel is written.
+    pub format: PixelFormat,
+    /// Range and matrix of its values.
+    pub levels: Levels,
+    /// Where its planes lie in the slot.
+    pub layout: PlaneLayout,
 }
 
 /// What is known of a captured frame besides its pixels.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival {
-    pub(crate) frame_id: FrameId,
+pub struct Arrival {
+    /// Its number; losses are counted from the gaps of numbers that are the source's own.
+    pub frame_id: FrameId,
     /// The number is the source's own.
-    pub(crate) numbered: bool,
-    pub(crate) stamp: Stamp,
-    pub(crate) shape: Shape,
-    pub(crate) host_copies: u8,
+    pub numbered: bool,
+    /// When it was captured.
+    pub stamp: Stamp,
+    /// Its shape.
+    pub shape: Shape,
+    /// How often the host copied it on its way into the slot.
+    pub host_copies: u8,
     /// What the source itself says of the picture.
-    pub(crate) origin: Origin,
+    pub origin: Origin,
 }
 
-pub(crate) struct Tap {
+/// Where a source delivers: it stamps, judges and counts what was captured, and hands it to the sink.
+pub struct Tap {
     pub(crate) camera: CameraId,
-    pub(crate) pool: FramePool,
+    /// The camera's slots.
+    pub pool: FramePool,
     sink: Arc<dyn TapSink>,
     clock: Arc<dyn Clock>,
     stats: Arc<Stats>,
@@ -98,7 +112,7 @@ impl Tap {
     }
 
     /// Now, as the time of something that this station does itself.
-    pub(crate) fn stamp(&self) -> Stamp {
+    pub fn stamp(&self) -> Stamp {
         Stamp {
             at: self.clock.now(),
             utc: self.clock.utc(),
@@ -123,7 +137,7 @@ impl Tap {
     }
 
     /// The identity record of an arrival.
-    pub(crate) fn meta(&self, arrival: &Arrival) -> FrameMeta {
+    pub fn meta(&self, arrival: &Arrival) -> FrameMeta {
         let Shape {
             width,
             height,
@@ -150,7 +164,7 @@ impl Tap {
 
     /// Judges and seals a picture that was written into a slot of ours. `None`, counted as undecodable, when its
     /// layout does not fit the slot.
-    pub(crate) fn seal(&mut self, slot: OpenSlot, arrival: &Arrival) -> Option<Lease> {
+    pub fn seal(&mut self, slot: OpenSlot, arrival: &Arrival) -> Option<Lease> {
         match slot.seal(self.meta(arrival)) {
             Ok(mut lease) => {
                 let health = self.judge(arrival.frame_id, &lease.picture(), arrival.origin);
@@ -171,12 +185,7 @@ impl Tap {
     }
 
     /// The health of a picture, counted.
-    pub(crate) fn judge(
-        &mut self,
-        id: FrameId,
-        picture: &PictureRef<'_>,
-        origin: Origin,
-    ) -> Health {
+    pub fn judge(&mut self, id: FrameId, picture: &PictureRef<'_>, origin: Origin) -> Health {
         let health = self.health.judge(id, picture, origin);
         self.stats.count_health(health);
         self.weigh(Unfit::of(health), |tap| {
@@ -196,7 +205,7 @@ impl Tap {
     }
 
     /// Why the miss that is told next is one.
-    pub(crate) fn explain(&mut self, why: impl std::fmt::Display) {
+    pub fn explain(&mut self, why: impl std::fmt::Display) {
         self.why = Some(why.to_string());
     }
 
@@ -209,7 +218,7 @@ impl Tap {
     }
 
     /// Hands a view on; when the sink has no room, its miss instead.
-    pub(crate) fn deliver(&mut self, view: View) {
+    pub fn deliver(&mut self, view: View) {
         let meta = *view.lease.meta();
         self.note(own_number(&meta));
         self.stats
@@ -225,11 +234,7 @@ impl Tap {
     }
 
     /// Hands an item on, waiting for room; false when `stopped` says so first.
-    pub(crate) fn deliver_waiting(
-        &mut self,
-        item: Tapped,
-        stopped: impl Fn(Duration) -> bool,
-    ) -> bool {
+    pub fn deliver_waiting(&mut self, item: Tapped, stopped: impl Fn(Duration) -> bool) -> bool {
         match &item {
             Tapped::View(view) => {
                 let meta = view.lease.meta();
@@ -255,17 +260,13 @@ impl Tap {
     }
 
     /// Tells the sink of a frame that was due and is not there.
-    pub(crate) fn miss(&mut self, frame_id: Option<FrameId>, at: MonoTime, reason: MissReason) {
+    pub fn miss(&mut self, frame_id: Option<FrameId>, at: MonoTime, reason: MissReason) {
         self.note(frame_id);
         self.hand_on_miss(frame_id, at, reason);
     }
 
-    pub(crate) fn missed(
-        &self,
-        frame_id: Option<FrameId>,
-        at: MonoTime,
-        reason: MissReason,
-    ) -> Missed {
+    /// The record of a frame that is not there; counted when it is delivered.
+    pub fn missed(&self, frame_id: Option<FrameId>, at: MonoTime, reason: MissReason) -> Missed {
         Missed {
             camera: self.camera,
             frame_id,

@@ -3,8 +3,8 @@
 mod support;
 
 use sightline_configs::station::{Camera, Source};
+use sightline_domain::{Health, MissReason, PixelFormat};
 use sightline_ingest::{CameraHandle, CameraState, IngestError, probe, start};
-use sightline_model::{Health, MissReason, PixelFormat};
 use std::{path::Path, sync::Arc, time::Duration};
 use support::{Notes, camera, context, is, painted::gst_run, wait};
 

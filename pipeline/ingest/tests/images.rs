@@ -4,8 +4,8 @@ mod support;
 
 use image::{GrayImage, Luma};
 use sightline_configs::station::{Camera, Source};
+use sightline_domain::{FrameId, Health, MissReason, PixelFormat};
 use sightline_ingest::{CameraState, IngestError, start};
-use sightline_model::{FrameId, Health, MissReason, PixelFormat};
 use std::{path::Path, sync::Arc, time::Duration};
 use support::{Notes, camera, context, is, wait};
 

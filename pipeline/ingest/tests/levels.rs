@@ -4,9 +4,9 @@ mod support;
 
 use gstreamer as gst;
 use sightline_configs::station::{Camera, HealthLimits, Source};
+use sightline_domain::{ColorMatrix, Health, LevelRange, PixelFormat};
 use sightline_frames::Tapped;
 use sightline_ingest::{CameraHandle, CameraState, KnownFrom, Unfit, start};
-use sightline_model::{ColorMatrix, Health, LevelRange, PixelFormat};
 use std::{path::Path, sync::Arc, time::Duration};
 use support::{Notes, camera, context, is, wait};
 

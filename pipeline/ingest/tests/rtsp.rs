@@ -5,8 +5,8 @@ mod support;
 
 use gstreamer_rtsp_server::{RTSPMediaFactory, RTSPServer, prelude::*};
 use sightline_configs::station::{Camera, Source};
+use sightline_domain::MissReason;
 use sightline_ingest::{CameraState, start};
-use sightline_model::MissReason;
 use std::{
     net::{TcpListener, TcpStream},
     path::Path,

@@ -2,9 +2,9 @@
 //! which is why this test has a program of its own.
 
 use sightline_configs::station::{Camera, Expects, HealthLimits, Retry, Source};
+use sightline_domain::{CameraId, PixelFormat, SystemClock};
 use sightline_frames::{MemoryWish, TapSink, Tapped};
 use sightline_ingest::{CameraContext, start};
-use sightline_model::{CameraId, PixelFormat, SystemClock};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     path::PathBuf,
@@ -100,7 +100,7 @@ fn frames_of_a_gstreamer_camera_allocate_nothing() {
         memory: MemoryWish::Plain,
         sink: Arc::clone(&count) as Arc<dyn TapSink>,
         clock: Arc::new(SystemClock::default()),
-        line: None,
+        source: None,
         base_dir: PathBuf::new(),
         wants_reference: false,
         raised: false,

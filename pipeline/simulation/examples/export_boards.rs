@@ -154,7 +154,7 @@ trait Rounded {
     fn rounded(&self) -> [i32; 4];
 }
 
-impl Rounded for sightline_model::BoxView {
+impl Rounded for sightline_domain::BoxView {
     /// Whole pixels, `[x, y, width, height]`.
     fn rounded(&self) -> [i32; 4] {
         let (x0, y0) = (self.x.floor(), self.y.floor());

@@ -1,7 +1,7 @@
 //! The belt: position and encoder counts at any time, and the time at which a place is reached.
 
 use serde::{Deserialize, Serialize};
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use std::time::Duration;
 
 /// How the belt runs.

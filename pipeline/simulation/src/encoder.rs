@@ -2,7 +2,7 @@
 
 use crate::fault::{EncoderFault, FaultScript};
 use crate::seed;
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 
 /// Furthest that noise takes a count from the truth.
 const NOISE: u64 = 20_000;

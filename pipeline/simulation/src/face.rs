@@ -3,7 +3,7 @@
 use crate::boards::{Board, CameraLook, DrawError, FrameTruth, Look, Painter};
 use crate::fault::Condition;
 use crate::part::PartSpec;
-use sightline_model::PlaneLayout;
+use sightline_domain::PlaneLayout;
 use std::sync::Arc;
 
 /// Draws one camera's pictures; belongs to that camera's thread.
@@ -150,7 +150,7 @@ mod tests {
     use crate::boards::BoardSpec;
     use crate::fault::FaultScript;
     use crate::part::{PartMix, Parts};
-    use sightline_model::PixelFormat;
+    use sightline_domain::PixelFormat;
 
     const SIDE: u32 = 192;
 

@@ -1,7 +1,7 @@
 //! What goes wrong on the line, when, and for how long.
 
 use serde::{Deserialize, Serialize};
-use sightline_model::{MonoTime, TrackId};
+use sightline_domain::{MonoTime, TrackId};
 
 /// One scripted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use crate::belt::Belt;
 use crate::fault::{FaultScript, GatePosition};
 use serde::{Deserialize, Serialize};
-use sightline_model::{Disposition, MonoTime, TrackId};
+use sightline_domain::{Disposition, MonoTime, TrackId};
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The simulated line: drawn boards, belt, encoder, gate, faults and the truth book.
 //!
 //! What lives here: pure logic and drawing, no threads, no files, no sleeping; time comes in as
-//! [`sightline_model::MonoTime`]. It imports only the plain data of `pipeline/model`.
+//! [`sightline_domain::MonoTime`]. It imports only the plain data of `base/domain`.
 //! Where to start: [`line`] (everything composed, behind one lock), [`boards`] (what the cameras see), [`truth`] (overkill,
 //! escapes, conservation). The same seeds give the same bytes.
 

@@ -11,7 +11,7 @@ use crate::seat::{CameraSeat, QUEUE, keep_newest};
 use crate::seed;
 use crate::settings::check;
 use crate::truth::{PartTruth, StationDecision, TruthBook, TruthCounts};
-use sightline_model::{Disposition, DispositionReason, MonoTime, TrackId};
+use sightline_domain::{Disposition, DispositionReason, MonoTime, TrackId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::fault::{Condition, Fault, FaultKind, GatePosition, Window};
 use crate::part::PartMix;
 use crate::seat::QUEUE;
-use sightline_model::{DispositionReason, Evaluation, FrameId};
+use sightline_domain::{DispositionReason, Evaluation, FrameId};
 use std::time::Duration;
 
 const START: MonoTime = MonoTime(1_000_000_000);

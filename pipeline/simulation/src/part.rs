@@ -7,7 +7,7 @@ use crate::seed;
 use crate::truth::PartTruth;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use sightline_model::TrackId;
+use sightline_domain::TrackId;
 use std::sync::Arc;
 
 /// Cameras of one line at most.

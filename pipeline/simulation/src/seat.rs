@@ -3,7 +3,7 @@
 use crate::belt::Belt;
 use crate::fault::{Condition, FaultScript};
 use crate::part::PartSpec;
-use sightline_model::{FrameId, MonoTime};
+use sightline_domain::{FrameId, MonoTime};
 use std::collections::VecDeque;
 
 /// Events a consumer may leave unread before the oldest are dropped (and counted).

@@ -2,7 +2,7 @@
 
 use crate::gate::PhysicalEnd;
 use serde::{Deserialize, Serialize};
-use sightline_model::{ClassId, Disposition, DispositionReason, Evaluation, TrackId};
+use sightline_domain::{ClassId, Disposition, DispositionReason, Evaluation, TrackId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Finished parts that can still be corrected.

@@ -1,7 +1,7 @@
 //! What is promised of drawn boards, over many designs and parts.
 
 use proptest::prelude::*;
-use sightline_model::BoxView;
+use sightline_domain::BoxView;
 use sightline_simulation::boards::{
     Board, BoardSpec, CameraLook, Defect, DefectKind, DefectMix, Defects, EdgeLook, Look, Painter,
     Planner,

@@ -3,8 +3,8 @@
 
 use crate::plan::InspectionPlan;
 use sightline_configs::challenge::{Challenge, Overdue};
-use sightline_model::result::ChallengeResult;
-use sightline_model::{Evaluation, Generation, MonoTime};
+use sightline_domain::result::ChallengeResult;
+use sightline_domain::{Evaluation, Generation, MonoTime};
 use std::time::Duration;
 
 /// What becomes of a part beside its evaluation.

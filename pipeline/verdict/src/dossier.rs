@@ -4,8 +4,8 @@ use crate::challenge::Ruling;
 use crate::outcome::{Decision, Outcome};
 use crate::plan::{InspectionPlan, PlannedClass};
 use crate::rules::{Finding, Judgement, Undecided, ViewVerdict, judge_part};
-use sightline_model::result::{ChallengeResult, StagesUs};
-use sightline_model::{
+use sightline_domain::result::{ChallengeResult, StagesUs};
+use sightline_domain::{
     DispositionReason, Evaluation, FrameMeta, MissReason, MonoTime, ResultState, Timing, Trigger,
     ViewId,
 };
@@ -230,10 +230,10 @@ fn missed(reason: MissReason) -> ViewVerdict {
 
 fn no_trigger() -> Trigger {
     Trigger {
-        track_id: sightline_model::TrackId(0),
+        track_id: sightline_domain::TrackId(0),
         part_id: None,
         at: MonoTime(0),
-        at_utc: sightline_model::UtcMicros(0),
+        at_utc: sightline_domain::UtcMicros(0),
         encoder: None,
         timing: Timing::default(),
     }

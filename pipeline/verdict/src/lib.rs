@@ -1,7 +1,7 @@
 //! What is decided about a part, as pure state machines: no threads, no clock reads, no files; `now` comes in.
 //!
 //! It carries the product's promise: every trigger gets exactly one verdict, on time, or the part is rejected;
-//! unknown is never OK. It imports `sightline-model` and `sightline-configs` only.
+//! unknown is never OK. It imports `sightline-domain` and `sightline-configs` only.
 //! Where to start: [`plan`] (what a recipe means on this box), [`rules`] (what counts against a part), [`judge`]
 //! (open parts and their deadlines), [`gate`] (what happens at the reject gate), [`result`] (what the factory is
 //! told), [`conservation`] (that nothing was lost). `pipeline/flow` owns the threads that drive them.

@@ -1,6 +1,6 @@
 //! What is decided, and what really happens at the gate.
 
-use sightline_model::{Disposition, DispositionReason, Evaluation, MonoTime, ResultState};
+use sightline_domain::{Disposition, DispositionReason, Evaluation, MonoTime, ResultState};
 
 /// What the gate does with a part, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

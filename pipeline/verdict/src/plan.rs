@@ -2,8 +2,8 @@
 
 use sightline_configs::challenge::Challenge;
 use sightline_configs::recipe::{Combine, Reference, Tiles};
-use sightline_model::result::{ModelRef, RecipeRef};
-use sightline_model::{BoxView, CameraId, ClassId, Generation, Severity, ViewId};
+use sightline_domain::result::{ModelRef, RecipeRef};
+use sightline_domain::{BoxView, CameraId, ClassId, Generation, Severity, ViewId};
 use std::time::Duration;
 
 /// What every part of one generation is held against. Made by [`InspectionPlan::resolve`], shared by an `Arc`.

@@ -5,8 +5,8 @@ use crate::ids::IdSource;
 use crate::outcome::Outcome;
 use crate::plan::{InspectionPlan, PlannedModel};
 use crate::rules::{Finding, Undecided, ViewVerdict};
-use sightline_model::result::{DetectionResult, RESULT_SCHEMA, StagesUs, Times, ViewResult};
-use sightline_model::{
+use sightline_domain::result::{DetectionResult, RESULT_SCHEMA, StagesUs, Times, ViewResult};
+use sightline_domain::{
     FrameMeta, InspectionResult, MissReason, MonoTime, Suppressed, Trigger, UtcMicros,
 };
 use uuid::{Builder, Uuid};

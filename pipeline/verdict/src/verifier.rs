@@ -1,7 +1,7 @@
 //! What the second stage's answer does to a finding.
 
 use crate::plan::PlannedVerifier;
-use sightline_model::{Detection, VerifierOutcome};
+use sightline_domain::{Detection, VerifierOutcome};
 
 /// The verifier gave no usable answer; the view is not decidable (pass it to the judge as non-finite).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Which track ids were used already: a sliding window of bits, as anti-replay windows of IPsec (RFC 4303, 3.4.3;
 //! RFC 6479). Track ids grow but may come a little out of order from several trigger sources.
 
-use sightline_model::TrackId;
+use sightline_domain::TrackId;
 
 const WORDS: usize = 128;
 const BITS: u64 = WORDS as u64 * 64;

@@ -3,8 +3,8 @@
 use super::diary::Made;
 use super::subscriber::Heard;
 use serde::Serialize;
+use sightline_domain::InspectionResult;
 use sightline_journal::{GapRecord, Reader, Record};
-use sightline_model::InspectionResult;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use uuid::Uuid;

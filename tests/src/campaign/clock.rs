@@ -1,6 +1,6 @@
 //! A wall clock that steps, as one does that an operator or NTP sets.
 
-use sightline_model::{Clock, MonoTime, SystemClock, UtcMicros};
+use sightline_domain::{Clock, MonoTime, SystemClock, UtcMicros};
 use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

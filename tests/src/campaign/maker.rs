@@ -4,8 +4,8 @@
 pub(super) mod parts;
 
 use bytes::Bytes;
-use sightline_model::result::RecipeRef;
-use sightline_model::{Clock, Generation, InspectionResult, Timing, TrackId, Trigger};
+use sightline_domain::result::RecipeRef;
+use sightline_domain::{Clock, Generation, InspectionResult, Timing, TrackId, Trigger};
 use sightline_verdict::{InspectionPlan, Judge, ResultConfig, ResultMaker, SeededIds};
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use crate::plant::*;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use sightline_model::{Clock, SystemClock};
+use sightline_domain::{Clock, SystemClock};
 use sightline_tests::broker::mosquitto_with;
 use sightline_tests::station::Station;
 use sightline_tests::{free_port, until};

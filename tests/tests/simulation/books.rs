@@ -2,7 +2,7 @@
 
 use crate::plant::Part;
 use crate::troubles::{Kind, Troubles};
-use sightline_model::{
+use sightline_domain::{
     AlarmKind, Disposition, DispositionReason, InspectionResult, MissReason, MonoTime,
 };
 use sightline_simulation::{GatePosition, PhysicalEnd};

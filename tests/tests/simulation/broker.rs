@@ -1,7 +1,7 @@
 //! The broker, and the MES behind it that keeps every result.
 
 use bytes::Bytes;
-use sightline_model::InspectionResult;
+use sightline_domain::InspectionResult;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 

@@ -5,11 +5,11 @@ use crate::plant::{Arrival, COUNTS_PER_MM, Exposure, GATE_MM, SPEED_MM_S};
 use crate::troubles::Kind;
 use crate::world::{Happening, World};
 use rand::RngExt;
-use sightline_frames::{Missed, Tapped, View};
-use sightline_model::{
+use sightline_domain::{
     CameraId, Clock, FrameId, FrameMeta, Health, Levels, MissReason, MonoTime, PixelFormat,
     TimeSource, Timing, TrackId, Trigger, UtcMicros,
 };
+use sightline_frames::{Missed, Tapped, View};
 use std::time::Duration;
 
 /// A picture on its way to the station.

@@ -1,13 +1,13 @@
 //! What happens to the process and to the line as a whole: starts, ends, deaths, stops, other recipes.
 
 use crate::disk::{self, DiskFault};
-use crate::machine::Event;
 use crate::station::Station;
 use crate::troubles::Blow;
 use crate::wires::Wires;
 use crate::world::{Happening, World};
 use rand::RngExt;
 use sightline_journal::Reader;
+use sightline_service::pieces::Event;
 use std::time::Duration;
 
 impl World {

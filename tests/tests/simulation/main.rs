@@ -23,19 +23,6 @@ mod troubles;
 mod wires;
 mod world;
 
-#[allow(dead_code, reason = "the product's own; a part of it is used here")]
-#[path = "../../../app/service/src/events.rs"]
-mod events;
-#[allow(dead_code, reason = "the product's own; a part of it is used here")]
-#[path = "../../../app/service/src/keeping.rs"]
-mod keeping;
-#[allow(dead_code, reason = "the product's own; a part of it is used here")]
-#[path = "../../../app/service/src/control/machine.rs"]
-mod machine;
-#[allow(dead_code, reason = "the product's own; a part of it is used here")]
-#[path = "../../../app/service/src/redact.rs"]
-mod redact;
-
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,7 @@
 //! The plant: belt, parts, photo-eye, cameras, encoder, gate and the sensor in the reject bin, from the simulated line's
 //! own pieces. It knows the truth of each part, and nobody else is asked.
 
-use sightline_model::{Disposition, MonoTime, TrackId};
+use sightline_domain::{Disposition, MonoTime, TrackId};
 use sightline_simulation::encoder::SimEncoder;
 use sightline_simulation::seed::stream;
 use sightline_simulation::{

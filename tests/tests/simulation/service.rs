@@ -4,8 +4,8 @@ use crate::plant::Part;
 use crate::station::{QUEUE, ROOM};
 use crate::world::World;
 use rand::RngExt;
+use sightline_domain::{AlarmEffect, AlarmKind, AlarmRule, AlarmState, Disposition, MonoTime};
 use sightline_flow::LineCounts;
-use sightline_model::{AlarmEffect, AlarmKind, AlarmRule, AlarmState, Disposition, MonoTime};
 use sightline_simulation::PhysicalEnd;
 use sightline_verdict::InFlight;
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl World {
             return;
         };
         let standing = station.events.standing();
-        let to_see = |s: &&crate::events::Standing| {
+        let to_see = |s: &&sightline_service::pieces::Standing| {
             let waits = matches!(
                 s.state,
                 AlarmState::ActiveUnacknowledged | AlarmState::ReturnedUnacknowledged

@@ -1,14 +1,15 @@
 //! The station: the product's own state machines, journal, way to the broker, alarm list and state machine, put together
 //! as the service does, on one thread and under a clock that others move.
 
-use crate::events::Events;
 use crate::holes::Hole;
-use crate::keeping::Keeping;
-use crate::machine::{Event, Machine, State};
 use crate::plant::{CAMERA_MM, CAMERAS, COUNTS_PER_MM, GATE_MM, Plant, SPEED_MM_S};
 use crate::wires::{Driver, Sink, Watch, Wires};
 use sightline_configs::recipe::Combine;
 use sightline_configs::station::{Gate, GateAt, GateKind, GateMechanism};
+use sightline_domain::result::{ModelRef, RecipeRef};
+use sightline_domain::{
+    AlarmEffect, BoxView, CameraId, ClassId, Clock, Detection, Generation, MockClock, Severity,
+};
 use sightline_engine::scripted::{Answer, Script, ScriptedEngine};
 use sightline_engine::{BatchView, ClassInfo, EngineError, EngineInfo, Region, RegionOutput, Task};
 use sightline_flow::{
@@ -16,10 +17,9 @@ use sightline_flow::{
     WorkerEngines,
 };
 use sightline_journal::{Journal, JournalError, JournalSettings};
-use sightline_model::result::{ModelRef, RecipeRef};
-use sightline_model::{
-    AlarmEffect, BoxView, CameraId, ClassId, Clock, Detection, Generation, MockClock, Severity,
-};
+use sightline_service::pieces::Events;
+use sightline_service::pieces::Keeping;
+use sightline_service::pieces::{Event, Machine, State};
 use sightline_verdict::{
     GateSchedule, InspectionPlan, PlannedClass, PlannedModel, PlannedView, ResultConfig,
     ResultMaker, SeededIds,

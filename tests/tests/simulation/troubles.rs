@@ -3,7 +3,7 @@
 use crate::disk::DiskFault;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use sightline_simulation::{EncoderFault, Fault, FaultKind, GatePosition, Window};
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
 //! What lies between station and plant: the gate's driver, where results and alarms go, and what both sides know.
 
-use crate::events::Events;
 use crate::holes::Hole;
 use crate::plant::Plant;
-use sightline_flow::{FlowEvents, ResultSink};
-use sightline_journal::Journal;
-use sightline_model::{
+use sightline_domain::{
     Alarm, AlarmKind, Clock, Disposition, InspectionResult, MockClock, MonoTime, TrackId,
 };
+use sightline_flow::{FlowEvents, ResultSink};
+use sightline_journal::Journal;
+use sightline_service::pieces::Events;
 use sightline_verdict::{Confirmation, GateDriver, GateError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

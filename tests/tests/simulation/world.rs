@@ -4,7 +4,6 @@ use crate::books::Books;
 use crate::broker::Mes;
 use crate::disk::{self, DiskFault};
 use crate::holes::Hole;
-use crate::machine::Event;
 use crate::plant::{CAMERAS, Plant};
 use crate::station::{SLOTS, Setup, Station};
 use crate::trace::Trace;
@@ -12,8 +11,9 @@ use crate::troubles::{Blow, Kind, Troubles};
 use crate::wires::Wires;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use sightline_domain::{Clock, MockClock, MonoTime, UtcMicros};
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
-use sightline_model::{Clock, MockClock, MonoTime, UtcMicros};
+use sightline_service::pieces::Event;
 use sightline_simulation::seed::stream;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub enum Happening {
     /// A trigger reaches the station of run `run`.
     Trigger {
         run: u64,
-        trigger: sightline_model::Trigger,
+        trigger: sightline_domain::Trigger,
     },
     /// The eye sees a part that is not there.
     Ghost,

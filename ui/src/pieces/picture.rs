@@ -2,7 +2,7 @@
 
 use crate::view::{Shown, View};
 use eframe::egui::{Color32, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
-use sightline_model::Severity;
+use sightline_domain::Severity;
 
 /// A picture as large as fits into `rect`, with the boxes and outlines found on the very same frame. Returns where it lies.
 pub fn picture(ui: &Ui, view: &View, shown: &Shown, rect: Rect, zoom: f32, overlay: bool) -> Rect {

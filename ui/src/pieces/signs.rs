@@ -3,7 +3,7 @@
 use super::fitting;
 use crate::tokens::Tokens;
 use eframe::egui::{Align2, Color32, FontId, Rect, Sense, Shape, Stroke, Ui, Vec2, pos2, vec2};
-use sightline_model::{AlarmSeverity, Evaluation};
+use sightline_domain::{AlarmSeverity, Evaluation};
 
 /// How something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

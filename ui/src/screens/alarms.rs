@@ -4,7 +4,7 @@ use crate::dialogs::{self, Dialog};
 use crate::pieces::{self, choice, fitting};
 use crate::view::View;
 use eframe::egui::{Align2, Rect, RichText, ScrollArea, Sense, Stroke, Ui, vec2};
-use sightline_model::AlarmId;
+use sightline_domain::AlarmId;
 use sightline_wire::Ask;
 use sightline_wire::snapshot::{AlarmCard, AlarmState};
 
@@ -227,7 +227,7 @@ fn history(ui: &mut Ui, view: &View) {
 #[cfg(test)]
 mod tests {
     use crate::texts::{Language, Texts};
-    use sightline_model::AlarmKind;
+    use sightline_domain::AlarmKind;
 
     #[test]
     fn every_alarm_says_what_it_is_what_it_means_and_what_to_do() {

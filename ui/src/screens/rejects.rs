@@ -6,7 +6,7 @@ use crate::filters::By;
 use crate::pieces::{self, button, choice, fitting};
 use crate::view::View;
 use eframe::egui::{Align2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, vec2};
-use sightline_model::{Disposition, Health};
+use sightline_domain::{Disposition, Health};
 use sightline_wire::Ask;
 use sightline_wire::snapshot::{PartCard, ViewCard};
 

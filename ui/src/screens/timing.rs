@@ -3,7 +3,7 @@
 use crate::pieces;
 use crate::view::View;
 use eframe::egui::{Align2, Rect, Stroke, StrokeKind, Ui, Vec2, pos2};
-use sightline_model::Disposition;
+use sightline_domain::Disposition;
 
 pub fn show(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;

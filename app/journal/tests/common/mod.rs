@@ -5,14 +5,14 @@
 pub mod small_disk;
 
 use bytes::Bytes;
-use sightline_journal::{Journal, JournalSettings};
-use sightline_model::result::{
+use sightline_domain::result::{
     DetectionResult, ModelRef, RESULT_SCHEMA, RecipeRef, StagesUs, Times, ViewResult,
 };
-use sightline_model::{
+use sightline_domain::{
     BoxView, Disposition, DispositionReason, Evaluation, Health, InspectionResult, MissReason,
     MockClock, MonoTime, ResultState, Severity, UtcMicros,
 };
+use sightline_journal::{Journal, JournalSettings};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Alarms as consoles see them. What was done about them is kept by `events.rs` and the journal.
 
-use crate::events::Standing;
+use crate::alarms::list::Standing;
+use sightline_domain::{AlarmState as Of, UtcMicros};
 use sightline_journal::{AlarmChange, AlarmRecord};
-use sightline_model::{AlarmState as Of, UtcMicros};
 use sightline_wire::ask::{AlarmHappening, AlarmRow};
 use sightline_wire::snapshot::{AlarmCard, AlarmState};
 
@@ -34,7 +34,7 @@ fn card(s: Standing) -> AlarmCard {
 }
 
 /// Urgent and unacknowledged first, shelved last.
-fn rank(card: &AlarmCard) -> (u8, std::cmp::Reverse<sightline_model::AlarmSeverity>) {
+fn rank(card: &AlarmCard) -> (u8, std::cmp::Reverse<sightline_domain::AlarmSeverity>) {
     let group = match card.state {
         AlarmState::Unacknowledged => 0,
         AlarmState::Returned => 1,
@@ -64,8 +64,8 @@ pub fn row(record: AlarmRecord) -> AlarmRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Events;
-    use sightline_model::{AlarmKind, MockClock, MonoTime};
+    use crate::alarms::list::Events;
+    use sightline_domain::{AlarmKind, MockClock, MonoTime};
     use std::sync::Arc;
     use std::time::Duration;
 

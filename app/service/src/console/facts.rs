@@ -3,12 +3,12 @@
 use super::house::House;
 use super::installed;
 use super::machine::{cpu_used, disk, kib, os_name, temperatures};
-use crate::changeover::Active;
-use crate::station::Running;
+use crate::models::changeover::Active;
+use crate::station::running::Running;
 use sightline_configs::{Loaded, Station};
+use sightline_domain::{MonoTime, UtcMicros};
 use sightline_flow::{FlowCounters, StageSummary};
 use sightline_ingest::CameraHandle;
-use sightline_model::{MonoTime, UtcMicros};
 use sightline_wire::snapshot::RecipeCard;
 use sightline_wire::snapshot::{self as wire, Section, Stage};
 use std::fs;
@@ -217,7 +217,7 @@ impl Facts {
         let installed = installed::all(&self.house);
         let installed: Vec<_> = installed.into_iter().map(|i| i.card).collect();
         let refs = active.plan.models.iter().flat_map(|m| &m.refs);
-        let looks = |r: &sightline_model::result::ModelRef| {
+        let looks = |r: &sightline_domain::result::ModelRef| {
             let known = installed
                 .iter()
                 .find(|c| c.name == r.name && c.version == r.version);

@@ -1,7 +1,7 @@
 //! Bundles that could be installed: archives in the store's inbox, and on the sticks that the system has mounted.
 
 use super::house::House;
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 use sightline_wire::ask::BundleFile;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! The recipes and bundles that a console can choose from: what lies in two folders, looked at afresh when asked.
 
 use super::house::House;
-use crate::changeover::{Active, Changeover};
-use crate::store::Store;
+use crate::models::changeover::{Active, Changeover};
+use crate::models::store::Store;
 use sightline_engine::{Bundle, Task};
 use sightline_wire::snapshot::{ModelCard, RecipeCard};
 use std::path::{Path, PathBuf};

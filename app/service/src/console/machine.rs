@@ -1,6 +1,6 @@
 //! The box: what the kernel says of processor, memory, disk and temperatures.
 
-use crate::cpu::Cpu;
+use crate::station::process_times::Cpu;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

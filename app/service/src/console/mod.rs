@@ -15,7 +15,6 @@ mod house;
 mod incoming;
 mod installed;
 mod machine;
-pub mod open;
 mod parts;
 mod past;
 mod previews;
@@ -25,14 +24,14 @@ pub mod users;
 
 pub use house::{Deeds, House, Means};
 
-use crate::station::Running;
+use crate::station::running::Running;
 use anyhow::Context;
 use house::Reception;
 use previews::PreviewTap;
 use sightline_configs::{Loaded, Station};
+use sightline_domain::Clock;
 use sightline_flow::FlowCounters;
 use sightline_frames::TapSink;
-use sightline_model::Clock;
 use sightline_wire::{Server, ServerSettings};
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 
 use super::gallery::Pictures;
 use super::previews::{Kept, Previews};
-use sightline_model::result::ViewResult;
-use sightline_model::{CameraId, Disposition, Health, InspectionResult, UtcMicros};
+use sightline_domain::result::ViewResult;
+use sightline_domain::{CameraId, Disposition, Health, InspectionResult, UtcMicros};
 use sightline_wire::preview::Judged;
 use sightline_wire::snapshot::{Finding, PartCard, ViewCard};
 use std::collections::VecDeque;
@@ -130,7 +130,7 @@ fn is_why(view: &ViewResult) -> bool {
 
 /// A result as people look at it, without pictures.
 pub fn card(result: &InspectionResult) -> PartCard {
-    let finding = |d: &sightline_model::result::DetectionResult| Finding {
+    let finding = |d: &sightline_domain::result::DetectionResult| Finding {
         class: d.class.clone(),
         severity: d.severity,
         score: d.score,

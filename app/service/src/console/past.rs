@@ -2,9 +2,9 @@
 //! thread, with a connection of its own for each question: the writer and the flow do not notice.
 
 use super::parts;
+use sightline_domain::{Disposition, Evaluation, InspectionResult, UtcMicros};
 use sightline_journal::records::Bucket;
 use sightline_journal::{Journal, Query, Reader, StoredResult};
-use sightline_model::{Disposition, Evaluation, InspectionResult, UtcMicros};
 use sightline_wire::ask::{AlarmRow, AuditRow, PartFilter, QualityFacts};
 use sightline_wire::snapshot::PartCard;
 use std::collections::BTreeMap;

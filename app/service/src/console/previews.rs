@@ -5,8 +5,8 @@
 //! findings are laid to the pictures of the same frames, so that a console shows boxes on the picture they are about.
 
 use super::shrink::{self, Small};
+use sightline_domain::{CameraId, Health, UtcMicros};
 use sightline_frames::{Lease, TapSink, Tapped};
-use sightline_model::{CameraId, Health, UtcMicros};
 use sightline_wire::PreviewHead;
 use sightline_wire::preview::{Judged, Wish};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -3,7 +3,7 @@
 //! That is exact halving at factor 2, and costs four reads a pixel of the small picture at any factor, so that the time
 //! at a camera's tap is bounded by the preview's size and not by the camera's.
 
-use sightline_model::{LevelRange, PictureRef, PixelFormat};
+use sightline_domain::{LevelRange, PictureRef, PixelFormat};
 use sightline_wire::preview::Pixels;
 
 /// A small picture's shape.
@@ -167,7 +167,7 @@ mod tests {
                 width,
                 height,
                 format,
-                levels: sightline_model::Levels::guessed(format, height),
+                levels: sightline_domain::Levels::guessed(format, height),
                 layout,
                 bytes: &bytes,
             },

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use serde::{Deserialize, Serialize};
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use sightline_wire::ask::UserFacts;
 use sightline_wire::{Refusal, Role};
 use std::collections::BTreeMap;

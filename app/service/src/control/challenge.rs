@@ -1,10 +1,10 @@
 //! Challenge parts: announced, told as alarms, written down.
 
 use super::Control;
-use crate::station::Running;
+use crate::station::running::Running;
 use anyhow::{bail, ensure};
 use sightline_configs::challenge::{Challenge, Overdue};
-use sightline_model::{AlarmKind, InspectionResult};
+use sightline_domain::{AlarmKind, InspectionResult};
 use sightline_verdict::ChallengeStanding;
 
 impl Control {

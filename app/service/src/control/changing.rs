@@ -4,7 +4,7 @@
 use super::Job;
 use super::machine::Event;
 use anyhow::{Context, anyhow};
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use sightline_queue::{Receiver, RecvTimeout, bounded};
 use std::time::Duration;
 

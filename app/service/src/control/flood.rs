@@ -1,7 +1,7 @@
 //! Refusals that come in any number: the first of a kind are written down one by one, the rest counted and summed up once
 //! a minute. The audit trail, the broker and the log then hold what happened, not how often somebody could repeat it.
 
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! Numbers whose results will not come: told to the MES until it takes note, sent again where they are stored after all.
 
 use super::Control;
-use crate::station::Running;
+use crate::station::running::Running;
 use anyhow::{Context, bail, ensure};
+use sightline_domain::AlarmKind;
 use sightline_journal::{GapRecord, Journal};
-use sightline_model::AlarmKind;
 use sightline_uplink::payload::{GapMessage, to_json};
 use std::collections::BTreeMap;
 

@@ -3,10 +3,10 @@
 
 use super::Job;
 use super::request::Request;
-use crate::model::{Policy, STEP};
+use crate::cli::model::{Policy, STEP};
 use anyhow::Context;
 use sightline_configs::{Loaded, Station};
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use sightline_uplink::Outcome;
 use std::fs::File;
 use std::os::unix::fs::FileExt;

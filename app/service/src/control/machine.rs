@@ -31,8 +31,11 @@ pub enum Event {
     RecipePrepared,
     /// Another model of the same recipe took over, between parts.
     ModelChanged,
+    /// One part is to be inspected.
     StartSingle,
+    /// Parts are taken until a stop.
     StartContinuous,
+    /// No more parts are taken.
     Stop,
     /// The one part of a single execution has its result.
     PartDone,
@@ -91,6 +94,7 @@ impl Default for Machine {
 }
 
 impl Machine {
+    /// Where it is.
     pub fn state(&self) -> State {
         self.state
     }

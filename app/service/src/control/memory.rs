@@ -3,7 +3,7 @@
 //! free again.
 
 use sha2::{Digest, Sha256};
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use sightline_uplink::{Command, Outcome, Reply};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

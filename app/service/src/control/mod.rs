@@ -3,11 +3,11 @@
 //!
 //! A command comes in on the uplink's thread ([`Control::take`]), or on a console's ([`Control::ask`]). What is wrong with it is answered there, and so is
 //! `trigger`, which must not wait. Everything else goes through a bounded queue to the station's main thread
-//! ([`Control::rest`]), the only one that changes what runs. Where to start: `request.rs`, `machine.rs`, `act.rs`.
+//! ([`Control::rest`]), the only one that changes what runs. Where to start: `request.rs`, `machine.rs`, `execute.rs`.
 
-mod act;
 mod challenge;
 mod changing;
+mod execute;
 mod flood;
 mod gaps;
 mod install;
@@ -19,20 +19,20 @@ mod sources;
 mod starting;
 mod trail;
 
-pub use act::store;
+pub use execute::store;
 pub use install::Installation;
-pub use machine::{Event, State};
+pub use machine::{Event, Machine, State};
 pub use request::Request;
 pub use sources::{GatedTap, GatedTrigger, NamedTrigger};
 pub use starting::Before;
 
-use crate::trigger::CommandTrigger;
-use machine::{Machine, NotNow};
+use crate::station::triggers::CommandTrigger;
+use machine::NotNow;
 use memory::{Known, Memory};
 use request::Asked;
 use sightline_configs::station::Verb;
+use sightline_domain::{Clock, UtcMicros};
 use sightline_journal::Journal;
-use sightline_model::{Clock, UtcMicros};
 use sightline_queue::{Receiver, Sender, bounded};
 use sightline_uplink::payload::{StateMessage, to_json};
 use sightline_uplink::{Command, CommandHandler, Outcome, Reply, Uplink};

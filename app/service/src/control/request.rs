@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sightline_configs::station::Verb;
-use sightline_model::{MonoTime, UtcMicros};
+use sightline_domain::{MonoTime, UtcMicros};
 use sightline_uplink::Command;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //! A photo-eye is never ignored: a part that arrives though the station was stopped is inspected all the same.
 
 use super::machine::State;
+use sightline_domain::{CameraId, Trigger};
 use sightline_frames::{TapSink, Tapped, TriggerSink};
-use sightline_model::{CameraId, Trigger};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 

@@ -3,9 +3,9 @@
 
 use super::machine::Event;
 use super::request::Request;
-use super::{Control, Job, act};
-use crate::events::Events;
-use crate::stop::Stop;
+use super::{Control, Job, execute};
+use crate::alarms::list::Events;
+use crate::cli::signals::Stop;
 use sightline_configs::{Loaded, Station};
 use sightline_uplink::Outcome;
 use std::time::{Duration, Instant};
@@ -50,8 +50,8 @@ impl Control {
     /// True: other models are to look.
     fn answer_before(&self, job: Job, events: &Events, station: &Loaded<Station>) -> bool {
         let by = &job.asked.by;
-        let models = |change: &dyn Fn(&crate::store::Store) -> anyhow::Result<String>| {
-            act::store(station).and_then(|store| change(&store))
+        let models = |change: &dyn Fn(&crate::models::store::Store) -> anyhow::Result<String>| {
+            execute::store(station).and_then(|store| change(&store))
         };
         let (said, anew) = match &job.asked.request {
             Request::RollbackModel { name } => {

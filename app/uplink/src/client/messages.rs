@@ -6,7 +6,7 @@ use crate::mqtt::{Kind, Message, Notice, Qos, Received, Refusal};
 use crate::payload::StationState;
 use crate::refusals;
 use bytes::Bytes;
-use sightline_model::AlarmSeverity;
+use sightline_domain::AlarmSeverity;
 use tokio::time::Instant;
 
 /// Topics that are looked after at once; more that others left behind stay until these are emptied.

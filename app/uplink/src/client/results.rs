@@ -5,7 +5,7 @@ use crate::backlog;
 use crate::mqtt::{Kind, Message, Refusal, Taken, Trouble};
 use futures_util::FutureExt;
 use futures_util::stream::StreamExt;
-use sightline_model::AlarmKind;
+use sightline_domain::AlarmKind;
 use tokio::time::Instant;
 
 impl Session<'_> {

@@ -4,7 +4,7 @@ use super::wait_for;
 use crate::UplinkError;
 use crate::backoff::Backoff;
 use crate::desk::Shared;
-use sightline_model::AlarmKind;
+use sightline_domain::AlarmKind;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What node and device tell, as Sparkplug metrics.
 
-use sightline_model::{Disposition, Evaluation, InspectionResult};
+use sightline_domain::{Disposition, Evaluation, InspectionResult};
 use srad_types::payload::{DataType, Metric, metric::Value};
 
 /// Counts of this run.

@@ -12,7 +12,7 @@ use crate::refusals::Refusals;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sightline_configs::station::Protocol;
-use sightline_model::{AlarmKind, InspectionResult};
+use sightline_domain::{AlarmKind, InspectionResult};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use super::metrics::{Counts, Part};
 use super::node::{Ask, Names, Node};
 use crate::mqtt::{Message, Qos};
-use sightline_model::InspectionResult;
+use sightline_domain::InspectionResult;
 use srad_types::payload::{DataType, Message as _, Metric, Payload, metric::Value};
 
 fn names(host: Option<&str>) -> Names {
@@ -37,7 +37,7 @@ fn bd_seq(payload: &Payload) -> u64 {
 }
 
 pub(super) fn result(seq: u64) -> InspectionResult {
-    let stages = sightline_model::result::StagesUs::default();
+    let stages = sightline_domain::result::StagesUs::default();
     let result = serde_json::json!({
         "schema": "sightline.result.v1", "event_id": "01890a5d-ac96-774b-bcce-b302099a8057", "seq": seq,
         "boot_id": "01890a5d-ac96-774b-bcce-b302099a8057", "station": "s1", "track_id": seq,

@@ -1,7 +1,7 @@
 //! An alarm after ISA-18.2.
 
 use serde::{Deserialize, Serialize};
-use sightline_model::{AlarmSeverity, UtcMicros};
+use sightline_domain::{AlarmSeverity, UtcMicros};
 
 /// State of an alarm after ISA-18.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

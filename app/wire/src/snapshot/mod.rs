@@ -19,7 +19,7 @@ pub use timing::*;
 pub use uplink::*;
 
 use serde::{Deserialize, Serialize};
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $field:ident: $name:ident($inner:ty),)*) => {

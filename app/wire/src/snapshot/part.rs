@@ -1,7 +1,7 @@
 //! A part's result, as much as people look at.
 
 use serde::{Deserialize, Serialize};
-use sightline_model::{
+use sightline_domain::{
     BoxView, Disposition, DispositionReason, Evaluation, Health, MissReason, Severity, UtcMicros,
 };
 

@@ -1,7 +1,7 @@
 //! Where the time of parts goes; queues, gate, belt.
 
 use serde::{Deserialize, Serialize};
-use sightline_model::Disposition;
+use sightline_domain::Disposition;
 
 /// Where the time of parts went, microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

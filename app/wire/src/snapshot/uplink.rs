@@ -1,7 +1,7 @@
 //! The way to the MES.
 
 use serde::{Deserialize, Serialize};
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 
 /// A certificate in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use super::{Bundle, BundleError, Manifest, Problem, Task, Tolerance, hash};
 use crate::{ClassInfo, RegionOutput};
 use serde::{Deserialize, Serialize};
 use sightline_configs::recipe::Tiles;
-use sightline_model::{BoxView, Detection};
+use sightline_domain::{BoxView, Detection};
 use std::path::{Path, PathBuf};
 
 /// Largest expected answer read, bytes.

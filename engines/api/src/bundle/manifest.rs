@@ -5,7 +5,7 @@ pub use super::decoder::{DecoderKind, DecoderSpec, OutputNames};
 use crate::ClassInfo;
 use serde::{Deserialize, Serialize};
 use sightline_configs::recipe::Tiles;
-use sightline_model::Severity;
+use sightline_domain::Severity;
 
 /// The value of [`Manifest::schema`].
 pub const BUNDLE_SCHEMA: &str = "sightline.bundle.v1";

@@ -1,6 +1,6 @@
 //! Boxes above the score floor, before suppression.
 
-use sightline_model::BoxTensor;
+use sightline_domain::BoxTensor;
 use std::cmp::Ordering;
 
 /// Most candidates of one region that suppression looks at; the best ones. A usual 640 x 640 head has 8,400 in all

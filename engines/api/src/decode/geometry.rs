@@ -2,7 +2,7 @@
 
 use super::candidates::Candidates;
 use crate::bundle::{Background, BoxFormat, BoxUnit, DecoderSpec, InputSpec};
-use sightline_model::BoxTensor;
+use sightline_domain::BoxTensor;
 
 /// Rounding may put a sigmoid so far outside of 0..=1.
 pub(super) const SCORE_SLACK: f32 = 1e-3;

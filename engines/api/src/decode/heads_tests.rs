@@ -5,7 +5,7 @@ use crate::RegionOutput;
 use crate::bundle::{Activation, Background, BoxFormat, BoxUnit, Channel, Color, Column};
 use crate::bundle::{DecoderKind, DecoderSpec, Dtype, InputSpec, Layout, OutputNames, Resize};
 use crate::preprocess::Placement;
-use sightline_model::{BoxView, ViewToTensor};
+use sightline_domain::{BoxView, ViewToTensor};
 
 const SIDE: f32 = 64.0;
 

@@ -4,7 +4,7 @@
 use super::OutputView;
 use super::outline::Outline;
 use crate::preprocess::Placement;
-use sightline_model::{Area, BoxTensor, Detection};
+use sightline_domain::{Area, BoxTensor, Detection};
 
 /// Scratch of one decoder.
 #[derive(Debug, Default)]

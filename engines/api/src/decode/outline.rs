@@ -1,6 +1,6 @@
 //! The outline of the largest piece of a mask, in a few points.
 
-use sightline_model::Contour;
+use sightline_domain::Contour;
 
 /// Scratch of one decoder.
 #[derive(Debug, Default)]

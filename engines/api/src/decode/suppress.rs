@@ -3,7 +3,7 @@
 
 use super::candidates::{Candidate, Candidates};
 use crate::preprocess::Placement;
-use sightline_model::{BoxTensor, BoxView, ClassId, Detection};
+use sightline_domain::{BoxTensor, BoxView, ClassId, Detection};
 
 /// Scratch of one decoder.
 #[derive(Debug, Default)]

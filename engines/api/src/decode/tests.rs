@@ -6,7 +6,7 @@ use crate::bundle::{Activation, Channel, Color, DecoderKind, DecoderSpec, Dtype,
 use crate::bundle::{Layout, Resize};
 use crate::preprocess::Placement;
 use proptest::prelude::*;
-use sightline_model::{BoxView, ViewToTensor};
+use sightline_domain::{BoxView, ViewToTensor};
 use std::time::Instant;
 
 fn decoder(kind: DecoderKind, classes: usize) -> Decoder {
@@ -60,7 +60,7 @@ fn decode(d: &mut Decoder, values: &[f32], dims: &[usize]) -> RegionOutput {
 }
 
 fn summary(out: &RegionOutput) -> Vec<(u16, f32, [f32; 4])> {
-    let row = |d: &sightline_model::Detection| {
+    let row = |d: &sightline_domain::Detection| {
         let b = d.bbox_view;
         (d.class.0, d.score, [b.x, b.y, b.w, b.h])
     };
@@ -244,7 +244,7 @@ fn not_a_number_anywhere_is_counted_and_never_a_finding() {
                 &[6, 2],
             );
             assert_eq!(v8.dropped_nonfinite, 1, "v8 {bad} at {at}");
-            let finite = |d: &sightline_model::Detection| d.bbox_view.area().is_finite();
+            let finite = |d: &sightline_domain::Detection| d.bbox_view.area().is_finite();
             assert!(v8.detections.iter().all(finite), "{bad} at {at}");
             let v5 = decode(&mut decoder(DecoderKind::YoloV5, 1), &row, &[1, 6]);
             assert_eq!((v5.dropped_nonfinite, v5.detections.len()), (1, 0));

@@ -1,7 +1,7 @@
 //! YOLOv10 end-to-end head (also YOLO26): rows of `x1, y1, x2, y2, score, class` in input pixels, each object once.
 
 use super::candidates::Candidates;
-use sightline_model::BoxTensor;
+use sightline_domain::BoxTensor;
 
 /// `values` is `[rows, width]`, six of which are read. A row whose class is not one of `classes` is counted with those that are no numbers:
 /// the model says something the manifest does not know.

@@ -2,7 +2,7 @@
 //! pixels, objectness, one sigmoid score a class. A score is objectness times class score.
 
 use super::{candidates::Candidates, finite::all_finite};
-use sightline_model::BoxTensor;
+use sightline_domain::BoxTensor;
 
 /// `values` is `[anchors, 5 + classes]`.
 pub(super) fn decode(values: &[f32], classes: usize, floor: f32, out: &mut Candidates) {

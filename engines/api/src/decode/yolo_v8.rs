@@ -2,7 +2,7 @@
 //! column an anchor.
 
 use super::{candidates::Candidates, finite::all_finite};
-use sightline_model::BoxTensor;
+use sightline_domain::BoxTensor;
 
 /// Anchors looked at together; their maxima stay in the first-level cache.
 const BLOCK: usize = 256;

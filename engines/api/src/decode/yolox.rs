@@ -2,7 +2,7 @@
 //! row, then objectness and class scores (Ge et al. 2021, arXiv 2107.08430; `YOLOXHead.decode_outputs`).
 
 use super::{candidates::Candidates, yolo_v5::each_row};
-use sightline_model::BoxTensor;
+use sightline_domain::BoxTensor;
 
 const STRIDES: [u32; 3] = [8, 16, 32];
 

@@ -1,7 +1,7 @@
 //! Bilinear demosaicing: a missing colour is the mean of its nearest neighbours; borders are mirrored.
 
 use super::strips::{row, size};
-use sightline_model::{PictureRef, PixelFormat};
+use sightline_domain::{PictureRef, PixelFormat};
 use std::ops::Range;
 
 /// Column and row parity of the red sites.

@@ -1,6 +1,6 @@
 //! A picture's shape against its memory, before a row of it is read.
 
-use sightline_model::{PictureRef, PixelFormat};
+use sightline_domain::{PictureRef, PixelFormat};
 
 /// A picture that cannot be made a tensor.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -4,7 +4,7 @@
 
 use super::{Affine, strips::Meaning};
 use crate::bundle::Color;
-use sightline_model::Levels;
+use sightline_domain::Levels;
 
 /// Weights of red, green and blue in luminance (BT.601, as OpenCV's `COLOR_RGB2GRAY`).
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];

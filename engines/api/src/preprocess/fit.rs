@@ -2,7 +2,7 @@
 
 use super::{Affine, PictureError, Target};
 use crate::bundle::{InputSpec, Resize};
-use sightline_model::{BoxView, ViewToTensor};
+use sightline_domain::{BoxView, ViewToTensor};
 use std::ops::Range;
 
 /// Where a region landed.

@@ -29,7 +29,7 @@ pub use fit::{Fit, Placement};
 use crate::bundle::{Channel, Color, InputSpec};
 use antialias::Antialias;
 use columns::{Columns, Tap, tap};
-use sightline_model::{BoxView, PictureRef, PixelFormat};
+use sightline_domain::{BoxView, PictureRef, PixelFormat};
 use strips::Strips;
 
 /// `tensor = pixel * mul + add` for one plane.

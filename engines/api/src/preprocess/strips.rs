@@ -4,7 +4,7 @@
 //! is a [`ChannelAt`]: the columns step finds it there, so that no format needs a pass of its own.
 
 use super::{bayer, columns::Tap};
-use sightline_model::{PictureRef, PixelFormat};
+use sightline_domain::{PictureRef, PixelFormat};
 use std::ops::Range;
 
 /// Where the channel's sample of a column lies: `strip[base + (column >> shift) * stride]`.

@@ -5,7 +5,7 @@ use super::{PictureError, Preprocessor, bayer};
 use crate::ReferencePicture;
 use crate::bundle::{Channel, Color, Dtype, InputSpec, Layout, Resize};
 use proptest::prelude::*;
-use sightline_model::{BoxView, LevelRange, Levels, PictureRef, PixelFormat};
+use sightline_domain::{BoxView, LevelRange, Levels, PictureRef, PixelFormat};
 
 fn spec(width: u32, height: u32, color: Color, resize: Resize) -> InputSpec {
     let n = color.channels();

@@ -1,14 +1,14 @@
 //! Bundles of the tiny models, views of one level, and an engine to run them.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use sightline_domain::{
+    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing,
+};
+use sightline_domain::{TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_engine::bundle::draft::ModelInfo;
 use sightline_engine::{Batch, BatchView, Bundle, EngineError, EngineSettings, Reference};
 use sightline_engine::{ReferencePicture, RegionOutput};
 use sightline_frames::{FramePool, Lease, MemoryWish, PoolConfig};
-use sightline_model::{
-    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing,
-};
-use sightline_model::{TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_onnx::{LibrarySearch, OnnxEngine, OnnxFactory};
 use std::path::Path;
 use std::sync::Arc;
@@ -137,7 +137,7 @@ pub fn lease_of(
         width,
         height,
         format,
-        levels: sightline_model::Levels::guessed(format, height),
+        levels: sightline_domain::Levels::guessed(format, height),
         layout: format.default_layout(width, height),
         health: Health::Ok,
         host_copies: 0,

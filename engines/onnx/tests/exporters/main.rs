@@ -9,9 +9,9 @@ mod common;
 
 use common::{factory, lease_of, pool, view};
 use serde_json::Value;
+use sightline_domain::PixelFormat;
 use sightline_engine::bundle::draft::{Choice, draft};
 use sightline_engine::{Batch, Bundle, Engine, EngineSettings, RegionOutput};
-use sightline_model::PixelFormat;
 use sightline_onnx::inspect;
 use std::io::Write;
 use std::path::{Path, PathBuf};

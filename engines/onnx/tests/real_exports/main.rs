@@ -11,9 +11,9 @@ mod page;
 use common::{lease_of, pool, view};
 use naive::{Found, letterbox, naive_v8};
 use page::Page;
+use sightline_domain::{PictureRef, PixelFormat};
 use sightline_engine::bundle::draft::{Choice, draft};
 use sightline_engine::{Batch, Bundle, Engine, EngineSettings};
-use sightline_model::{PictureRef, PixelFormat};
 use sightline_onnx::inspect;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -317,7 +317,7 @@ fn a_page_is_drawn_as_a_picture() {
         width: 100,
         height: 90,
         format: PixelFormat::Rgb,
-        levels: sightline_model::Levels::default(),
+        levels: sightline_domain::Levels::default(),
         layout: PixelFormat::Rgb.default_layout(100, 90),
         bytes: &bytes,
     };

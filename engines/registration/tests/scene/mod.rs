@@ -1,6 +1,6 @@
 //! A drawn board that can be looked at from anywhere: straight tracks and round pads with soft edges.
 
-use sightline_model::{PictureRef, PixelFormat, PlaneLayout};
+use sightline_domain::{PictureRef, PixelFormat, PlaneLayout};
 
 /// A picture with its memory.
 pub struct Picture {
@@ -16,7 +16,7 @@ impl Picture {
             width: self.width,
             height: self.height,
             format: PixelFormat::Gray8,
-            levels: sightline_model::Levels::default(),
+            levels: sightline_domain::Levels::default(),
             layout: PlaneLayout {
                 offsets: [0; 3],
                 strides: [self.stride, 0, 0],

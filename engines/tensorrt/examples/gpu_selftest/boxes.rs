@@ -1,9 +1,9 @@
 //! The golden pictures through TensorRT and through ONNX Runtime: the same boxes and scores, within the bounds.
 
 use crate::{Fallible, Maker, Report, Rig, lease, pool};
+use sightline_domain::{Detection, Generation, MonoTime, PixelFormat, TrackId, ViewId, ViewTag};
 use sightline_engine::{Batch, BatchView, Engine, EngineSettings, Precision, Reference};
 use sightline_engine::{ReferencePicture, RegionOutput};
-use sightline_model::{Detection, Generation, MonoTime, PixelFormat, TrackId, ViewId, ViewTag};
 use sightline_onnx::{LibrarySearch, OnnxFactory};
 use std::path::Path;
 use std::sync::Arc;

@@ -16,11 +16,11 @@ mod rest;
 mod speed;
 
 use makers::{Maker, Plain};
-use sightline_engine::{Bundle, EngineSettings, Precision};
-use sightline_frames::{FramePool, Lease, MemoryWish, PoolConfig};
-use sightline_model::{
+use sightline_domain::{
     CameraId, FrameId, FrameMeta, Health, MonoTime, PixelFormat, Timing, UtcMicros,
 };
+use sightline_engine::{Bundle, EngineSettings, Precision};
+use sightline_frames::{FramePool, Lease, MemoryWish, PoolConfig};
 use sightline_tensorrt::device::cuda::Cuda;
 use sightline_tensorrt::engine::GpuEngine;
 use std::error::Error;
@@ -196,7 +196,7 @@ fn lease(
         width,
         height,
         format,
-        levels: sightline_model::Levels::guessed(format, height),
+        levels: sightline_domain::Levels::guessed(format, height),
         layout: format.default_layout(width, height),
         health: Health::Ok,
         host_copies: 0,

@@ -1,10 +1,10 @@
 //! The preprocessing kernel on the device against the CPU path: every format and fit, within 1/255 of full scale.
 
 use crate::{Fallible, Maker, Report, Rig};
+use sightline_domain::PixelFormat;
 use sightline_engine::ReferencePicture;
 use sightline_engine::bundle::{Channel, Color, InputSpec, Resize};
 use sightline_engine::preprocess::{Preprocessor, plan};
-use sightline_model::PixelFormat;
 use sightline_tensorrt::device::{Device, Grid, Kernel};
 use sightline_tensorrt::engine::{GpuEngine, Network, picture};
 

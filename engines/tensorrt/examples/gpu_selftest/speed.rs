@@ -2,9 +2,9 @@
 
 use crate::boxes::tag;
 use crate::{Fallible, Maker, Report, Rig, lease, pool};
+use sightline_domain::PixelFormat;
 use sightline_engine::{Batch, BatchView, Engine, Reference, ReferencePicture};
 use sightline_frames::FramePool;
-use sightline_model::PixelFormat;
 use sightline_tensorrt::device::cuda::Cuda;
 use sightline_tensorrt::engine::{GpuEngine, Timeline};
 use std::sync::Arc;

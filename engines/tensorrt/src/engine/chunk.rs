@@ -6,11 +6,11 @@ use super::{Head, Network, Streams};
 use crate::device::{Address, Device, Event, Grid, Kernel, Stream};
 use crate::kernels::{self, DecodeParams, DevicePlacement, PreprocessParams};
 use crate::{Fault, engine::picture};
+use sightline_domain::PictureRef;
 use sightline_engine::bundle::Channel;
 use sightline_engine::preprocess::plan;
 use sightline_engine::{Batch, BatchView, EngineError};
 use sightline_frames::MemoryKind;
-use sightline_model::PictureRef;
 
 /// Threads of a preprocessing block, across and down.
 const TILE: [u32; 2] = [32, 8];

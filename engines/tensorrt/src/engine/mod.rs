@@ -16,13 +16,13 @@ use crate::Fault;
 use crate::device::{Device, Event, Stream};
 use crate::kernels::{DecodeParams, Finding, Header, findings_bytes, head_number};
 use chunk::Enqueue;
+use sightline_domain::{BoxView, ClassId, Detection};
 use sightline_engine::bundle::{DecoderKind, InputSpec, Manifest};
 use sightline_engine::decode::Decoder;
 use sightline_engine::preprocess::Affine;
 use sightline_engine::{
     Batch, Engine, EngineError, EngineInfo, EngineTimes, RegionOutput, Rejected,
 };
-use sightline_model::{BoxView, ClassId, Detection};
 use slot::{Flight, Slot};
 use std::collections::VecDeque;
 

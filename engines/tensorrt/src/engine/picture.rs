@@ -2,8 +2,8 @@
 
 use super::Network;
 use crate::kernels::{PreprocessParams, color_number, format_number};
+use sightline_domain::PictureRef;
 use sightline_engine::preprocess::{Fit, Matrix};
-use sightline_model::PictureRef;
 
 /// All but the addresses.
 pub fn params(network: &Network, picture: &PictureRef<'_>, fit: &Fit) -> PreprocessParams {

@@ -3,15 +3,15 @@
 use super::program::Program;
 use super::{Bases, PlainKernel};
 use crate::device::scripted::host_kernels;
+use sightline_domain::{
+    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing,
+};
+use sightline_domain::{TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_engine::decode::Decoder;
 use sightline_engine::preprocess::{Preprocessor, plan};
 use sightline_engine::{Batch, BatchView, Bundle, Engine, EngineSettings, Precision};
 use sightline_engine::{Reference, ReferencePicture, RegionOutput};
 use sightline_frames::{FramePool, MemoryWish, PoolConfig};
-use sightline_model::{
-    CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, PixelFormat, Timing,
-};
-use sightline_model::{TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_onnx::{LibrarySearch, OnnxFactory};
 use std::path::Path;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ fn onnx(bundle: &Bundle, pairs: &[(ReferencePicture, ReferencePicture)]) -> Vec<
             width: view.width,
             height: view.height,
             format: view.format,
-            levels: sightline_model::Levels::guessed(view.format, view.height),
+            levels: sightline_domain::Levels::guessed(view.format, view.height),
             layout: view.layout,
             health: Health::Ok,
             host_copies: 0,

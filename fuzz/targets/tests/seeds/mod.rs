@@ -1,7 +1,7 @@
 //! Sound inputs to begin from: what the project ships, and what it writes.
 
+use sightline_domain::{CameraId, MockClock, MonoTime, TrackId, Trigger, UtcMicros};
 use sightline_journal::{Journal, JournalSettings};
-use sightline_model::{CameraId, MockClock, MonoTime, TrackId, Trigger, UtcMicros};
 use sightline_wire::snapshot::{LineFacts, StationFacts};
 use sightline_wire::{Ask, Section, ToConsole, ToStation, VERSION, framing};
 use std::time::Duration;
@@ -127,7 +127,7 @@ fn recording() -> Vec<u8> {
         at: MonoTime(3),
         at_utc: UtcMicros(-4),
         encoder: Some(-77),
-        timing: sightline_model::Timing::default(),
+        timing: sightline_domain::Timing::default(),
     };
     to.trigger(MonoTime(1), &trigger);
     to.write().expect("memory takes it");

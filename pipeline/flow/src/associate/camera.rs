@@ -2,7 +2,7 @@
 
 use super::interval::Interval;
 use super::{Assigned, ExpectedView, Memory, Part, Seen, Sighting};
-use sightline_model::{CameraId, FrameId, MissReason, MonoTime, TrackId, ViewId};
+use sightline_domain::{CameraId, FrameId, MissReason, MonoTime, TrackId, ViewId};
 use std::collections::VecDeque;
 use std::time::Duration;
 

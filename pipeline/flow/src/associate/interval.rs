@@ -1,7 +1,7 @@
 //! Intervals of time: when a frame may have been captured, when a view may be seen.
 
 use super::Sighting;
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use std::time::Duration;
 
 /// From and to, both included.

@@ -18,7 +18,7 @@ mod schedules;
 mod tests;
 
 use camera::Camera;
-use sightline_model::{CameraId, FrameId, MissReason, MonoTime, TrackId, ViewId};
+use sightline_domain::{CameraId, FrameId, MissReason, MonoTime, TrackId, ViewId};
 use std::time::Duration;
 
 /// A view that a part owes.

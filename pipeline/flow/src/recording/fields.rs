@@ -1,7 +1,7 @@
 //! Fields to bytes and back.
 
 use super::{MAX_PART_ID, MAX_PICTURE, RecordingError};
-use sightline_model::{
+use sightline_domain::{
     CameraId, FrameId, FrameMeta, Health, Levels, MissReason, MonoTime, PixelFormat, PlaneLayout,
     TimeSource, Timing, UtcMicros,
 };

@@ -2,8 +2,8 @@
 
 use super::fields::{Get, REASONS};
 use super::{CameraShape, DOWN, END, FRAME, MAGIC, MAGIC_01, MISSED, RecordingError, TRIGGER};
+use sightline_domain::{CameraId, FrameId, FrameMeta, MonoTime, TrackId, Trigger, UtcMicros};
 use sightline_frames::Missed;
-use sightline_model::{CameraId, FrameId, FrameMeta, MonoTime, TrackId, Trigger, UtcMicros};
 use std::io::Read;
 
 /// One thing that came into the flow.

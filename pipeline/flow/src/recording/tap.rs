@@ -2,8 +2,8 @@
 
 use super::{Recorder, RecordingError};
 use crate::{FlowEvents, FlowTap, FlowTrigger};
+use sightline_domain::{Alarm, AlarmKind, CameraId, Clock, Trigger};
 use sightline_frames::{TapSink, Tapped, TriggerSink};
-use sightline_model::{Alarm, AlarmKind, CameraId, Clock, Trigger};
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

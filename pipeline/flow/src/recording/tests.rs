@@ -2,11 +2,11 @@
 
 use super::fields::{HEALTHS, REASONS, health_number, reason_number};
 use super::*;
-use sightline_frames::{FramePool, Lease, MemoryWish, Missed, PoolConfig, Tapped, View};
-use sightline_model::{
+use sightline_domain::{
     CameraId, FrameId, FrameMeta, Health, MissReason, MonoTime, PixelFormat, TimeSource, Timing,
     TrackId, Trigger, UtcMicros,
 };
+use sightline_frames::{FramePool, Lease, MemoryWish, Missed, PoolConfig, Tapped, View};
 
 const SHAPE: CameraShape = CameraShape {
     slots: 2,
@@ -29,7 +29,7 @@ fn lease(pool: &FramePool, id: u64) -> Lease {
         width: 8,
         height: 4,
         format: PixelFormat::Gray8,
-        levels: sightline_model::Levels::default(),
+        levels: sightline_domain::Levels::default(),
         layout: PixelFormat::Gray8.default_layout(8, 4),
         health: Health::TooDark,
         host_copies: 1,

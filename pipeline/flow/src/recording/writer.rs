@@ -2,8 +2,8 @@
 
 use super::fields::{Put, reason_number};
 use super::{CameraShape, DOWN, END, FRAME, MAGIC, MISSED, RecordingError, TRIGGER};
+use sightline_domain::{CameraId, MonoTime, Trigger};
 use sightline_frames::{Lease, Tapped};
-use sightline_model::{CameraId, MonoTime, Trigger};
 use std::io::Write;
 
 /// Writes what comes into the flow. Every record is made whole before any of it is written.

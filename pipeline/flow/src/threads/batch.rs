@@ -8,7 +8,7 @@ use crate::counters::Tally;
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::JudgeInput;
-use sightline_model::{Alarm, AlarmKind, Clock, MonoTime};
+use sightline_domain::{Alarm, AlarmKind, Clock, MonoTime};
 use sightline_queue::{Receiver, Sender};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -3,7 +3,7 @@
 use crate::job::Job;
 use crate::judging::JudgeInput;
 use crate::lane::Engines;
-use sightline_model::{Clock, MissReason, MonoTime};
+use sightline_domain::{Clock, MissReason, MonoTime};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

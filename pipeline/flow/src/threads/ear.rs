@@ -1,7 +1,7 @@
 //! How the judge is told.
 
 use crate::judging::JudgeInput;
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use sightline_queue::Sender;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};

@@ -9,7 +9,7 @@ use crate::judging::JudgeInput;
 use crate::live::{Live, ModelEngines, WorkerEngines};
 use crate::worker::EngineCore;
 use crate::{FlowError, FlowEvents};
-use sightline_model::Clock;
+use sightline_domain::Clock;
 use sightline_queue::{Receiver, Sender, bounded};
 use sightline_threads::Urgency;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

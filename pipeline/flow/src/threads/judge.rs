@@ -4,7 +4,7 @@ use super::{BURST, JUDGE_LOOKS, ResultInput, WorkerCommand, Workers};
 use crate::FlowEvents;
 use crate::job::Job;
 use crate::judging::{Decided, JudgeCore, JudgeInput};
-use sightline_model::Clock;
+use sightline_domain::Clock;
 use sightline_queue::{Receiver, RecvTimeout, Sender};
 use sightline_verdict::Dossier;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Threads by name: started, pinned, waited for.
 
 use crate::{FlowError, FlowEvents};
-use sightline_model::{Alarm, AlarmId, AlarmKind, Clock};
+use sightline_domain::{Alarm, AlarmId, AlarmKind, Clock};
 use sightline_queue::{Receiver, Sender, bounded};
 use sightline_threads::{Place, Refused, Urgency};
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use crate::live::{Live, ModelEngines, WorkerEngines};
 use crate::worker::EngineCore;
 use crate::{FlowError, FlowEvents};
 use crossbeam_channel::select;
-use sightline_model::{Alarm, AlarmId, AlarmKind, Clock, Generation};
+use sightline_domain::{Alarm, AlarmId, AlarmKind, Clock, Generation};
 use sightline_queue::{Queued, Receiver, SendError, Sender};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};

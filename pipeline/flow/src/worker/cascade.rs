@@ -2,8 +2,8 @@
 
 use super::guard::{Guard, Guarded, Trouble};
 use crate::job::Job;
+use sightline_domain::{BoxView, MissReason};
 use sightline_engine::{Engine, Region};
-use sightline_model::{BoxView, MissReason};
 use sightline_verdict::{PlannedModel, PlannedVerifier};
 
 /// Which finding a crop is of: index of the view, index of the finding.

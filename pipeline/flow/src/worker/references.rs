@@ -5,8 +5,8 @@ use crate::job::Job;
 use crate::live::Live;
 use crate::presence::Presence;
 use sightline_configs::recipe::{Reference as Planned, Registration};
+use sightline_domain::{Health, MissReason, PictureRef};
 use sightline_engine::{Reference, ReferencePicture};
-use sightline_model::{Health, MissReason, PictureRef};
 use std::sync::Arc;
 
 /// One view's golden picture on one worker.

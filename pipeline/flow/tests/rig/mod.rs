@@ -2,14 +2,14 @@
 #![allow(dead_code, reason = "each test binary uses its own share")]
 
 use sightline_configs::recipe::Combine;
+use sightline_domain::result::{ModelRef, RecipeRef};
+use sightline_domain::*;
 use sightline_engine::scripted::{Script, ScriptedEngine};
 use sightline_engine::{BatchView, ClassInfo, EngineInfo, Region, RegionOutput, Task};
 use sightline_flow::*;
 use sightline_frames::{
     FramePool, Lease, MemoryWish, PoolConfig, TapSink, Tapped, TriggerSink, View,
 };
-use sightline_model::result::{ModelRef, RecipeRef};
-use sightline_model::*;
 use sightline_queue::{Receiver, Sender, bounded};
 use sightline_verdict::{
     GateSchedule, InspectionPlan, PlannedClass, PlannedModel, PlannedVerifier, PlannedView,
@@ -281,7 +281,7 @@ pub fn lease(
         width: SIDE,
         height: SIDE,
         format: PixelFormat::Gray8,
-        levels: sightline_model::Levels::default(),
+        levels: sightline_domain::Levels::default(),
         layout: PixelFormat::Gray8.default_layout(SIDE, SIDE),
         health: Health::Ok,
         host_copies: 0,

@@ -14,13 +14,13 @@ use super::{
 use crate::{
     health::Origin,
     link::{Link, StopFlag},
-    seat::SeatedTap,
+    shared_tap::TapGuard,
     status::Stats,
     tap::{Arrival, Shape, Stamp},
 };
 use gstreamer as gst;
+use sightline_domain::{FrameMeta, MissReason, UtcMicros};
 use sightline_frames::{Lease, LeaseError, Tapped, View, lease_from_buffer};
-use sightline_model::{FrameMeta, MissReason, UtcMicros};
 use std::{
     sync::{
         Arc,
@@ -34,7 +34,7 @@ const NO_SLOT_PAUSE: Duration = Duration::from_micros(500);
 
 /// Held by the outlet, dropped with it.
 pub(super) struct Capture {
-    pub(super) tap: SeatedTap,
+    pub(super) tap: TapGuard,
     pub(super) link: Link,
     pub(super) stop: StopFlag,
     pub(super) lossless: bool,
@@ -55,7 +55,7 @@ pub(super) struct Capture {
 
 impl Capture {
     pub(super) fn new(
-        tap: SeatedTap,
+        tap: TapGuard,
         link: Link,
         stop: StopFlag,
         plan: &Plan,

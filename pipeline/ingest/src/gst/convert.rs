@@ -6,8 +6,8 @@
 
 use super::shape::{Incoming, Kind};
 use gstreamer as gst;
+use sightline_domain::{FrameMeta, LevelRange, Levels, PixelFormat, PlaneLayout};
 use sightline_frames::{FramePool, Lease, LeaseError};
-use sightline_model::{FrameMeta, LevelRange, Levels, PixelFormat, PlaneLayout};
 
 /// Where planes lie in a buffer.
 pub(super) type Planes = PlaneLayout;

@@ -6,9 +6,9 @@ use crate::gst::{
     shape::{self, Target},
 };
 use sightline_configs::station::Camera;
+use sightline_domain::ColorMatrix;
+use sightline_domain::{CameraId, FrameId, Health, MonoTime, Timing, UtcMicros};
 use sightline_frames::{MemoryWish, PoolConfig};
-use sightline_model::ColorMatrix;
-use sightline_model::{CameraId, FrameId, Health, MonoTime, Timing, UtcMicros};
 
 const COLOURS: [[f64; 3]; 8] = [
     [255.0, 0.0, 0.0],

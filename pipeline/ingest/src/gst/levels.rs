@@ -4,7 +4,7 @@ use crate::status::{KnownFrom, LevelsKnown};
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_video::{VideoColorMatrix, VideoColorRange, VideoColorimetry, VideoInfo};
 use sightline_configs::station::Camera;
-use sightline_model::{ColorMatrix, LevelRange, Levels};
+use sightline_domain::{ColorMatrix, LevelRange, Levels};
 use std::{
     str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

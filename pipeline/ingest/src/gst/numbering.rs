@@ -1,7 +1,7 @@
 //! A frame's number: the source's own where it has one. Otherwise frames are counted as they come, and no loss is made up.
 
 use gstreamer as gst;
-use sightline_model::FrameId;
+use sightline_domain::FrameId;
 
 /// Numbers the frames of one session.
 #[derive(Debug, Default)]

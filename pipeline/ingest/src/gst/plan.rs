@@ -12,7 +12,7 @@ use super::{
 use crate::{capture_time::Reach, state::Reason};
 use gstreamer::{self as gst, prelude::*};
 use sightline_configs::station::{Camera, Expects, Source};
-use sightline_model::PixelFormat;
+use sightline_domain::PixelFormat;
 use std::{
     path::{Path, PathBuf},
     time::Duration,

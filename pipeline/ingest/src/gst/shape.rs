@@ -8,7 +8,7 @@ use crate::{status::LevelsKnown, tap::Shape};
 use gstreamer as gst;
 use gstreamer_video::{VideoFormat, VideoInfo, VideoMeta};
 use sightline_configs::station::Camera;
-use sightline_model::{LevelRange, Levels, PixelFormat, PlaneLayout};
+use sightline_domain::{LevelRange, Levels, PixelFormat, PlaneLayout};
 
 /// How a source's pixels lie, where they are not the camera's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

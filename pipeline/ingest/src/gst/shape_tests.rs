@@ -73,8 +73,8 @@ fn rows_without_padding_are_known_by_the_buffers_size_alone() {
 fn levels_are_the_sources_then_the_settings_then_a_guess_that_is_told() {
     gst::init().unwrap();
     use crate::status::KnownFrom::{Guess, Setting, Source};
-    use sightline_model::ColorMatrix::{Bt601, Bt709, Bt2020};
-    use sightline_model::LevelRange::{Full, Video};
+    use sightline_domain::ColorMatrix::{Bt601, Bt709, Bt2020};
+    use sightline_domain::LevelRange::{Full, Video};
     let of = |colorimetry: Option<&str>, rows: i32, set: bool| {
         let said = Said::default();
         let mut caps = caps_of(PixelFormat::Nv12, 64, rows);

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     CameraContext,
     link::{Link, StopFlag},
-    seat::Seat,
     session::{AtEnd, Session, Source, take_tap},
+    shared_tap::SharedTap,
     state::Reason,
 };
 use gstreamer::{self as gst, prelude::*};
@@ -108,7 +108,7 @@ fn stretched(found: (i32, i32), wanted: (Option<u32>, Option<u32>)) -> Option<St
 }
 
 impl Source for GstSource {
-    fn open(&mut self, seat: &Seat, link: Link) -> Result<Box<dyn Session>, Reason> {
+    fn open(&mut self, shared_tap: &SharedTap, link: Link) -> Result<Box<dyn Session>, Reason> {
         let Built {
             pipeline,
             out,
@@ -118,7 +118,7 @@ impl Source for GstSource {
             offered,
             words,
         } = self.plan.build()?;
-        let tap = take_tap(seat, &link)?;
+        let tap = take_tap(shared_tap, &link)?;
         self.give_time(&pipeline, tap.stats().frames.load(Relaxed));
         let (stats, pool) = (tap.stats_owned(), tap.pool.clone());
         tune_libav(pipeline.upcast_ref());

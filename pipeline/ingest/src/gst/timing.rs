@@ -7,7 +7,7 @@ use crate::{
 };
 use gstreamer::{self as gst, prelude::*};
 use sightline_configs::station::{Expects, Source};
-use sightline_model::{MonoTime, TimeSource, Timing};
+use sightline_domain::{MonoTime, TimeSource, Timing};
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,

@@ -2,7 +2,7 @@
 
 use crate::IngestError;
 use serde::Deserialize;
-use sightline_model::BoxView;
+use sightline_domain::BoxView;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},

@@ -1,7 +1,7 @@
 //! Pixels of a decoded file as the camera's format.
 
 use image::ColorType;
-use sightline_model::PixelFormat;
+use sightline_domain::PixelFormat;
 
 pub(super) type Convert = fn(&[u8], &mut [u8], Window);
 

@@ -10,7 +10,7 @@ use crate::tap::Shape;
 use image::{
     ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation,
 };
-use sightline_model::{Levels, PixelFormat, PlaneLayout};
+use sightline_domain::{Levels, PixelFormat, PlaneLayout};
 use std::{
     io::{Cursor, Read},
     path::Path,
@@ -33,9 +33,11 @@ pub struct PictureDecoder {
 
 /// What a decoded picture looks like in its slot, and whether the host copied its pixels on the way.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Decoded {
-    pub(crate) shape: Shape,
-    pub(crate) host_copies: u8,
+pub struct Decoded {
+    /// Size, format and layout.
+    pub shape: Shape,
+    /// How often the host copied its pixels.
+    pub host_copies: u8,
 }
 
 impl PictureDecoder {
@@ -50,7 +52,10 @@ impl PictureDecoder {
     /// Decodes `path` into `slot` as `format` (GRAY8, RGB or BGR), upright as its EXIF orientation says, rows without
     /// padding. Grey of colour is ITU-R BT.601; 16 bits become 8 by rounding; an alpha channel is dropped. `size` is the
     /// one size accepted.
-    pub(crate) fn decode(
+    ///
+    /// # Errors
+    /// A file that is no picture, a damaged one, another size than `size`, or one too large for the slot.
+    pub fn decode(
         &mut self,
         path: &Path,
         format: PixelFormat,

@@ -2,7 +2,7 @@
 
 use super::coco::{CocoFile, CocoPicture};
 use crate::IngestError;
-use sightline_model::FrameId;
+use sightline_domain::FrameId;
 use std::path::{Path, PathBuf};
 
 /// File name endings taken from a folder.

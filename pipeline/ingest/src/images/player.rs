@@ -9,13 +9,13 @@ use crate::{
     camera::CameraContext,
     health::Origin,
     link::Link,
-    seat::Seat,
     session::{Session, Source, ThreadSession, Work},
+    shared_tap::SharedTap,
     state::Reason,
     tap::{Arrival, Stamp},
 };
+use sightline_domain::{FrameId, MissReason, PixelFormat, TimeSource, Timing};
 use sightline_frames::{Lease, OpenSlot, Tapped, View};
-use sightline_model::{FrameId, MissReason, PixelFormat, TimeSource, Timing};
 use sightline_threads::Place;
 use std::{
     path::PathBuf,
@@ -84,14 +84,14 @@ impl ImagesSource {
 }
 
 impl Source for ImagesSource {
-    fn open(&mut self, seat: &Seat, link: Link) -> Result<Box<dyn Session>, Reason> {
+    fn open(&mut self, shared_tap: &SharedTap, link: Link) -> Result<Box<dyn Session>, Reason> {
         let show = self.show.clone();
         let arrivals = show
             .folder
             .as_deref()
             .map(Arrivals::in_folder)
             .transpose()?;
-        ThreadSession::start(&self.camera, self.place, seat, link, move |work| {
+        ThreadSession::start(&self.camera, self.place, shared_tap, link, move |work| {
             let decoder = PictureDecoder::with_window(show.window);
             let player = Player {
                 show,

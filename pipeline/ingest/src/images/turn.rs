@@ -8,7 +8,7 @@ use image::{
     },
     metadata::Orientation,
 };
-use sightline_model::PixelFormat;
+use sightline_domain::PixelFormat;
 
 /// `from` of `size` as it lies becomes `to`; both in `format`, rows without padding.
 pub(super) fn turn(

@@ -4,9 +4,9 @@
 pub mod painted;
 
 use sightline_configs::station::{Camera, HealthLimits, Retry, Source};
+use sightline_domain::{CameraId, FrameMeta, MissReason, PixelFormat, SystemClock};
 use sightline_frames::{MemoryWish, TapSink, Tapped};
 use sightline_ingest::{CameraContext, CameraHandle, CameraState};
-use sightline_model::{CameraId, FrameMeta, MissReason, PixelFormat, SystemClock};
 use std::{
     path::Path,
     sync::{Arc, Mutex},
@@ -121,7 +121,7 @@ pub fn context(config: Camera, sink: Arc<Notes>, base_dir: &Path) -> CameraConte
         memory: MemoryWish::Plain,
         sink,
         clock: Arc::new(SystemClock::default()),
-        line: None,
+        source: None,
         base_dir: base_dir.to_owned(),
         wants_reference: false,
         raised: false,

@@ -5,9 +5,9 @@ use gstreamer::{self as gst, prelude::*};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sightline_configs::station::{Camera, Source};
+use sightline_domain::Health;
 use sightline_frames::{TapSink, Tapped};
 use sightline_ingest::{CameraContext, CameraHandle, start};
-use sightline_model::Health;
 use std::{
     collections::BTreeMap,
     path::Path,

@@ -5,7 +5,7 @@ use super::brush::Stroke;
 use super::defect::{ANNOTATION_MARGIN_PX, DefectKind};
 use super::sites::{INSET, Site};
 use super::{COPPER, MARGIN};
-use sightline_model::BoxView;
+use sightline_domain::BoxView;
 
 /// Smallest number of pixels a defect changes.
 const LEAST_CHANGE_PX: u32 = 24;

@@ -2,7 +2,7 @@
 
 use super::brush::{Stroke, Style};
 use serde::{Deserialize, Serialize};
-use sightline_model::{BoxView, ClassId};
+use sightline_domain::{BoxView, ClassId};
 
 /// The six DeepPCB kinds, in that data set's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

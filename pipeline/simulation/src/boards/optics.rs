@@ -6,7 +6,7 @@ use super::look::CameraLook;
 use super::{COPPER, MARGIN, SUBSTRATE};
 use crate::seed::{self, PixelNoise};
 use rand::RngExt;
-use sightline_model::BoxView;
+use sightline_domain::BoxView;
 
 /// Numbers in the prepared noise, a power of two.
 const NOISE_LEN: usize = 1 << 16;

@@ -8,7 +8,7 @@ use super::optics::Optics;
 use super::{COPPER, MARGIN, SUBSTRATE};
 use crate::seed::{self, PixelNoise};
 use rand::RngExt;
-use sightline_model::BoxView;
+use sightline_domain::BoxView;
 
 /// The caller's memory does not hold the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

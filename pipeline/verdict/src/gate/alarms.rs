@@ -1,7 +1,7 @@
 //! What a person must know of the gate. One state a kind, latest wins: a burst of trouble needs no queue.
 
 use sightline_configs::station::GateMechanism;
-use sightline_model::{Alarm, AlarmKind, MonoTime, TrackId, UtcMicros};
+use sightline_domain::{Alarm, AlarmKind, MonoTime, TrackId, UtcMicros};
 
 /// What is wrong at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -224,7 +224,7 @@ impl Alarms {
 #[cfg(test)]
 mod tests {
     use super::{GateAlarmKind, GateMechanism};
-    use sightline_model::AlarmEffect;
+    use sightline_domain::AlarmEffect;
 
     #[test]
     fn what_stops_the_belt_holds_the_station() {

@@ -2,7 +2,7 @@
 
 use super::encoder::{Doubt, EncoderWatch};
 use sightline_configs::station::{Gate, GateAt};
-use sightline_model::{MonoTime, Trigger};
+use sightline_domain::{MonoTime, Trigger};
 use std::time::Duration;
 
 /// A gate setting out of range.

@@ -1,6 +1,6 @@
 //! Rejects that the sensor has yet to see.
 
-use sightline_model::{MonoTime, TrackId};
+use sightline_domain::{MonoTime, TrackId};
 use std::collections::VecDeque;
 use std::time::Duration;
 

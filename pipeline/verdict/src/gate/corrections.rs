@@ -1,7 +1,7 @@
 //! What really happened to a part, where it is not what was said of it.
 
 use crate::outcome::Outcome;
-use sightline_model::{MonoTime, TrackId};
+use sightline_domain::{MonoTime, TrackId};
 use std::collections::VecDeque;
 
 /// A part went another way than was told.

@@ -1,6 +1,6 @@
 //! What moves the gate: the simulated line, later real inputs and outputs.
 
-use sightline_model::{Disposition, MonoTime, TrackId};
+use sightline_domain::{Disposition, MonoTime, TrackId};
 
 /// Drives one gate. Belongs to the gate thread; no call may block for longer than the gate's lead time.
 pub trait GateDriver: Send {

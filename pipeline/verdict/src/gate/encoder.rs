@@ -4,7 +4,7 @@
 //! like motion to whoever only subtracts. After any of them nobody knows where a part is that set out before.
 
 use super::speed::Speed;
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use std::time::Duration;
 
 /// Counts that stay the same for longer than this, while the belt ran before, are a stop or a loss.

@@ -7,7 +7,7 @@ use super::driver::Confirmation;
 use super::schedule::{GateCommand, GateSchedule};
 use super::sync::why;
 use crate::outcome::Outcome;
-use sightline_model::{Disposition, DispositionReason, MonoTime, TrackId};
+use sightline_domain::{Disposition, DispositionReason, MonoTime, TrackId};
 
 const FAULT: Outcome = Outcome::reject(DispositionReason::Fault);
 

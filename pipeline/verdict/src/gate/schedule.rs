@@ -9,7 +9,7 @@ use super::sync::why;
 use crate::outcome::Outcome;
 use crate::window::TrackWindow;
 use sightline_configs::station::{Gate, GateMechanism};
-use sightline_model::{Disposition, DispositionReason, MonoTime, TrackId, Trigger};
+use sightline_domain::{Disposition, DispositionReason, MonoTime, TrackId, Trigger};
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Belt speed from the encoder, so that a lead time becomes a lead distance.
 
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 
 /// Shortest time between two samples; nearer ones are mostly the encoder's rounding.
 const STEP_US: i64 = 5_000;

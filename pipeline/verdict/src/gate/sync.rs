@@ -5,7 +5,7 @@ use super::alarms::GateAlarmKind;
 use super::encoder::Doubt;
 use super::schedule::{GateCommand, GateSchedule};
 use crate::outcome::Outcome;
-use sightline_model::{Disposition, DispositionReason, MonoTime, TrackId};
+use sightline_domain::{Disposition, DispositionReason, MonoTime, TrackId};
 
 /// How a position was lost, for people.
 pub(super) mod why {

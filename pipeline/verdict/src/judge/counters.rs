@@ -1,6 +1,6 @@
 //! What the judge refuses, and what it counts.
 
-use sightline_model::TrackId;
+use sightline_domain::TrackId;
 
 /// Why a part was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,8 +11,8 @@ use crate::plan::InspectionPlan;
 use crate::rules::{Answer, Undecided, ViewVerdict, judge_view};
 use crate::window::TrackWindow;
 use pool::Pool;
-use sightline_model::result::StagesUs;
-use sightline_model::{
+use sightline_domain::result::StagesUs;
+use sightline_domain::{
     FrameMeta, Generation, MissReason, MonoTime, TrackId, Trigger, ViewId, ViewTag,
 };
 use std::collections::VecDeque;

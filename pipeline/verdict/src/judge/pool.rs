@@ -3,8 +3,8 @@
 use crate::dossier::Dossier;
 use crate::plan::InspectionPlan;
 use sightline_configs::recipe::Combine;
-use sightline_model::Generation;
-use sightline_model::result::RecipeRef;
+use sightline_domain::Generation;
+use sightline_domain::result::RecipeRef;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -8,8 +8,8 @@ use crate::plan::{InspectionPlan, ModelFacts, PlannedModel};
 use crate::plan_error::PlanError;
 use check::{millis, positive};
 use sightline_configs::Recipe;
-use sightline_model::Generation;
-use sightline_model::result::RecipeRef;
+use sightline_domain::Generation;
+use sightline_domain::result::RecipeRef;
 
 impl InspectionPlan {
     /// Makes a plan of `recipe` for `generation`. `recipe_hash` is the SHA-256 of its content in hex,

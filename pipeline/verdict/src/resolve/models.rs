@@ -5,7 +5,7 @@ use crate::plan::{ClassFacts, ModelFacts, PlannedClass, PlannedModel, PlannedVer
 use crate::plan_error::PlanError;
 use sightline_configs::Recipe;
 use sightline_configs::recipe::{ClassLimit, RecipeModel, Verifier};
-use sightline_model::ClassId;
+use sightline_domain::ClassId;
 use std::collections::BTreeMap;
 
 pub(super) fn models(

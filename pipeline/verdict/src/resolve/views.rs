@@ -5,7 +5,7 @@ use crate::plan::{PlannedModel, PlannedView, Task};
 use crate::plan_error::PlanError;
 use sightline_configs::Recipe;
 use sightline_configs::recipe::{Combine, View};
-use sightline_model::{BoxView, CameraId};
+use sightline_domain::{BoxView, CameraId};
 use std::time::Duration;
 
 pub(super) fn views(

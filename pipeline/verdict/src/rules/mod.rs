@@ -12,7 +12,7 @@ mod view;
 pub use part::{Judgement, judge_part};
 pub use view::judge_view;
 
-use sightline_model::{Detection, Health, MissReason, Suppressed};
+use sightline_domain::{Detection, Health, MissReason, Suppressed};
 
 /// Findings of one view that are kept for the result; the ones beyond are counted, not shown.
 pub const MAX_FINDINGS_PER_VIEW: usize = 300;

@@ -4,7 +4,7 @@ use super::{Undecided, ViewVerdict};
 use crate::outcome::Outcome;
 use crate::plan::InspectionPlan;
 use sightline_configs::recipe::Combine;
-use sightline_model::{DispositionReason, Evaluation, MissReason, ResultState};
+use sightline_domain::{DispositionReason, Evaluation, MissReason, ResultState};
 
 /// What a part's views make of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

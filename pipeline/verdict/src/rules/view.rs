@@ -2,7 +2,7 @@
 
 use super::{Answer, Finding, MAX_FINDINGS_PER_VIEW, Undecided, ViewVerdict};
 use crate::plan::{PlannedClass, PlannedModel, PlannedView, Task};
-use sightline_model::{
+use sightline_domain::{
     BoxView, ClassId, Detection, FrameMeta, Health, Suppressed, VerifierOutcome,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use sightline_configs::station::{Gate, GateAt, GateKind};
-use sightline_model::{Disposition, MissReason, TrackId, ViewId};
+use sightline_domain::{Disposition, MissReason, TrackId, ViewId};
 use sightline_verdict::{Confirmation, GateSchedule, Judge, Registered};
 
 #[test]

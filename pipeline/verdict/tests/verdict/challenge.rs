@@ -3,7 +3,7 @@
 use crate::common::{ms, plan};
 use proptest::prelude::*;
 use sightline_configs::challenge::{Challenge, ChallengePart, Overdue};
-use sightline_model::{Evaluation, Generation, MonoTime};
+use sightline_domain::{Evaluation, Generation, MonoTime};
 use sightline_verdict::{ChallengeStanding, Challenges, InspectionPlan, Ruling};
 use std::time::Duration;
 

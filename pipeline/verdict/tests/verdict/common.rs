@@ -1,8 +1,8 @@
 //! Small parts to build plans, triggers and answers of.
 
 use sightline_configs::recipe::Combine;
-use sightline_model::result::{ModelRef, RecipeRef, StagesUs};
-use sightline_model::{
+use sightline_domain::result::{ModelRef, RecipeRef, StagesUs};
+use sightline_domain::{
     BoxView, CameraId, ClassId, Detection, FrameId, FrameMeta, Generation, Health, MonoTime,
     PixelFormat, Severity, Timing, TrackId, Trigger, UtcMicros, ViewId, ViewTag,
 };
@@ -128,7 +128,7 @@ pub fn frame(camera: u16, health: Health) -> FrameMeta {
         width: 640,
         height: 480,
         format: PixelFormat::Gray8,
-        levels: sightline_model::Levels::default(),
+        levels: sightline_domain::Levels::default(),
         layout: PixelFormat::Gray8.default_layout(640, 480),
         health,
         host_copies: 0,

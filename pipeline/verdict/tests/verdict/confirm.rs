@@ -3,7 +3,7 @@
 use crate::common::*;
 use crate::gate::{gate, kinds, poll, register};
 use sightline_configs::station::GateAt;
-use sightline_model::{DispositionReason, MonoTime, TrackId};
+use sightline_domain::{DispositionReason, MonoTime, TrackId};
 use sightline_verdict::{Confirmation, GateAlarmKind, GateSchedule, Outcome};
 
 /// Rejects are commanded at trigger + 195 ms and must be seen within 5 + 50 ms of that.

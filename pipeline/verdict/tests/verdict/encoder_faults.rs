@@ -2,7 +2,7 @@
 //! bad part passes, what is told is what happened, and the gate finds its step again.
 
 use sightline_configs::station::{Gate, GateAt, GateKind, GateMechanism};
-use sightline_model::{
+use sightline_domain::{
     Disposition, DispositionReason, Evaluation, MonoTime, TrackId, Trigger, UtcMicros,
 };
 use sightline_simulation::{
@@ -142,7 +142,7 @@ impl World {
                 at: arrival.at,
                 at_utc: UtcMicros(0),
                 encoder: arrival.encoder,
-                timing: sightline_model::Timing::default(),
+                timing: sightline_domain::Timing::default(),
             };
             self.undecided
                 .insert(track.0, (self.now + VERDICT_AFTER, bad));

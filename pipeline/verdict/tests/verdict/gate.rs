@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use sightline_configs::station::{Gate, GateAt, GateKind, GateMechanism};
-use sightline_model::{
+use sightline_domain::{
     Disposition, DispositionReason as Reason, MonoTime, Timing, TrackId, Trigger, UtcMicros,
 };
 use sightline_verdict::{

@@ -4,7 +4,7 @@
 use crate::common::*;
 use proptest::prelude::*;
 use sightline_configs::station::{Gate, GateAt, GateKind};
-use sightline_model::{Disposition, DispositionReason as Reason, MonoTime, TrackId, Trigger};
+use sightline_domain::{Disposition, DispositionReason as Reason, MonoTime, TrackId, Trigger};
 use sightline_verdict::{Confirmation, GateCommand, GateSchedule, Outcome, Registered};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Open parts, one situation a test.
 
 use crate::common::*;
-use sightline_model::result::StagesUs;
-use sightline_model::{
+use sightline_domain::result::StagesUs;
+use sightline_domain::{
     DispositionReason as Reason, Evaluation, Health, MissReason, TrackId, ViewId,
 };
 use sightline_verdict::{Judge, OpenError, Outcome, Undecided, ViewState, ViewVerdict};
@@ -38,7 +38,7 @@ fn at_the_deadline_what_came_is_late_and_what_did_not_come_has_not_arrived() {
     judge.arrived(&tag(1, 1), &frame(1, Health::Ok), ms(10));
     assert!(
         judge
-            .next_decided(sightline_model::MonoTime(99_999_999))
+            .next_decided(sightline_domain::MonoTime(99_999_999))
             .is_none()
     );
     let d = judge.next_decided(ms(100)).unwrap();
@@ -70,8 +70,8 @@ fn what_belongs_to_no_owed_view_is_counted_and_changes_nothing() {
     judge.open(&plan, &trigger(1, ms(0))).unwrap();
     see(&mut judge, 9, 0, &[], ms(1));
     see(&mut judge, 1, 7, &[], ms(1));
-    let other = sightline_model::ViewTag {
-        generation: sightline_model::Generation(2),
+    let other = sightline_domain::ViewTag {
+        generation: sightline_domain::Generation(2),
         ..tag(1, 0)
     };
     let stages = StagesUs::default();

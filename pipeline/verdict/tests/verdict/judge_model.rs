@@ -3,8 +3,8 @@
 
 use crate::common::*;
 use proptest::prelude::*;
-use sightline_model::result::StagesUs;
-use sightline_model::{Evaluation, Health, MissReason, MonoTime, TrackId, ViewId};
+use sightline_domain::result::StagesUs;
+use sightline_domain::{Evaluation, Health, MissReason, MonoTime, TrackId, ViewId};
 use sightline_verdict::{Dossier, Judge, OpenError};
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! What a recipe becomes, and what is said of one that does not fit.
 
 use sightline_configs::Recipe;
-use sightline_model::result::ModelRef;
-use sightline_model::{CameraId, ClassId, Detection, Generation, Severity, VerifierOutcome};
+use sightline_domain::result::ModelRef;
+use sightline_domain::{CameraId, ClassId, Detection, Generation, Severity, VerifierOutcome};
 use sightline_verdict::{
     ClassFacts, InspectionPlan, ModelFacts, PlanError, PlannedVerifier, Task, VerifierFacts,
     VerifierFault,

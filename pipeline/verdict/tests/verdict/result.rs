@@ -1,8 +1,8 @@
 //! What the factory is told: schema, golden, numbers without a gap, the same bytes from the same inputs.
 
 use crate::common::*;
-use sightline_model::result::StagesUs;
-use sightline_model::{
+use sightline_domain::result::StagesUs;
+use sightline_domain::{
     Detection, Health, InspectionResult, MissReason, TrackId, Trigger, VerifierOutcome, ViewId,
 };
 use sightline_verdict::{Dossier, Judge, Outcome, ResultConfig, ResultMaker, SeededIds};
@@ -201,9 +201,9 @@ fn the_same_inputs_give_the_same_bytes_and_another_seed_only_other_ids() {
 fn what_the_gate_really_did_is_told_not_what_was_asked() {
     let mut judge = Judge::new(4);
     let dossier = clean(&mut judge, 1);
-    let late = Outcome::reject(sightline_model::DispositionReason::Late);
+    let late = Outcome::reject(sightline_domain::DispositionReason::Late);
     let result = maker(1).make(&dossier, late);
-    assert_eq!(result.evaluation, sightline_model::Evaluation::OK);
+    assert_eq!(result.evaluation, sightline_domain::Evaluation::OK);
     assert_eq!(
         (result.disposition, result.disposition_reason),
         (late.disposition, late.reason)

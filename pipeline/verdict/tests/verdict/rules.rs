@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use sightline_configs::recipe::Combine;
-use sightline_model::{
+use sightline_domain::{
     BoxView, Detection, DispositionReason as Reason, Evaluation, Health, MissReason, ResultState,
     Suppressed, VerifierOutcome,
 };
@@ -115,7 +115,7 @@ fn what_the_verifier_dismissed_does_not_count_and_what_it_renamed_counts_as_that
     let dismissed = with(0, VerifierOutcome::Dismissed { score: 0.8 });
     let clean = (ViewVerdict::Clean, Some(Suppressed::Dismissed));
     assert_eq!(one(&m, &v, dismissed), clean);
-    let from = sightline_model::ClassId(0);
+    let from = sightline_domain::ClassId(0);
     let renamed = with(1, VerifierOutcome::Renamed { from, score: 0.8 });
     let allowed = (ViewVerdict::Clean, Some(Suppressed::Allowed));
     assert_eq!(one(&m, &v, renamed), allowed);

@@ -3,8 +3,8 @@
 use crate::common::*;
 use proptest::prelude::*;
 use sightline_configs::recipe::Combine;
-use sightline_model::result::StagesUs;
-use sightline_model::{
+use sightline_domain::result::StagesUs;
+use sightline_domain::{
     BoxView, ClassId, Detection, Evaluation, Health, MissReason, VerifierOutcome,
 };
 use sightline_verdict::{Answer, Decision, InspectionPlan, Judge};
@@ -126,7 +126,7 @@ proptest! {
         ));
         prop_assert!(certain || d.evaluation != Evaluation::OK, "{d:?}");
         prop_assert!(!certain || d.evaluation != Evaluation::NotDecidable, "{d:?}");
-        let passes = d.asked.disposition == sightline_model::Disposition::Pass;
+        let passes = d.asked.disposition == sightline_domain::Disposition::Pass;
         prop_assert_eq!(passes, d.evaluation == Evaluation::OK);
         prop_assert_ne!(d.evaluation, Evaluation::Undefined);
     }

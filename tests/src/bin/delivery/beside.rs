@@ -2,8 +2,8 @@
 
 use super::{MORE, outage, spread, verdict_to_subscriber};
 use serde_json::{Value, json};
+use sightline_domain::UtcMicros;
 use sightline_journal::Reader;
-use sightline_model::UtcMicros;
 use sightline_tests::broker::mosquitto_with;
 use sightline_tests::campaign::subscriber::Subscriber;
 use sightline_tests::campaign::whole_station;

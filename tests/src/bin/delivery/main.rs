@@ -10,8 +10,8 @@
 mod beside;
 
 use serde_json::{Value, json};
+use sightline_domain::UtcMicros;
 use sightline_journal::Reader;
-use sightline_model::UtcMicros;
 use sightline_tests::broker::{mosquitto_sub, mosquitto_with};
 use sightline_tests::campaign::TOPIC;
 use sightline_tests::campaign::produce::{self, Production};

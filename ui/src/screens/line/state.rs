@@ -5,7 +5,7 @@ use crate::frame;
 use crate::pieces::{self, Condition};
 use crate::view::{Shown, View};
 use eframe::egui::{Align2, Rect, RichText, Sense, Ui, vec2};
-use sightline_model::Health;
+use sightline_domain::Health;
 use sightline_wire::Ask;
 use sightline_wire::snapshot::{CameraState, LineState};
 

@@ -3,7 +3,7 @@
 use crate::pieces::{self, fitting};
 use crate::view::View;
 use eframe::egui::{Align2, Rect, Sense, Stroke, StrokeKind, Ui, vec2};
-use sightline_model::Health;
+use sightline_domain::Health;
 use sightline_wire::Wish;
 use sightline_wire::snapshot::CameraState;
 

@@ -3,7 +3,7 @@
 use crate::pieces::{self, fitting};
 use crate::view::View;
 use eframe::egui::{Align2, Rect, Ui};
-use sightline_model::{Disposition, Evaluation, Health};
+use sightline_domain::{Disposition, Evaluation, Health};
 use sightline_wire::snapshot::PartCard;
 
 /// Reasons shown, at most.

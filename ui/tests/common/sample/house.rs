@@ -3,7 +3,7 @@
 use super::NOW;
 use super::parts::part;
 use super::past::alarms;
-use sightline_model::{Disposition, UtcMicros};
+use sightline_domain::{Disposition, UtcMicros};
 use sightline_wire::ask::{BundleFile, UserFacts};
 use sightline_wire::snapshot::*;
 use sightline_wire::*;

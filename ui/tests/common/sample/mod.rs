@@ -10,7 +10,7 @@ pub use parts::preview;
 use parts::{quality, rejects};
 use past::{audit, history};
 use sightline_console::view::Station;
-use sightline_model::UtcMicros;
+use sightline_domain::UtcMicros;
 use sightline_wire::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;

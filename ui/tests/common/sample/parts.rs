@@ -1,7 +1,7 @@
 //! Parts, their pictures, and figures over them.
 
 use super::NOW;
-use sightline_model::{
+use sightline_domain::{
     BoxView, Disposition, DispositionReason, Evaluation, Health, MissReason, Severity, UtcMicros,
 };
 use sightline_wire::ask::QualityFacts;

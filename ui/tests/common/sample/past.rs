@@ -1,7 +1,7 @@
 //! Alarms and what people did.
 
 use super::NOW;
-use sightline_model::{AlarmSeverity, UtcMicros};
+use sightline_domain::{AlarmSeverity, UtcMicros};
 use sightline_wire::ask::{AlarmHappening, AlarmRow, AuditRow};
 use sightline_wire::snapshot::*;
 

@@ -1,5 +1,5 @@
 use super::*;
-use sightline_model::{Health, UtcMicros};
+use sightline_domain::{Health, UtcMicros};
 use sightline_wire::PreviewHead;
 use sightline_wire::preview::Pixels;
 use std::time::{Duration, Instant};

@@ -10,7 +10,7 @@ use super::house::{Deeds, House};
 use super::past::Past;
 use super::support;
 use crate::control::Request;
-use sightline_model::MonoTime;
+use sightline_domain::MonoTime;
 use sightline_uplink::Outcome;
 use sightline_wire::{Answer, Ask, Guest, Refusal, Reply, Role, Session};
 use std::path::{Path, PathBuf};

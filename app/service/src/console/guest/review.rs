@@ -3,8 +3,8 @@
 use super::super::dataset::{Dataset, Picture};
 use super::{Done, PICTURE, ROWS, Visitor, done, failed, needed};
 use anyhow::Context;
+use sightline_domain::{Disposition, Evaluation, UtcMicros};
 use sightline_journal::Review;
-use sightline_model::{Disposition, Evaluation, UtcMicros};
 use sightline_wire::ask::PartFilter;
 use sightline_wire::snapshot::PartCard;
 use sightline_wire::{Answer, Refusal, Reply};

@@ -6,11 +6,11 @@ use crate::device::{Grid, Kernel};
 use crate::engine::{Head, Network, read_findings};
 use crate::kernels::{DecodeParams, DevicePlacement, findings_bytes};
 use proptest::prelude::*;
+use sightline_domain::{BoxView, ViewToTensor};
 use sightline_engine::bundle::Manifest;
 use sightline_engine::decode::Decoder;
 use sightline_engine::preprocess::Placement;
 use sightline_engine::{EngineError, RegionOutput};
-use sightline_model::{BoxView, ViewToTensor};
 
 const PLACED: Placement = Placement {
     map: ViewToTensor {

@@ -4,8 +4,8 @@ use super::rig::{batch, engine, expected, manifest, mixed, network, noise, pool}
 use crate::device::Kernel;
 use crate::device::scripted::Did;
 use proptest::prelude::*;
+use sightline_domain::PixelFormat;
 use sightline_engine::{Batch, Engine, EngineError};
-use sightline_model::PixelFormat;
 
 fn check(manifest: &sightline_engine::Manifest, done: &Batch) {
     let want = expected(manifest, &network(manifest, false), done);
@@ -161,7 +161,7 @@ fn a_third_batch_and_a_bad_picture_come_back_and_the_engine_goes_on() {
         );
     }
     let mut bad = batch(&pool, &[3], false);
-    bad.regions[1].crop = Some(sightline_model::BoxView {
+    bad.regions[1].crop = Some(sightline_domain::BoxView {
         x: 90.0,
         y: 0.0,
         w: 4.0,

@@ -5,8 +5,8 @@ use crate::device::scripted::host_kernels;
 use crate::device::{Grid, Kernel};
 use crate::engine::picture;
 use proptest::prelude::*;
+use sightline_domain::{BoxView, Levels, PictureRef, PixelFormat};
 use sightline_engine::preprocess::{Preprocessor, plan};
-use sightline_model::{BoxView, Levels, PictureRef, PixelFormat};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]

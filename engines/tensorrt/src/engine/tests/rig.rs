@@ -2,16 +2,16 @@
 
 use crate::device::scripted::{Function, Scripted};
 use crate::engine::{GpuEngine, Network};
+use sightline_domain::{
+    BoxView, CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, Timing,
+};
+use sightline_domain::{PixelFormat, TrackId, UtcMicros, ViewId, ViewTag};
 use sightline_engine::bundle::Manifest;
 use sightline_engine::decode::Decoder;
 use sightline_engine::preprocess::Preprocessor;
 use sightline_engine::{Batch, BatchView, EngineInfo, Reference, ReferencePicture, RegionOutput};
 use sightline_engine::{Task, bundle::ClassSpec};
 use sightline_frames::{FramePool, Lease, MemoryWish, PoolConfig};
-use sightline_model::{
-    BoxView, CameraId, FrameId, FrameMeta, Generation, Health, MonoTime, Timing,
-};
-use sightline_model::{PixelFormat, TrackId, UtcMicros, ViewId, ViewTag};
 use std::sync::Arc;
 
 /// Rows of the small head.
@@ -160,7 +160,7 @@ pub fn lease(pool: &FramePool, camera: u16, picture: &ReferencePicture) -> Lease
         width: picture.width,
         height: picture.height,
         format: picture.format,
-        levels: sightline_model::Levels::guessed(picture.format, picture.height),
+        levels: sightline_domain::Levels::guessed(picture.format, picture.height),
         layout: picture.layout,
         health: Health::Ok,
         host_copies: 0,
