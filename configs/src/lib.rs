@@ -18,6 +18,7 @@ mod problem;
 mod range;
 mod read;
 pub mod recipe;
+pub mod redact;
 pub mod station;
 mod tiles;
 mod windows;

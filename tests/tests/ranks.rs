@@ -33,9 +33,10 @@ const RANKS: &[(&str, u8)] = &[
     ("engines/tensorrt", 4),
     ("pipeline/simulated-line", 4),
     ("pipeline/flow", 4),
-    ("app/service", 5),
+    ("app/console", 5),
+    ("app/service", 6),
     ("fuzz/targets", 5),
-    ("tests", 6),
+    ("tests", 7),
 ];
 
 /// The console is its own process: it knows the plain data and the socket, nothing else.
@@ -339,7 +340,7 @@ fn a_wrong_document_is_caught() {
         complaints(&right.replace("`configs` | `name` | 2", "`configs` | `name` | 1")),
         1
     );
-    assert_eq!(complaints(&right.replace("`tests` [6]", "`tests` [5]")), 1);
-    assert_eq!(complaints(&right.replace("`tests` [6]", "")), 1);
+    assert_eq!(complaints(&right.replace("`tests` [7]", "`tests` [5]")), 1);
+    assert_eq!(complaints(&right.replace("`tests` [7]", "")), 1);
     assert_eq!(complaints(&format!("{right}| `new` | `x` | 3 |\n")), 1);
 }

@@ -7,11 +7,9 @@
 
 mod alarms;
 mod cli;
-mod console;
 mod control;
 mod log;
 mod models;
-mod redact;
 mod station;
 
 pub use cli::main;
@@ -19,7 +17,7 @@ pub use cli::main;
 /// Pieces of a station that the simulation of the whole system turns by hand, without threads.
 #[doc(hidden)]
 pub mod pieces {
-    pub use crate::alarms::list::{Events, Standing};
+    pub use crate::alarms::list::Events;
     pub use crate::control::{Event, Machine, State};
     pub use crate::station::journal::Keeping;
 }

@@ -1,7 +1,7 @@
 //! The log, written to stderr by a thread of its own: whoever logs never waits for a terminal that stands still or for a
 //! journal daemon that does not read. What does not fit is left out and counted, and the next line that fits says so.
 
-use crate::redact;
+use sightline_configs::redact;
 use sightline_queue::{Receiver, Sender, bounded};
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};

@@ -56,6 +56,19 @@ pub enum AlarmState {
     Shelved,
 }
 
+/// An alarm as people look at it.
+#[derive(Clone, Debug)]
+pub struct AlarmStanding {
+    /// What it is and since when.
+    pub alarm: Alarm,
+    /// Where it stands between people and its cause (ISA-18.2).
+    pub state: AlarmState,
+    /// When it comes back by itself, if it is shelved.
+    pub shelved_until: Option<UtcMicros>,
+    /// Who acknowledged or shelved it.
+    pub by: Option<String>,
+}
+
 /// What can happen to an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlarmEvent {

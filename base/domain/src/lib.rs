@@ -17,7 +17,7 @@ pub mod part;
 pub mod result;
 pub mod time;
 
-pub use alarm::{Alarm, AlarmEvent, AlarmSeverity, AlarmState};
+pub use alarm::{Alarm, AlarmEvent, AlarmSeverity, AlarmStanding, AlarmState};
 pub use alarm_kind::{AlarmEffect, AlarmId, AlarmKind, AlarmRule};
 pub use area::{Area, Contour};
 pub use detection::{Detection, Severity, Suppressed, VerifierOutcome};

@@ -72,7 +72,7 @@ impl World {
             return;
         };
         let standing = station.events.standing();
-        let to_see = |s: &&sightline_service::pieces::Standing| {
+        let to_see = |s: &&sightline_domain::AlarmStanding| {
             let waits = matches!(
                 s.state,
                 AlarmState::ActiveUnacknowledged | AlarmState::ReturnedUnacknowledged

@@ -1,10 +1,10 @@
 //! What people must know: alarms go to the log, to the MES, and stay in a list until they are over and seen.
 
-use crate::redact;
 use anyhow::{Context, ensure};
+use sightline_configs::redact;
 use sightline_domain::{
-    Alarm, AlarmEffect, AlarmEvent, AlarmId, AlarmKind, AlarmRule, AlarmState, Clock, Generation,
-    MonoTime, UtcMicros,
+    Alarm, AlarmEffect, AlarmEvent, AlarmId, AlarmKind, AlarmRule, AlarmStanding, AlarmState,
+    Clock, Generation, MonoTime, UtcMicros,
 };
 use sightline_flow::FlowEvents;
 use sightline_journal::{AlarmChange, AlarmRecord, Journal};
@@ -28,19 +28,6 @@ struct Entry {
     told: MonoTime,
     /// The text of a single event that somebody has seen to.
     settled: Option<String>,
-}
-
-/// An alarm as people look at it.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    /// What it is and since when.
-    pub alarm: Alarm,
-    /// Where it stands between people and its cause (ISA-18.2).
-    pub state: AlarmState,
-    /// When it comes back by itself, if it is shelved.
-    pub shelved_until: Option<UtcMicros>,
-    /// Who acknowledged or shelved it.
-    pub by: Option<String>,
 }
 
 /// The alarm list.
@@ -167,10 +154,10 @@ impl Events {
     }
 
     /// The alarms that are not over, or that nobody has seen.
-    pub fn standing(&self) -> Vec<Standing> {
+    pub fn standing(&self) -> Vec<AlarmStanding> {
         let (now, utc) = (self.clock.now(), self.clock.utc());
         let until = |end: MonoTime| UtcMicros(utc.0 + end.since(now).as_micros() as i64);
-        let shown = |e: &Entry| Standing {
+        let shown = |e: &Entry| AlarmStanding {
             alarm: e.alarm.clone(),
             state: e.state,
             shelved_until: e.shelved_until.map(until),

@@ -25,6 +25,7 @@ pub enum Command {
     /// Report everything that is wrong in a configuration and its recipe, all at once.
     Check(CheckArgs),
     /// Run the simulated line against its own truth.
+    #[cfg(feature = "simulation")]
     Demo(DemoArgs),
     /// Run real pictures through the real pipeline, as fast as it goes, and measure the model.
     Replay(ReplayArgs),

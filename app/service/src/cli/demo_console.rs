@@ -1,10 +1,10 @@
 //! The demo's console: a socket and users of its own, and a window where there is a display.
 
-use crate::console::users;
 use anyhow::Context;
 use sightline_configs::console::Console as Config;
 use sightline_configs::station::Models;
 use sightline_configs::{Loaded, Recipe, Station};
+use sightline_console_host::users;
 use sightline_wire::Role;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -2,9 +2,9 @@
 
 use crate::cli::args::ExportFormat;
 use crate::cli::parquet::Table;
-use crate::redact;
 use anyhow::Context;
 use serde::Serialize;
+use sightline_configs::redact;
 use sightline_domain::{Health, InspectionResult, UtcMicros};
 use sightline_journal::{Reader, Record, StoredResult};
 use std::fs::File;

@@ -1,8 +1,9 @@
 //! How the program talks: errors with their exit code, text and JSON lines on stdout.
 
-use crate::{log, redact};
+use crate::log;
 use anyhow::Context;
 use serde::Serialize;
+use sightline_configs::redact;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;

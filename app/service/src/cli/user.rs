@@ -2,8 +2,8 @@
 
 use crate::cli::args::UserCommand;
 use crate::cli::output::{Blame, Outcome};
-use crate::console::users;
 use anyhow::{Context, anyhow};
+use sightline_console_host::users;
 use sightline_wire::Role;
 use std::io::{self, BufRead, IsTerminal};
 

@@ -1,7 +1,7 @@
 //! The audit trail: kept in the journal, and each link published with its number and hash once it is on the disk.
 
 use super::{Control, lock};
-use crate::redact::{self, visible};
+use sightline_configs::redact::{self, visible};
 use sightline_journal::{AuditEntry, Journal, JournalError, Reader};
 use sightline_uplink::Uplink;
 use sightline_uplink::payload::{AuditMessage, to_json};

@@ -1,5 +1,6 @@
 //! Composes a running station: engines, uplink, flow, gate, cameras, trigger, in this order, and ends it in reverse.
 
+use super::console::ConsoleHandle;
 use super::journal::{self, Keeping};
 use super::line::{self, Site};
 use super::options::RunOptions;
@@ -13,7 +14,6 @@ use super::{monitor, priority, record};
 use crate::alarms::camera_doubts::Doubts;
 use crate::alarms::list::Events;
 use crate::alarms::plausibility::Plausibility;
-use crate::console::{self, Deeds};
 use crate::control::{Control, Event, GatedTap, GatedTrigger, NamedTrigger, store};
 use crate::models::changeover::Changeover;
 use crate::models::engines::{self, EngineRoom, Models};
@@ -21,6 +21,7 @@ use crate::models::trial::Trial;
 use anyhow::anyhow;
 use sightline_configs::station::{GateKind, Trigger as TriggerKind};
 use sightline_configs::{Loaded, Recipe, Station};
+use sightline_console_host::ConsoleSetup;
 use sightline_domain::{AlarmKind, CameraId, Clock, Generation, SystemClock};
 use sightline_flow::{Flow, GateSetup, GenerationBuild};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
@@ -28,8 +29,8 @@ use sightline_ingest::CameraContext;
 use sightline_journal::Journal;
 use sightline_uplink::Uplink;
 use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 /// What stands before any engine does: commands are answered, alarms told, results taken.
@@ -44,7 +45,8 @@ pub struct Ground {
     open_parts: Arc<AtomicUsize>,
     journal: Option<Journal>,
     uplink: Option<Arc<Uplink>>,
-    consoles: Option<console::Begun>,
+    consoles: Option<ConsoleSetup>,
+    console_handle: Arc<ConsoleHandle>,
 }
 
 /// The first generation, built.
@@ -74,13 +76,16 @@ pub fn prepare(station: &Loaded<Station>) -> anyhow::Result<Ground> {
     control.record_with(uplink.as_ref(), journal.clone());
     let events = Arc::new(Events::new(uplink.clone(), clock.clone()).keeping(journal.clone()));
     tell_commissioning(config, &events, &control);
-    let means = console::Means {
+    let console_handle = Arc::new(ConsoleHandle {
         events: events.clone(),
         control: control.clone(),
-        journal: journal.clone(),
         uplink: uplink.clone(),
-    };
-    let mut consoles = console::Begun::new(station, &clock, &means)?;
+        clock: clock.clone(),
+        store: (config.models.as_ref()).map(|models| station.base.join(&models.store)),
+        changeover: OnceLock::new(),
+    });
+    let handle = console_handle.clone();
+    let mut consoles = ConsoleSetup::new(station, &clock, handle, journal.clone())?;
     if let Some(consoles) = &mut consoles {
         consoles.listen(station)?;
     }
@@ -97,6 +102,7 @@ pub fn prepare(station: &Loaded<Station>) -> anyhow::Result<Ground> {
         journal,
         uplink,
         consoles,
+        console_handle,
     })
 }
 
@@ -159,6 +165,7 @@ pub fn start_on(
         journal,
         uplink,
         consoles,
+        console_handle,
     } = ground;
     let Engines { models, first } = engines;
     let config = &station.value;
@@ -189,7 +196,7 @@ pub fn start_on(
         mailbox: options.mailbox,
         on_result: options.on_result,
         control: Some(control.clone()),
-        house: consoles.as_ref().map(console::Begun::house),
+        consoles: consoles.as_ref().map(ConsoleSetup::context),
         plausibility: Plausibility::default(),
     };
     let maker = ResultMaker::new(
@@ -249,10 +256,9 @@ pub fn start_on(
         &models,
     );
     let changeover = Arc::new(changeover.with(trial.clone()));
-    let deeds = Deeds {
-        changeover: changeover.clone(),
-    };
-    let console = consoles.map(|c| c.open(station, deeds)).transpose()?;
+    // Nobody else has set it: one flow starts on this.
+    let _ = console_handle.changeover.set(changeover.clone());
+    let console = consoles.map(|c| c.open(station)).transpose()?;
     let mut running = Running {
         clock: clock.clone(),
         flow,

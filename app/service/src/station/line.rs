@@ -26,6 +26,7 @@ pub trait Line: Any + Send + Sync {
     fn hold_by_person(&self, on: bool);
 
     /// Whether a person has stopped it.
+    #[cfg(feature = "simulation")]
     fn is_held_by_person(&self) -> bool;
 
     /// Whether it stands, whoever stopped it.
@@ -43,6 +44,10 @@ pub trait Line: Any + Send + Sync {
 }
 
 /// Where a line is to stand.
+#[cfg_attr(
+    not(feature = "simulation"),
+    expect(dead_code, reason = "only the simulated line asks for all of it")
+)]
 pub struct Site<'a> {
     pub config: &'a Station,
     pub plan: &'a InspectionPlan,

@@ -1,6 +1,7 @@
 //! A running station: assembled from configuration and recipe, run, watched and ended.
 
 pub(crate) mod assemble;
+pub(crate) mod console;
 pub(crate) mod journal;
 pub(crate) mod line;
 pub(crate) mod monitor;

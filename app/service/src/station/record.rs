@@ -91,7 +91,7 @@ pub fn replay(file: &Path, config: &Path, json: bool) -> Outcome {
         mailbox: Some(mailbox.clone()),
         on_result: None,
         control: None,
-        house: None,
+        consoles: None,
         plausibility: Default::default(),
     };
     let maker = ResultMaker::new(

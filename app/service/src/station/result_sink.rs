@@ -3,8 +3,8 @@
 use super::line::Line;
 use crate::alarms::list::Events;
 use crate::alarms::plausibility::{Doubt, Plausibility};
-use crate::console::House;
 use crate::control::Control;
+use sightline_console_host::ConsoleContext;
 use sightline_domain::{AlarmKind, InspectionResult};
 use sightline_flow::ResultSink;
 use sightline_journal::Journal;
@@ -48,7 +48,7 @@ pub struct Results {
     /// Writes down what became of challenge parts.
     pub control: Option<Arc<Control>>,
     /// Consoles show it.
-    pub house: Option<Arc<House>>,
+    pub consoles: Option<Arc<ConsoleContext>>,
     /// Says what cannot be true.
     pub plausibility: Plausibility,
 }
@@ -89,8 +89,8 @@ impl ResultSink for Results {
         if let Some(control) = &self.control {
             control.challenged(&result);
         }
-        if let Some(house) = &self.house {
-            house.told(&result);
+        if let Some(consoles) = &self.consoles {
+            consoles.told(&result);
         }
         if let Some(mailbox) = &self.mailbox {
             let mut waiting = mailbox

@@ -1,9 +1,9 @@
 //! A station at work: watched, and ended in order.
 
+use super::console;
 use super::line::Line;
 use crate::alarms::camera_doubts::Doubts;
 use crate::alarms::list::Events;
-use crate::console::Console;
 use crate::control::{Control, Event};
 use crate::models::changeover::Changeover;
 use crate::models::engines::Models;
@@ -12,6 +12,7 @@ use crate::station::assemble::aside;
 use crate::station::journal::Keeping;
 use crate::station::triggers::RateTrigger;
 use crate::station::{monitor, record};
+use sightline_console_host::Console;
 use sightline_domain::{AlarmEffect, Clock};
 use sightline_flow::{FlowCounters, FlowHandle};
 use sightline_ingest::{CameraHandle, CameraState};
@@ -60,7 +61,7 @@ impl Running {
     pub fn watch(&self) {
         let counters = monitor::look(self);
         if let Some(console) = &self.console {
-            console.look(self, &counters);
+            console.look(&console::readings(self, &counters));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What happened, read from the journal for people: parts, figures, history of alarms, audit trail. On a console's own
 //! thread, with a connection of its own for each question: the writer and the flow do not notice.
 
-use super::parts;
+use crate::recent_parts;
 use sightline_domain::{Disposition, Evaluation, InspectionResult, UtcMicros};
 use sightline_journal::records::Bucket;
 use sightline_journal::{Journal, Query, Reader, StoredResult};
@@ -25,11 +25,11 @@ const LONGEST: u32 = 90 * 24 * 60;
 type Read<T> = anyhow::Result<T>;
 
 /// The journal, to be read.
-pub struct Past {
+pub struct History {
     reader: Reader,
 }
 
-impl Past {
+impl History {
     /// With everything that was handed over so far.
     pub fn of(journal: &Journal) -> Read<Self> {
         journal.flush(FLUSH);
@@ -55,7 +55,7 @@ impl Past {
     /// The newest changes of alarms, newest first.
     pub fn alarms(&self, limit: usize) -> Read<Vec<AlarmRow>> {
         let changes = self.reader.alarms(limit)?;
-        Ok(changes.into_iter().map(super::alarms::row).collect())
+        Ok(changes.into_iter().map(crate::alarms::row).collect())
     }
 
     /// The newest parts that the filter lets through, newest first.
@@ -83,7 +83,7 @@ impl Past {
 
     fn card(&self, stored: &StoredResult) -> Read<PartCard> {
         let result: InspectionResult = serde_json::from_slice(&stored.json)?;
-        let mut card = parts::card(&result);
+        let mut card = recent_parts::card(&result);
         card.overruled = self.last_word(stored.seq)?;
         Ok(card)
     }
@@ -136,7 +136,7 @@ impl Past {
                 break;
             }
             let result: InspectionResult = serde_json::from_slice(&stored.json)?;
-            sample(&parts::card(&result), &mut facts);
+            sample(&recent_parts::card(&result), &mut facts);
         }
         let findings = |tenths: &[u32; 10]| tenths.iter().sum::<u32>();
         (facts.scores).sort_by_key(|(_, tenths)| std::cmp::Reverse(findings(tenths)));

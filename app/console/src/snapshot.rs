@@ -1,14 +1,13 @@
 //! How the station stands, in the words of the wire.
 
-use super::house::House;
-use super::installed;
-use super::machine::{cpu_used, disk, kib, os_name, temperatures};
-use crate::models::changeover::Active;
-use crate::station::running::Running;
-use sightline_configs::{Loaded, Station};
+use crate::context::ConsoleContext;
+use crate::host_status::{disk, kib, os_name, temperatures};
+use crate::installed;
+use crate::station::{ActiveSet, CameraReading, Readings};
+use sightline_configs::Loaded;
+use sightline_configs::Station as Configuration;
 use sightline_domain::{MonoTime, UtcMicros};
 use sightline_flow::{FlowCounters, StageSummary};
-use sightline_ingest::CameraHandle;
 use sightline_wire::snapshot::RecipeCard;
 use sightline_wire::snapshot::{self as wire, Section, Stage};
 use std::fs;
@@ -22,22 +21,20 @@ const SLOW: Duration = Duration::from_secs(1);
 const VERY_SLOW: Duration = Duration::from_secs(20);
 
 const DAY_US: i64 = 86_400_000_000;
-/// Parts shown on the belt, at most.
-const BELT: usize = 64;
 
 /// Makes the sections.
-pub struct Facts {
-    house: Arc<House>,
+pub struct Snapshots {
+    context: Arc<ConsoleContext>,
     station: wire::StationFacts,
     base: PathBuf,
     broker: String,
     topic_root: String,
-    past: Mutex<Past>,
+    last: Mutex<LastLook>,
 }
 
 /// What was seen at the last look.
 #[derive(Default)]
-struct Past {
+struct LastLook {
     slow: Option<MonoTime>,
     very_slow: Option<MonoTime>,
     generation: u32,
@@ -49,8 +46,8 @@ struct Past {
     installed: bool,
 }
 
-impl Facts {
-    pub fn new(station: &Loaded<Station>, house: Arc<House>) -> Self {
+impl Snapshots {
+    pub fn new(station: &Loaded<Configuration>, context: Arc<ConsoleContext>) -> Self {
         let id = &station.value.station;
         let mqtt = station.value.mqtt.as_ref();
         Self {
@@ -61,71 +58,75 @@ impl Facts {
                 simulated: station.value.simulation.is_some(),
                 configuration_hash: station.hash.clone(),
                 users: Vec::new(),
-                has_journal: house.journal.is_some(),
-                can_export: house.exports.is_some(),
-                can_install: house.store.is_some()
-                    && (house.inbox.is_some() || house.sticks.is_some()),
+                has_journal: context.journal.is_some(),
+                can_export: context.exports.is_some(),
+                can_install: context.has_store
+                    && (context.inbox.is_some() || context.sticks.is_some()),
             },
             base: station.base.clone(),
             broker: mqtt.map(|m| m.broker.clone()).unwrap_or_default(),
             topic_root: id.topic_root(),
-            past: Mutex::default(),
-            house,
+            last: Mutex::default(),
+            context,
         }
     }
 
     /// Everything that changed, as often as it is worth it.
-    pub fn post(&self, running: &Running, counters: &FlowCounters, consoles: usize) {
-        let board = &self.house.board;
-        let now = self.house.clock.now();
-        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-        past.engines = past.engines.max(counters.workers);
-        board.post(Section::Line(self.line(running, counters, past.engines)));
-        board.post(Section::Cameras(cameras(&running.cameras, counters)));
-        board.post(Section::Parts(self.house.parts().last()));
-        let standing = self.house.events.standing();
-        board.post(Section::Alarms(super::alarms::cards(standing)));
-        let install = self.installation();
+    pub fn post(&self, readings: &Readings<'_>, consoles: usize) {
+        let (board, counters) = (&self.context.board, readings.counters);
+        let now = self.context.clock.now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.engines = last.engines.max(counters.workers);
+        board.post(Section::Line(self.line(readings, last.engines)));
+        board.post(Section::Cameras(cameras(&readings.cameras, counters)));
+        board.post(Section::Parts(self.context.parts().last()));
+        let standing = self.context.handle.alarms();
+        board.post(Section::Alarms(crate::alarms::cards(standing)));
+        let install = self.context.handle.installation();
         let going = Some(wire::InstallState::Running);
         let installed = install.is_some() && install.as_ref().map(|i| i.state) != going;
         board.post(Section::Install(install));
         board.post(Section::Pulse(wire::Pulse {
-            at: self.house.utc(),
-            uptime_s: now.since(self.house.start).as_secs(),
+            at: self.context.utc(),
+            uptime_s: now.since(self.context.start).as_secs(),
         }));
         let is_due =
             |last: Option<MonoTime>, every| last.is_none_or(|last| now.since(last) >= every);
-        if is_due(past.slow, SLOW) {
-            past.slow = Some(now);
+        if is_due(last.slow, SLOW) {
+            last.slow = Some(now);
             board.post(Section::Station(wire::StationFacts {
-                users: self.house.users.facts(),
+                users: self.context.users.facts(),
                 ..self.station.clone()
             }));
-            board.post(Section::Timing(timing(running, counters)));
+            board.post(Section::Timing(timing(readings)));
             board.post(Section::Uplink(
-                self.uplink(running, &mut past.acknowledged),
+                self.uplink(readings, &mut last.acknowledged),
             ));
-            board.post(Section::System(self.system(&mut past.cpu, now, consoles)));
+            board.post(Section::System(self.system(
+                readings,
+                &mut last.cpu,
+                now,
+                consoles,
+            )));
         }
-        let new_model = installed && !past.installed;
-        past.installed = installed;
-        let changed = past.generation != counters.generation.0 || new_model;
-        if changed || is_due(past.very_slow, VERY_SLOW) {
-            past.very_slow = Some(now);
-            past.generation = counters.generation.0;
-            let active = running.changeover.active();
-            board.post(Section::Recipes(self.recipes(running, &active)));
-            board.post(Section::Models(self.models(running, &active)));
+        let new_model = installed && !last.installed;
+        last.installed = installed;
+        let changed = last.generation != counters.generation.0 || new_model;
+        if changed || is_due(last.very_slow, VERY_SLOW) {
+            last.very_slow = Some(now);
+            last.generation = counters.generation.0;
+            board.post(Section::Recipes(self.recipes(&readings.active)));
+            board.post(Section::Models(self.models(readings)));
         }
     }
 
-    fn line(&self, running: &Running, counters: &FlowCounters, engines: usize) -> wire::LineFacts {
+    fn line(&self, readings: &Readings<'_>, engines: usize) -> wire::LineFacts {
+        let counters = readings.counters;
         let line = &counters.line;
-        let held = running.line.as_ref().is_some_and(|l| l.is_held());
-        let mut parts = self.house.parts();
-        let uptime = self.house.clock.now().since(self.house.start);
+        let mut parts = self.context.parts();
+        let uptime = self.context.clock.now().since(self.context.start);
         wire::LineFacts {
-            state: match (self.house.control.takes_parts(), held) {
+            state: match (readings.takes_parts, readings.is_held) {
                 (false, _) => wire::LineState::Stopped,
                 (true, true) => wire::LineState::Held,
                 (true, false) => wire::LineState::Running,
@@ -137,40 +138,25 @@ impl Facts {
             not_decidable: line.not_decidable,
             passed: line.passed,
             rejected: line.rejected,
-            per_minute: parts.per_minute(self.house.utc(), uptime.as_secs_f32()),
+            per_minute: parts.per_minute(self.context.utc(), uptime.as_secs_f32()),
             reject_streak: parts.streak,
             open_parts: counters.open_parts as u32,
             engines: (counters.workers as u32, engines as u32),
         }
     }
 
-    fn installation(&self) -> Option<wire::InstallFacts> {
-        let at = self.house.control.installation()?;
-        Some(wire::InstallFacts {
-            file: at.file,
-            by: at.by,
-            state: match at.done {
-                None => wire::InstallState::Running,
-                Some(true) => wire::InstallState::Done,
-                Some(false) => wire::InstallState::Refused,
-            },
-            took_s: at.took_s,
-            said: at.said,
-        })
-    }
-
     fn uplink(
         &self,
-        running: &Running,
+        readings: &Readings<'_>,
         seen: &mut (u64, Option<UtcMicros>),
     ) -> Option<wire::UplinkFacts> {
-        let uplink = running.uplink.as_ref()?;
-        let counters = uplink.counters();
+        let uplink = readings.uplink.as_ref()?;
+        let counters = &uplink.counters;
         if counters.acknowledged > seen.0 {
-            *seen = (counters.acknowledged, Some(self.house.utc()));
+            *seen = (counters.acknowledged, Some(self.context.utc()));
         }
-        let now = self.house.utc();
-        let certificate = |v: sightline_uplink::Validity| wire::CertificateFacts {
+        let now = self.context.utc();
+        let certificate = |v: &sightline_uplink::Validity| wire::CertificateFacts {
             field: v.field.into(),
             path: v.path.display().to_string(),
             days_left: (v.not_after.0 - now.0).div_euclid(DAY_US) as i32,
@@ -185,11 +171,11 @@ impl Facts {
             last_acknowledged: seen.1,
             pending: counters.pending,
             refused: counters.refused,
-            certificates: uplink.certificates().into_iter().map(certificate).collect(),
+            certificates: uplink.certificates.iter().map(certificate).collect(),
         })
     }
 
-    fn recipes(&self, running: &Running, active: &Active) -> wire::RecipeFacts {
+    fn recipes(&self, active: &ActiveSet) -> wire::RecipeFacts {
         let plan = &active.plan;
         let name = active.file.file_name().unwrap_or_default();
         let model = |v: &sightline_verdict::PlannedView| match plan.models.get(v.model) {
@@ -209,12 +195,13 @@ impl Facts {
             generation: plan.generation.0,
             deadline_ms: plan.deadline.as_secs_f32() * 1e3,
             views: plan.views.iter().map(view).collect(),
-            known: installed::recipes(&self.house.recipes, &running.changeover),
+            known: installed::recipes(&self.context.recipes, &*self.context.handle),
         }
     }
 
-    fn models(&self, running: &Running, active: &Active) -> wire::ModelFacts {
-        let installed = installed::all(&self.house);
+    fn models(&self, readings: &Readings<'_>) -> wire::ModelFacts {
+        let active = &readings.active;
+        let installed = installed::all(&self.context);
         let installed: Vec<_> = installed.into_iter().map(|i| i.card).collect();
         let refs = active.plan.models.iter().flat_map(|m| &m.refs);
         let looks = |r: &sightline_domain::result::ModelRef| {
@@ -231,9 +218,9 @@ impl Facts {
         };
         wire::ModelFacts {
             active: refs.map(looks).collect(),
-            previous: match installed::before(&self.house, active) {
+            previous: match installed::before(&self.context, active) {
                 Some(version) => vec![version],
-                None => running.changeover.previous(),
+                None => readings.previous.clone(),
             },
             installed,
         }
@@ -241,12 +228,13 @@ impl Facts {
 
     fn system(
         &self,
-        past: &mut Option<(MonoTime, Duration)>,
+        readings: &Readings<'_>,
+        last: &mut Option<(MonoTime, Duration)>,
         now: MonoTime,
         consoles: usize,
     ) -> wire::SystemFacts {
-        let used = cpu_used();
-        let before = past.replace((now, used));
+        let used = readings.cpu;
+        let before = last.replace((now, used));
         let cpu = before.map_or(0.0, |(at, before)| {
             let wall = now.since(at).as_secs_f32().max(1e-3);
             used.saturating_sub(before).as_secs_f32() / wall
@@ -266,20 +254,20 @@ impl Facts {
                 .exists()
                 .then_some(true),
             consoles: consoles as u32,
-            pictures: self.house.picture_facts(),
+            pictures: self.context.picture_facts(),
         }
     }
 }
 
-fn cameras(cameras: &[CameraHandle], counters: &FlowCounters) -> Vec<wire::CameraFacts> {
+fn cameras(cameras: &[CameraReading], counters: &FlowCounters) -> Vec<wire::CameraFacts> {
     use sightline_ingest::CameraState as From;
     use wire::CameraState as To;
-    let camera = |(i, camera): (usize, &CameraHandle)| {
-        let status = camera.status();
+    let camera = |(i, camera): (usize, &CameraReading)| {
+        let status = &camera.status;
         let counts = &status.counts;
         let bad = &counts.unhealthy;
         wire::CameraFacts {
-            name: camera.name().to_string(),
+            name: camera.name.to_string(),
             state: match status.state {
                 From::Connecting => To::Connecting,
                 From::Live => To::Live,
@@ -303,14 +291,18 @@ fn cameras(cameras: &[CameraHandle], counters: &FlowCounters) -> Vec<wire::Camer
                 bad.corrupt,
                 bad.flat,
             ],
-            levels: status.levels.map_or(String::new(), |l| l.to_string()),
+            levels: status
+                .levels
+                .as_ref()
+                .map_or(String::new(), |l| l.to_string()),
             copied: counts.foreign,
         }
     };
     cameras.iter().enumerate().map(camera).collect()
 }
 
-fn timing(running: &Running, counters: &FlowCounters) -> wire::TimingFacts {
+fn timing(readings: &Readings<'_>) -> wire::TimingFacts {
+    let counters = readings.counters;
     let s = &counters.stages;
     let stages = [
         (Stage::Capture, &s.capture),
@@ -350,11 +342,6 @@ fn timing(running: &Running, counters: &FlowCounters) -> wire::TimingFacts {
         stages: stages.into_iter().map(stage).collect(),
         queues: counters.queues.iter().map(queue).collect(),
         gate,
-        belt: running
-            .flow
-            .on_the_way(BELT)
-            .into_iter()
-            .map(part)
-            .collect(),
+        belt: (readings.on_the_way.iter().copied()).map(part).collect(),
     }
 }

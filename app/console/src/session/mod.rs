@@ -1,17 +1,16 @@
 //! One console: who is logged in there, what they ask, and what the station does about it. Roles are held here.
-//! Where to start: [`Visitor::act`]; what is longer has a file of its own.
+//! Where to start: [`ConsoleSession::act`]; what is longer has a file of its own.
 
 mod models;
 mod recipes;
 mod review;
 
-use super::dataset::Dataset;
-use super::house::{Deeds, House};
-use super::past::Past;
-use super::support;
-use crate::control::Request;
+use crate::context::ConsoleContext;
+use crate::dataset::Dataset;
+use crate::history::History;
+use crate::station::{ActiveSet, Order};
+use crate::support_file;
 use sightline_domain::MonoTime;
-use sightline_uplink::Outcome;
 use sightline_wire::{Answer, Ask, Guest, Refusal, Reply, Role, Session};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +24,8 @@ const PICTURE: [u16; 2] = [1_024, 1_024];
 const ROWS: u32 = 200;
 
 /// The station's side of one console.
-pub struct Visitor {
-    house: Arc<House>,
+pub struct ConsoleSession {
+    context: Arc<ConsoleContext>,
     login: Mutex<Login>,
 }
 
@@ -38,26 +37,26 @@ struct Login {
 
 type Done = Result<Reply, Refusal>;
 
-impl Guest for Visitor {
+impl Guest for ConsoleSession {
     fn answer(&self, ask: Ask) -> Reply {
         let session = self.session();
         if session.role < ask.needs() {
             return Refusal::Needs(ask.needs()).into();
         }
-        self.login().last_seen = self.house.clock.now();
+        self.login().last_seen = self.context.clock.now();
         self.act(ask, &session).unwrap_or_else(Reply::from)
     }
 
     /// Nobody for a while, or no longer one who may: the operator again.
     fn session(&self) -> Session {
-        let now = self.house.clock.now();
+        let now = self.context.clock.now();
         let mut login = self.login();
         if let Some(user) = &login.session.user {
-            let idle = now.since(login.last_seen) >= self.house.idle;
-            let changed = self.house.users.role_of(user) != Some(login.session.role);
+            let idle = now.since(login.last_seen) >= self.context.idle;
+            let changed = self.context.users.role_of(user) != Some(login.session.role);
             if idle || changed {
                 let why = if idle { "idle" } else { "role changed" };
-                self.house.audit(user, "log-out", "", "", why);
+                self.context.audit(user, "log-out", "", "", why);
                 *login = Login::default();
             }
         }
@@ -65,10 +64,10 @@ impl Guest for Visitor {
     }
 }
 
-impl Visitor {
-    pub fn new(house: Arc<House>) -> Self {
+impl ConsoleSession {
+    pub fn new(context: Arc<ConsoleContext>) -> Self {
         Self {
-            house,
+            context,
             login: Mutex::default(),
         }
     }
@@ -78,14 +77,14 @@ impl Visitor {
     }
 
     fn act(&self, ask: Ask, session: &Session) -> Done {
-        let house = &self.house;
+        let context = &self.context;
         let who = session.user.as_deref().unwrap_or("operator");
         let rows = |limit: u32| limit.min(ROWS) as usize;
         match ask {
             Ask::LogIn { user, pin } => self.log_in(&user, &pin),
             Ask::LogOut => {
                 if session.user.is_some() {
-                    house.audit(who, "log-out", "", "", "");
+                    context.audit(who, "log-out", "", "", "");
                 }
                 *self.login() = Login::default();
                 done()
@@ -103,16 +102,10 @@ impl Visitor {
             }
             Ask::Unshelve { alarm } => {
                 let action = format!("unshelve-alarm {alarm}");
-                self.through_the_door(who, &action, Request::UnshelveAlarm { id: alarm }, "")
+                self.order(who, &action, Order::UnshelveAlarm { id: alarm }, "")
             }
-            Ask::StopLine => self.through_the_door(who, "stop-line", Request::Stop, ""),
-            Ask::StartLine => {
-                let start = Request::Start {
-                    single: false,
-                    job_id: None,
-                };
-                self.through_the_door(who, "start-line", start, "")
-            }
+            Ask::StopLine => self.order(who, "stop-line", Order::Stop, ""),
+            Ask::StartLine => self.order(who, "start-line", Order::Start, ""),
             Ask::ChangeRecipe { file, reason } => self.change_recipe(who, &file, &reason),
             Ask::CompareRecipe { file } => self.compare(&file),
             Ask::ActivateModel {
@@ -131,30 +124,33 @@ impl Visitor {
             Ask::Picture { seq, view } => self.picture(seq, view),
             Ask::Overrule { seq, good, reason } => self.review(who, seq, good, &reason),
             Ask::Quality { minutes } => {
-                let quality = self.past()?.quality(minutes, house.utc()).map_err(failed)?;
+                let quality = self
+                    .history()?
+                    .quality(minutes, context.utc())
+                    .map_err(failed)?;
                 Ok(Answer::Quality(Box::new(quality)).into())
             }
             Ask::Audit { limit } => {
-                let trail = self.past()?.trail(rows(limit)).map_err(failed)?;
+                let trail = self.history()?.trail(rows(limit)).map_err(failed)?;
                 Ok(Answer::Audit(trail).into())
             }
             Ask::AlarmHistory { limit } => {
-                let changes = self.past()?.alarms(rows(limit)).map_err(failed)?;
+                let changes = self.history()?.alarms(rows(limit)).map_err(failed)?;
                 Ok(Answer::AlarmHistory(changes).into())
             }
             Ask::ExportReviewed => {
-                let list = Dataset::in_exports(self.exports()?).write_list(&self.past()?);
+                let list = Dataset::in_exports(self.exports()?).write_list(&self.history()?);
                 self.written(who, "export-reviewed", list)
             }
             Ask::ExportSupport => self.written(
                 who,
                 "export-support",
-                support::write(house, self.exports()?),
+                support_file::write(context, self.exports()?),
             ),
             Ask::SetUser { name, role, pin } => self.set_user(who, &name, role, &pin),
             Ask::RemoveUser { name } => {
-                let before = house.users.remove(&name).map_err(failed)?;
-                house.audit(
+                let before = context.users.remove(&name).map_err(failed)?;
+                context.audit(
                     who,
                     &format!("remove-user {name}"),
                     &role_name(before),
@@ -167,26 +163,25 @@ impl Visitor {
     }
 
     /// What happened before.
-    fn past(&self) -> Result<Past, Refusal> {
-        let journal = self.house.journal.as_ref().ok_or(Refusal::NotKept)?;
-        Past::of(journal).map_err(failed)
+    fn history(&self) -> Result<History, Refusal> {
+        let journal = self.context.journal.as_ref().ok_or(Refusal::NotKept)?;
+        History::of(journal).map_err(failed)
     }
 
     fn exports(&self) -> Result<&Path, Refusal> {
-        self.house.exports.as_deref().ok_or(Refusal::NotKept)
+        self.context.exports.as_deref().ok_or(Refusal::NotKept)
     }
 
-    /// Through the one door for commands: carried out on the station's main thread, between parts, and written down there.
-    fn through_the_door(&self, who: &str, action: &str, request: Request, why: &str) -> Done {
-        match self.house.control.ask(action, request, who, why) {
-            Outcome::Done(_) | Outcome::Running(_) => done(),
-            Outcome::Refused(why) => Err(Refusal::Failed(why)),
-        }
+    /// Through the one way for commands: carried out on the station's main thread, between parts, and written down there.
+    fn order(&self, who: &str, action: &str, order: Order, why: &str) -> Done {
+        let said = self.context.handle.order(action, order, who, why);
+        said.map_err(Refusal::Failed)?;
+        done()
     }
 
     fn log_in(&self, user: &str, pin: &str) -> Done {
-        let now = self.house.clock.now();
-        match self.house.users.check(user, pin, now) {
+        let now = self.context.clock.now();
+        match self.context.users.check(user, pin, now) {
             Ok(role) => {
                 let session = Session {
                     user: Some(user.to_owned()),
@@ -196,11 +191,11 @@ impl Visitor {
                     session,
                     last_seen: now,
                 };
-                self.house.audit(user, "log-in", "", &role_name(role), "");
+                self.context.audit(user, "log-in", "", &role_name(role), "");
                 done()
             }
             Err(refusal) => {
-                self.house.audit(user, "log-in-refused", "", "", "");
+                self.context.audit(user, "log-in-refused", "", "", "");
                 Err(refusal)
             }
         }
@@ -213,7 +208,7 @@ impl Visitor {
         shelve: Option<Duration>,
         reason: &str,
     ) -> Done {
-        if self.house.events.state_of(&alarm).is_none() {
+        if !self.context.handle.has_alarm(&alarm) {
             return Err(Refusal::NotThere);
         }
         let verb = match shelve {
@@ -221,29 +216,30 @@ impl Visitor {
             None => "acknowledge-alarm",
         };
         let action = format!("{verb} {alarm}");
-        let request = Request::AckAlarm { id: alarm, shelve };
-        self.through_the_door(who, &action, request, reason)
+        let request = Order::AckAlarm { id: alarm, shelve };
+        self.order(who, &action, request, reason)
     }
 
     fn written(&self, who: &str, action: &str, made: anyhow::Result<(PathBuf, u32)>) -> Done {
         let (path, items) = made.map_err(failed)?;
         let path = path.display().to_string();
-        self.house.audit(who, action, "", &path, "");
+        self.context.audit(who, action, "", &path, "");
         Ok(Answer::Written { path, items }.into())
     }
 
     fn set_user(&self, who: &str, name: &str, role: Role, pin: &str) -> Done {
-        let before = self.house.users.set(name, role, pin).map_err(failed)?;
+        let before = self.context.users.set(name, role, pin).map_err(failed)?;
         let before = before.map(role_name).unwrap_or_default();
         let action = format!("set-user {name}");
-        self.house
+        self.context
             .audit(who, &action, &before, &role_name(role), "");
         done()
     }
 
-    fn deeds(&self) -> Result<&Deeds, Refusal> {
+    /// What inspects now.
+    fn active(&self) -> Result<ActiveSet, Refusal> {
         let starting = || Refusal::Failed("the station is starting".into());
-        self.house.deeds().ok_or_else(starting)
+        self.context.handle.active().ok_or_else(starting)
     }
 }
 

@@ -28,7 +28,7 @@ pub fn visible(text: &str, most: usize) -> String {
     let mut out = String::new();
     for c in text.chars().take(most) {
         match c {
-            c if sightline_configs::is_unseen(c) => out.extend(c.escape_default()),
+            c if crate::is_unseen(c) => out.extend(c.escape_default()),
             c => out.push(c),
         }
     }

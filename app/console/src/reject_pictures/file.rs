@@ -1,7 +1,7 @@
 //! One part's file: zstd over the length of a list (`u32`, little endian), the list (JSON: what each view's picture is),
 //! and the pixels of each picture in order.
 
-use super::super::previews::Kept;
+use crate::previews::Kept;
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sightline_wire::PreviewHead;

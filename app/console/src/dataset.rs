@@ -4,8 +4,8 @@
 //! found on it. Names are numbers, so that nothing a recipe or a person writes becomes a path. A part without a kept
 //! picture is not in the set.
 
-use super::past::Past;
-use super::previews::Kept;
+use crate::history::History;
+use crate::previews::Kept;
 use anyhow::Context;
 use image::DynamicImage;
 use serde::{Deserialize, Serialize};
@@ -101,9 +101,9 @@ impl Dataset {
     }
 
     /// Writes the list of all judged parts that are kept; returns it and how many pictures it names.
-    pub fn write_list(&self, past: &Past) -> anyhow::Result<(PathBuf, u32)> {
+    pub fn write_list(&self, history: &History) -> anyhow::Result<(PathBuf, u32)> {
         let mut list = List::default();
-        for (seq, review) in past.reviews()? {
+        for (seq, review) in history.reviews()? {
             let path = self.part(seq);
             let Ok(json) = fs::read(&path) else {
                 continue;

@@ -1,8 +1,7 @@
 //! The recipes and bundles that a console can choose from: what lies in two folders, looked at afresh when asked.
 
-use super::house::House;
-use crate::models::changeover::{Active, Changeover};
-use crate::models::store::Store;
+use crate::context::ConsoleContext;
+use crate::station::{ActiveSet, Station};
 use sightline_engine::{Bundle, Task};
 use sightline_wire::snapshot::{ModelCard, RecipeCard};
 use std::path::{Path, PathBuf};
@@ -16,18 +15,18 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Every recipe in a folder, also those with something wrong.
-pub fn recipes(folder: &Path, changeover: &Changeover) -> Vec<RecipeCard> {
+pub fn recipes(folder: &Path, station: &dyn Station) -> Vec<RecipeCard> {
     let files = entries(folder).into_iter();
     files
         .filter(|f| f.extension().is_some_and(|e| e == "toml"))
-        .map(|file| recipe(&file, changeover))
+        .map(|file| recipe(&file, station))
         .collect()
 }
 
 /// What is said of one recipe's file.
-pub fn recipe(file: &Path, changeover: &Changeover) -> RecipeCard {
+pub fn recipe(file: &Path, station: &dyn Station) -> RecipeCard {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    match changeover.read(file) {
+    match station.read_recipe(file) {
         Ok(recipe) => RecipeCard {
             file: name.into_owned(),
             external_id: recipe.value.external_id.clone(),
@@ -52,16 +51,13 @@ pub struct Choice {
 }
 
 /// Every bundle of the store and of the folder beside it, those of the store first.
-pub fn all(house: &House) -> Vec<Choice> {
-    let stored = house.store.as_deref().map(|root| {
-        let folders = Store::open(root).and_then(|store| store.folders());
-        folders.unwrap_or_else(|error| {
-            tracing::warn!("the model store cannot be listed: {error:#}");
-            Vec::new()
-        })
+pub fn all(context: &ConsoleContext) -> Vec<Choice> {
+    let stored = context.handle.stored_bundles().unwrap_or_else(|error| {
+        tracing::warn!("the model store cannot be listed: {error:#}");
+        Vec::new()
     });
-    let stored = stored.unwrap_or_default().into_iter().filter_map(bundle);
-    let lying = house.bundles.as_deref().map(models).unwrap_or_default();
+    let stored = stored.into_iter().filter_map(bundle);
+    let lying = context.bundles.as_deref().map(models).unwrap_or_default();
     let choice = |is_stored| {
         move |(folder, card)| Choice {
             card,
@@ -81,16 +77,15 @@ pub fn all(house: &House) -> Vec<Choice> {
 }
 
 /// The active model that the store lets look, if there is one.
-pub fn from_store(house: &House, active: &Active) -> Option<(String, Vec<String>)> {
-    let store = Store::open(house.store.as_deref()?).ok()?;
+pub fn from_store(context: &ConsoleContext, active: &ActiveSet) -> Option<(String, Vec<String>)> {
     let refs = active.plan.models.iter().flat_map(|m| &m.refs);
-    refs.filter_map(|r| Some((r.name.clone(), store.activated(&r.name).ok()?)))
+    refs.filter_map(|r| Some((r.name.clone(), context.handle.activated(&r.name)?)))
         .find(|(_, versions)| !versions.is_empty())
 }
 
 /// What the store would go back to.
-pub fn before(house: &House, active: &Active) -> Option<String> {
-    let (name, versions) = from_store(house, active)?;
+pub fn before(context: &ConsoleContext, active: &ActiveSet) -> Option<String> {
+    let (name, versions) = from_store(context, active)?;
     let before = versions.len().checked_sub(2).map(|i| versions[i].as_str());
     Some(format!("{name} {}", before.unwrap_or("(recipe)")))
 }

@@ -1,19 +1,18 @@
-//! Alarms as consoles see them. What was done about them is kept by `events.rs` and the journal.
+//! Alarms as consoles see them. What was done about them is kept by the station and the journal.
 
-use crate::alarms::list::Standing;
-use sightline_domain::{AlarmState as Of, UtcMicros};
+use sightline_domain::{AlarmStanding, AlarmState as Of, UtcMicros};
 use sightline_journal::{AlarmChange, AlarmRecord};
 use sightline_wire::ask::{AlarmHappening, AlarmRow};
 use sightline_wire::snapshot::{AlarmCard, AlarmState};
 
 /// Cards of the alarms that are not over or that nobody has seen: most urgent first.
-pub fn cards(standing: Vec<Standing>) -> Vec<AlarmCard> {
+pub fn cards(standing: Vec<AlarmStanding>) -> Vec<AlarmCard> {
     let mut cards: Vec<_> = standing.into_iter().map(card).collect();
     cards.sort_by_key(|c| (rank(c), std::cmp::Reverse(c.since)));
     cards
 }
 
-fn card(s: Standing) -> AlarmCard {
+fn card(s: AlarmStanding) -> AlarmCard {
     let state = match s.state {
         Of::Shelved => AlarmState::Shelved {
             until: s.shelved_until.unwrap_or(UtcMicros(0)),
@@ -64,37 +63,38 @@ pub fn row(record: AlarmRecord) -> AlarmRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarms::list::Events;
-    use sightline_domain::{AlarmKind, MockClock, MonoTime};
-    use std::sync::Arc;
-    use std::time::Duration;
+    use sightline_domain::{Alarm, AlarmKind};
+
+    fn standing(engine: usize, state: Of, shelved_until: Option<UtcMicros>) -> AlarmStanding {
+        AlarmStanding {
+            alarm: Alarm {
+                id: AlarmKind::EngineFault.of(engine),
+                active: true,
+                since: UtcMicros(0),
+                message: "x".into(),
+            },
+            state,
+            shelved_until,
+            by: None,
+        }
+    }
 
     #[test]
     fn what_nobody_has_seen_stands_first() {
-        let clock = Arc::new(MockClock::new(MonoTime(0), UtcMicros(0)));
-        let events = Events::new(None, clock);
-        for engine in 0..3 {
-            events.set(AlarmKind::EngineFault.of(engine), Some("x".into()));
-        }
-        events.acknowledge("engine.0.fault", None, "op").unwrap();
-        let minute = Duration::from_secs(60);
-        events
-            .acknowledge("engine.1.fault", Some(minute), "boss")
-            .unwrap();
-        let told = cards(events.standing());
-        let told: Vec<_> = told
-            .into_iter()
-            .map(|c| (c.id, c.state, c.by.unwrap_or_default()))
-            .collect();
         let until = UtcMicros(60_000_000);
+        let told = cards(vec![
+            standing(0, Of::Shelved, Some(until)),
+            standing(1, Of::ActiveAcknowledged, None),
+            standing(2, Of::ReturnedUnacknowledged, None),
+            standing(3, Of::ActiveUnacknowledged, None),
+        ]);
+        let told: Vec<_> = told.into_iter().map(|c| (c.id, c.state)).collect();
         let expected = [
-            ("engine.2.fault", AlarmState::Unacknowledged, ""),
-            ("engine.0.fault", AlarmState::Acknowledged, "op"),
-            ("engine.1.fault", AlarmState::Shelved { until }, "boss"),
+            ("engine.3.fault", AlarmState::Unacknowledged),
+            ("engine.2.fault", AlarmState::Returned),
+            ("engine.1.fault", AlarmState::Acknowledged),
+            ("engine.0.fault", AlarmState::Shelved { until }),
         ];
-        assert_eq!(
-            told,
-            expected.map(|(id, state, by)| (id.into(), state, by.into()))
-        );
+        assert_eq!(told, expected.map(|(id, state)| (id.into(), state)));
     }
 }

@@ -57,7 +57,7 @@ pub fn picture(picture: &PictureRef<'_>, most: u16, out: &mut Vec<u8>) -> Option
             | PixelFormat::BayerGbrg
     );
     let bytes = picture.bytes.get(picture.layout.offsets[0]..)?;
-    let small = shrink(grid, bytes, [most, most], if mosaic { 2 } else { 1 }, out)?;
+    let small = thumbnail(grid, bytes, [most, most], if mosaic { 2 } else { 1 }, out)?;
     if picture.format.is_yuv() && picture.levels.range == LevelRange::Video {
         for level in out.iter_mut() {
             *level = LevelRange::Video.expand(f32::from(*level)).round() as u8; // saturates
@@ -76,10 +76,10 @@ pub fn again(small: Small, bytes: &[u8], most: [u16; 2], out: &mut Vec<u8>) -> O
         step,
         channels: if step == 1 { &[0] } else { &[0, 1, 2] },
     };
-    shrink(grid, bytes, most, 1, out)
+    thumbnail(grid, bytes, most, 1, out)
 }
 
-fn shrink(
+fn thumbnail(
     grid: Grid,
     bytes: &[u8],
     most: [u16; 2],

@@ -1,7 +1,7 @@
 //! The last parts as people look at them, with pictures of what was rejected, within a budget of memory.
 
-use super::gallery::Pictures;
-use super::previews::{Kept, Previews};
+use crate::previews::{Kept, Previews};
+use crate::reject_pictures::Pictures;
 use sightline_domain::result::ViewResult;
 use sightline_domain::{CameraId, Disposition, Health, InspectionResult, UtcMicros};
 use sightline_wire::preview::Judged;
@@ -15,8 +15,8 @@ const PICTURED: usize = 500;
 /// Parts a minute that can be counted.
 const MINUTE: usize = 20_000;
 
-/// The memory. What is to outlive the station is in the journal and in the gallery.
-pub struct Parts {
+/// The memory. What is to outlive the station is in the journal and in the reject pictures.
+pub struct RecentParts {
     cameras: Vec<String>,
     picture_bytes: usize,
     budget: usize,
@@ -28,7 +28,7 @@ pub struct Parts {
     pub streak: u32,
 }
 
-impl Parts {
+impl RecentParts {
     /// For cameras of these names, with `budget` bytes of pictures.
     pub fn new(cameras: Vec<String>, budget: usize) -> Self {
         Self {

@@ -2,10 +2,10 @@
 //! last lines of the log. Secrets (passwords, keys, PINs) are files that the configuration names; they are not in it. What
 //! stands before the `@` of an address (a camera's user and password) is taken out.
 
-use super::house::House;
-use crate::{log, redact};
+use crate::context::ConsoleContext;
 use anyhow::Context;
 use serde_json::json;
+use sightline_configs::redact;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ const PREFIX: &str = "support-";
 const SUFFIX: &str = ".tar.zst";
 
 /// Writes it; returns it and how many files are in it.
-pub fn write(house: &House, folder: &Path) -> anyhow::Result<(PathBuf, u32)> {
+pub fn write(context: &ConsoleContext, folder: &Path) -> anyhow::Result<(PathBuf, u32)> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let now = house.utc();
+    let now = context.utc();
     let stamp: String = now
         .to_rfc3339()
         .chars()
@@ -29,7 +29,7 @@ pub fn write(house: &House, folder: &Path) -> anyhow::Result<(PathBuf, u32)> {
     let file = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("cannot write into {}", folder.display()))?;
     let mut tar = tar::Builder::new(zstd::Encoder::new(file, 0)?);
-    let files = files(house)?;
+    let files = files(context)?;
     for (name, content) in &files {
         let content = redact::secrets(content);
         let mut header = tar::Header::new_gnu();
@@ -46,30 +46,30 @@ pub fn write(house: &House, folder: &Path) -> anyhow::Result<(PathBuf, u32)> {
     Ok((path, files.len() as u32))
 }
 
-fn files(house: &House) -> anyhow::Result<Vec<(&'static str, String)>> {
+fn files(context: &ConsoleContext) -> anyhow::Result<Vec<(&'static str, String)>> {
     let read = |path: &Path| {
         fs::read_to_string(path).unwrap_or_else(|e| format!("{}: {e}\n", path.display()))
     };
     let about = json!({
         "sightline": env!("CARGO_PKG_VERSION"),
-        "at": house.utc().to_rfc3339(),
-        "os": super::machine::os_name(),
+        "at": context.utc().to_rfc3339(),
+        "os": crate::host_status::os_name(),
         "kernel": read(Path::new("/proc/sys/kernel/osrelease")).trim(),
-        "configuration_hash": house.configuration_hash,
+        "configuration_hash": context.configuration_hash,
     });
     let mut all = vec![
         ("about.json", serde_json::to_string_pretty(&about)?),
-        ("station.toml", read(&house.configuration)),
+        ("station.toml", read(&context.configuration)),
         (
             "state.json",
-            serde_json::to_string_pretty(&house.board.sections())?,
+            serde_json::to_string_pretty(&context.board.sections())?,
         ),
-        ("log.txt", log::last_lines()),
+        ("log.txt", context.handle.recent_log()),
     ];
-    if let Some(deeds) = house.deeds() {
-        all.push(("recipe.toml", read(&deeds.changeover.active().file)));
+    if let Some(active) = context.handle.active() {
+        all.push(("recipe.toml", read(&active.file)));
     }
-    if let Some(journal) = &house.journal {
+    if let Some(journal) = &context.journal {
         let stat = journal.reader()?.stat()?;
         all.push(("journal.json", serde_json::to_string_pretty(&stat)?));
     }

@@ -3,14 +3,14 @@
 //!
 //! A thread of its own writes them, below other programs. What comes while it is busy is left out and counted: neither
 //! the line nor the journal waits for a picture. No file is synced: a power cut may take the last few. Full pictures as
-//! evidence are another matter. Where to start: [`Gallery::offer`], then `shelf.rs` (the folder) and `file.rs` (one part).
+//! evidence are another matter. Where to start: [`RejectPictures::offer`], then `folder.rs` (the folder) and `file.rs` (one part).
 
 mod file;
-mod shelf;
+mod folder;
 
-use super::previews::Kept;
+use crate::previews::Kept;
 use anyhow::Context;
-use shelf::Shelf;
+use folder::Folder;
 use sightline_queue::{Receiver, Sender, bounded};
 use sightline_wire::snapshot::PictureFacts;
 use std::path::Path;
@@ -30,33 +30,33 @@ struct Offered {
 }
 
 /// The folder and who writes into it.
-pub struct Gallery {
-    shelf: Arc<Mutex<Shelf>>,
+pub struct RejectPictures {
+    folder: Arc<Mutex<Folder>>,
     post: Sender<Offered>,
     left_out: Arc<AtomicU64>,
 }
 
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(folder: &Mutex<Folder>) -> MutexGuard<'_, Folder> {
+    folder.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Gallery {
+impl RejectPictures {
     /// In `folder`, at most `budget` bytes; what lies there from before is taken over.
     pub fn open(folder: &Path, budget: u64) -> anyhow::Result<Self> {
-        let shelf = Arc::new(Mutex::new(Shelf::open(folder, budget)?));
-        shelf::make_room(&shelf, 0)?;
+        let folder = Arc::new(Mutex::new(Folder::open(folder, budget)?));
+        folder::make_room(&folder, 0)?;
         let (post, offers) = bounded("reject-pictures", WAITING);
         let left_out = Arc::<AtomicU64>::default();
-        let (to, missed) = (shelf.clone(), left_out.clone());
+        let (to, missed) = (folder.clone(), left_out.clone());
         std::thread::Builder::new()
-            .name("sl-gallery".into())
+            .name("sl-reject_pictures".into())
             .spawn(move || {
                 sightline_threads::deliver();
                 write(&offers, &to, &missed);
             })
             .context("no thread for the pictures of rejected parts")?;
         Ok(Self {
-            shelf,
+            folder,
             post,
             left_out,
         })
@@ -71,12 +71,12 @@ impl Gallery {
 
     /// Whether a picture of that view is there.
     pub fn has(&self, event: &str, view: usize) -> bool {
-        lock(&self.shelf).has(event, view)
+        lock(&self.folder).has(event, view)
     }
 
     /// A part's pictures, one a view; none where the file is not there or damaged.
     pub fn read(&self, event: &str) -> Vec<Option<Kept>> {
-        let Some(path) = lock(&self.shelf).path(event) else {
+        let Some(path) = lock(&self.folder).path(event) else {
             return Vec::new();
         };
         file::read(&path).unwrap_or_else(|error| {
@@ -87,7 +87,7 @@ impl Gallery {
 
     /// How it stands.
     pub fn facts(&self) -> PictureFacts {
-        let (parts, bytes) = lock(&self.shelf).stand();
+        let (parts, bytes) = lock(&self.folder).stand();
         PictureFacts {
             parts,
             bytes,
@@ -97,13 +97,13 @@ impl Gallery {
 }
 
 /// Until nobody offers any more. The first refusal of the disk is said, and the first after it went well again.
-fn write(offers: &Receiver<Offered>, shelf: &Mutex<Shelf>, left_out: &AtomicU64) {
+fn write(offers: &Receiver<Offered>, folder: &Mutex<Folder>, left_out: &AtomicU64) {
     let mut said = false;
     while let Ok(Offered { event, pictures }) = offers.recv() {
-        // Packing is most of the work; nobody waits for the shelf meanwhile.
+        // Packing is most of the work; nobody waits for the folder meanwhile.
         let written = file::pack(&pictures).and_then(|packed| {
             let views = pictures.iter().map(Option::is_some);
-            shelf::put(shelf, &event, views, &packed)
+            folder::put(folder, &event, views, &packed)
         });
         match written {
             Ok(()) => said = false,

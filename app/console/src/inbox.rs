@@ -1,6 +1,6 @@
 //! Bundles that could be installed: archives in the store's inbox, and on the sticks that the system has mounted.
 
-use super::house::House;
+use crate::context::ConsoleContext;
 use sightline_domain::UtcMicros;
 use sightline_wire::ask::BundleFile;
 use std::fs::Metadata;
@@ -22,13 +22,13 @@ pub struct Found {
 }
 
 /// All there are, newest first.
-pub fn all(house: &House) -> Vec<Found> {
+pub fn all(context: &ConsoleContext) -> Vec<Found> {
     let mut all = Vec::new();
     let mut left = LOOKED_AT;
-    if let Some(inbox) = &house.inbox {
+    if let Some(inbox) = &context.inbox {
         look(inbox, None, 0, &mut left, &mut all);
     }
-    if let Some(sticks) = &house.sticks {
+    if let Some(sticks) = &context.sticks {
         look(sticks, Some(sticks), DEPTH, &mut left, &mut all);
     }
     all.sort_by_key(|f| std::cmp::Reverse((f.shown.changed, f.shown.file.clone())));

@@ -1,15 +1,7 @@
-//! The box: what the kernel says of processor, memory, disk and temperatures.
+//! The computer: what the kernel says of processor, memory, disk and temperatures.
 
-use crate::station::process_times::Cpu;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Processor time of this process's threads so far.
-pub fn cpu_used() -> Duration {
-    let cpu = Cpu::now().unwrap_or_default();
-    cpu.engines + cpu.sources + cpu.others
-}
 
 /// A field of a `/proc` file in kB, in bytes.
 pub fn kib(text: &str, field: &str) -> u64 {

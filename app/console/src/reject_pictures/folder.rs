@@ -22,19 +22,19 @@ struct Entry {
 }
 
 /// What lies there.
-pub struct Shelf {
+pub struct Folder {
     folder: PathBuf,
     budget: u64,
     bytes: u64,
     parts: BTreeMap<String, Entry>,
 }
 
-impl Shelf {
+impl Folder {
     /// Looks at what is there.
     pub fn open(folder: &Path, budget: u64) -> anyhow::Result<Self> {
         let trouble = || format!("console.pictures: cannot use {}", folder.display());
         fs::create_dir_all(folder).with_context(trouble)?;
-        let mut shelf = Self {
+        let mut pictures = Self {
             folder: folder.to_owned(),
             budget,
             bytes: 0,
@@ -48,14 +48,14 @@ impl Shelf {
                 Some(SUFFIX) => {
                     let bytes = entry.metadata().with_context(trouble)?.len();
                     if let Some((event, views)) = parse(&path) {
-                        shelf.bytes += bytes;
-                        shelf.parts.insert(event, Entry { views, bytes });
+                        pictures.bytes += bytes;
+                        pictures.parts.insert(event, Entry { views, bytes });
                     }
                 }
                 _ => {}
             }
         }
-        Ok(shelf)
+        Ok(pictures)
     }
 
     /// The oldest part, out of the list, where `bytes` more would be too much.
@@ -95,7 +95,7 @@ impl Shelf {
 
 /// Writes a part's file, after the oldest have made room for it. The disk may take its time: the list is free meanwhile.
 pub fn put(
-    shelf: &Mutex<Shelf>,
+    pictures: &Mutex<Folder>,
     event: &str,
     views: impl Iterator<Item = bool>,
     packed: &[u8],
@@ -104,14 +104,18 @@ pub fn put(
     let views = views.take(64).enumerate();
     let views = views.fold(0, |all, (i, has)| all | u64::from(has) << i);
     let (path, folder, budget) = {
-        let shelf = lock(shelf);
-        (shelf.name(event, views), shelf.folder.clone(), shelf.budget)
+        let pictures = lock(pictures);
+        (
+            pictures.name(event, views),
+            pictures.folder.clone(),
+            pictures.budget,
+        )
     };
     ensure!(
         bytes <= budget,
         "expected at most console.pictures_mb, {budget} bytes, found {bytes}"
     );
-    make_room(shelf, bytes)?;
+    make_room(pictures, bytes)?;
     let free = rustix::fs::statvfs(&folder).map(|s| s.f_bavail * s.f_frsize)?;
     ensure!(
         free >= FREE,
@@ -125,23 +129,23 @@ pub fn put(
         let _ = fs::remove_file(&beside);
         return Err(error).with_context(|| format!("cannot write {}", path.display()));
     }
-    lock(shelf).add(event.to_owned(), Entry { views, bytes });
+    lock(pictures).add(event.to_owned(), Entry { views, bytes });
     Ok(())
 }
 
 /// Removes the oldest until `bytes` more are within the budget.
-pub fn make_room(shelf: &Mutex<Shelf>, bytes: u64) -> anyhow::Result<()> {
+pub fn make_room(pictures: &Mutex<Folder>, bytes: u64) -> anyhow::Result<()> {
     loop {
         let (path, event, entry) = {
-            let mut shelf = lock(shelf);
-            let Some((event, entry)) = shelf.too_much(bytes) else {
+            let mut pictures = lock(pictures);
+            let Some((event, entry)) = pictures.too_much(bytes) else {
                 return Ok(());
             };
-            (shelf.name(&event, entry.views), event, entry)
+            (pictures.name(&event, entry.views), event, entry)
         };
         match fs::remove_file(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => {
-                lock(shelf).add(event, entry);
+                lock(pictures).add(event, entry);
                 return Err(e).with_context(|| format!("cannot remove {}", path.display()));
             }
             _ => {}

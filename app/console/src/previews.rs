@@ -4,7 +4,7 @@
 //! allocated at start. It never waits: a slot that somebody reads is passed over. When a part's result comes, its
 //! findings are laid to the pictures of the same frames, so that a console shows boxes on the picture they are about.
 
-use super::shrink::{self, Small};
+use crate::thumbnail::{self, Small};
 use sightline_domain::{CameraId, Health, UtcMicros};
 use sightline_frames::{Lease, TapSink, Tapped};
 use sightline_wire::PreviewHead;
@@ -73,7 +73,7 @@ impl Previews {
             Err(TryLockError::WouldBlock) => return,
         };
         let slot = &mut *slot;
-        slot.small = shrink::picture(&lease.picture(), self.most, &mut slot.bytes);
+        slot.small = thumbnail::picture(&lease.picture(), self.most, &mut slot.bytes);
         slot.number = number as u64;
         slot.frame_id = meta.frame_id.0;
         slot.captured = meta.captured_utc;
@@ -134,7 +134,7 @@ impl Previews {
             return None;
         }
         let small = slot.small?;
-        let small = shrink::again(small, &slot.bytes, [wish.width, wish.height], pixels)?;
+        let small = thumbnail::again(small, &slot.bytes, [wish.width, wish.height], pixels)?;
         Some(head(camera, &slot, small))
     }
 }
@@ -163,7 +163,7 @@ impl Kept {
             pixels: self.head.pixels,
         };
         let mut bytes = Vec::new();
-        let small = shrink::again(small, &self.bytes, most, &mut bytes)?;
+        let small = thumbnail::again(small, &self.bytes, most, &mut bytes)?;
         let head = PreviewHead {
             width: small.width,
             height: small.height,
