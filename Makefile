@@ -1,6 +1,6 @@
 # Everything a person needs, on a bare Debian 12 or Ubuntu machine with Rust. `make help` lists it.
 # What a target runs is in scripts/; each can also be run by itself.
-.PHONY: help setup demo test bench install
+.PHONY: help setup demo lint test bench install
 DESTDIR ?=
 PREFIX ?= /usr
 .DEFAULT_GOAL := help
@@ -13,6 +13,9 @@ setup: ## install what is missing: system packages, ONNX Runtime (does nothing w
 
 demo: setup ## run the simulated line, inspected end to end (ARGS="--seconds 60 --json" and the like are passed on)
 	@scripts/demo $(ARGS)
+
+lint: setup ## format and lints alone, all features that need no GPU
+	@scripts/lint
 
 test: setup ## format, lints, doc tests, all tests: exactly what CI runs
 	@scripts/test
