@@ -117,6 +117,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
     fn every_rule_between_fields_is_held() {
         use crate::station::{Arrangement, Fault, FaultKind, GateAt, Sparkplug, Tls, Trigger};
         fn sparkplug(group: &str) -> Sparkplug {

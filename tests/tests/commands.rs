@@ -293,6 +293,7 @@ fn a_command_whose_time_is_over_when_it_comes_is_refused() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn a_model_is_installed_proved_activated_and_rolled_back_while_the_line_runs() {
     let folder = tempfile::tempdir().expect("scratch");
     let plant = Plant::start(folder.path());

@@ -251,6 +251,7 @@ fn what_proves_ends_with_the_process_that_asked() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn an_unproved_model_neither_installs_nor_inspects_but_for_commissioning_aloud() {
     let folder = tempfile::tempdir().expect("scratch");
     let bundle = folder.path().join("unproved");

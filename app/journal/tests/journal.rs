@@ -149,6 +149,7 @@ fn waiting_for_a_commit_ends_with_it() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn figures_over_time_add_up() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());

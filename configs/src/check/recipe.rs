@@ -3,7 +3,7 @@
 use super::Report;
 use crate::Problem;
 use crate::read::Source;
-use crate::recipe::{Combine, Presence, Recipe, Reference, Tiles, Verifier};
+use crate::recipe::{ClassLimit, Combine, Presence, Recipe, Reference, Tiles, Verifier, View};
 use crate::station::{GateAt, GateKind, Station};
 use sightline_domain::BoxView;
 
@@ -33,102 +33,11 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
         "view",
         recipe.views.iter().map(|v| v.name.as_str()),
     );
-    for (i, view) in recipe.views.iter().enumerate() {
-        let at = format!("views[{i}]");
-        let cameras = station.cameras.iter().map(|c| c.name.as_str());
-        r.one_of(format!("{at}.camera"), "camera", &view.camera, cameras);
-        r.one_of(
-            format!("{at}.model"),
-            "model",
-            &view.model,
-            recipe.models.iter().map(|m| m.name.as_str()),
-        );
-        r.within(
-            format!("{at}.offset_ms"),
-            view.offset_ms,
-            0.0..=3_600_000.0,
-            "ms",
-        );
-        r.within(
-            format!("{at}.window_ms"),
-            view.window_ms,
-            0.001..=3_600_000.0,
-            "ms",
-        );
-        for (field, regions) in [("include", &view.include), ("exclude", &view.exclude)] {
-            for (n, region) in regions.iter().enumerate() {
-                check_region(&mut r, &format!("{at}.{field}[{n}]"), region);
-            }
-        }
-        r.require(
-            view.offset_ms + view.window_ms < recipe.deadline_ms,
-            format!("{at}.window_ms"),
-            || {
-                format!(
-                    "the view may come {} ms after the trigger, but the deadline is {} ms",
-                    view.offset_ms + view.window_ms,
-                    recipe.deadline_ms
-                )
-            },
-        );
-        match &view.presence {
-            Some(Presence::Like(like)) => {
-                let at = format!("{at}.presence.like");
-                r.require(!like.pictures.is_empty(), format!("{at}.pictures"), || {
-                    "expected at least one picture of a good part, found none".into()
-                });
-                r.share(format!("{at}.at_least"), f64::from(like.at_least));
-            }
-            Some(Presence::LikeReference(like)) => {
-                let at = format!("{at}.presence.like_reference");
-                r.require(view.reference.is_some(), at.clone(), || {
-                    "expected a view with a golden picture, found none; write its `reference`, or presence.like".into()
-                });
-                r.share(format!("{at}.at_least"), f64::from(like.at_least));
-            }
-            Some(Presence::Unchecked) | None => {}
-        }
-        r.require(
-            view.width.is_some() == view.height.is_some(),
-            format!("{at}.width"),
-            || {
-                "expected both width and height of the picture, or neither; write the missing one"
-                    .into()
-            },
-        );
-        for (field, side) in [("width", view.width), ("height", view.height)] {
-            r.within_if(format!("{at}.{field}"), side, 1..=65_536, "pixels");
-        }
-        if let Some(reference) = &view.reference {
-            check_reference(&mut r, &at, reference);
-        }
-        if let Some(tiles) = view.tiles {
-            check_tiles(&mut r, &at, tiles, view.width.zip(view.height));
-        }
+    for (index, view) in recipe.views.iter().enumerate() {
+        check_view(&mut r, recipe, station, index, view);
     }
     for (code, limit) in &recipe.limits {
-        if let Some(score) = limit.score {
-            r.share(format!("limits.{code}.score"), f64::from(score));
-        }
-        let (area, count) = (limit.min_area_px, limit.count);
-        r.within(
-            format!("limits.{code}.min_area_px"),
-            area,
-            0.0..=1e9,
-            "square pixels",
-        );
-        r.within_if(
-            format!("limits.{code}.max_area_px"),
-            limit.max_area_px,
-            0.0..=1e9,
-            "square pixels",
-        );
-        r.within(
-            format!("limits.{code}.count"),
-            count,
-            0..=1_000_000,
-            "findings",
-        );
+        check_limit(&mut r, code, limit);
     }
     for (i, model) in recipe.models.iter().enumerate() {
         if let Some(verifier) = &model.verifier {
@@ -147,6 +56,109 @@ pub fn check_recipe(recipe: &Recipe, source: &Source, station: &Station) -> Vec<
     crate::windows::check(&mut r, recipe, station);
     check_gate_after_deadline(&mut r, recipe, station);
     r.problems
+}
+
+fn check_view(r: &mut Report<'_>, recipe: &Recipe, station: &Station, index: usize, view: &View) {
+    let at = format!("views[{index}]");
+    let cameras = station.cameras.iter().map(|c| c.name.as_str());
+    r.one_of(format!("{at}.camera"), "camera", &view.camera, cameras);
+    r.one_of(
+        format!("{at}.model"),
+        "model",
+        &view.model,
+        recipe.models.iter().map(|m| m.name.as_str()),
+    );
+    r.within(
+        format!("{at}.offset_ms"),
+        view.offset_ms,
+        0.0..=3_600_000.0,
+        "ms",
+    );
+    r.within(
+        format!("{at}.window_ms"),
+        view.window_ms,
+        0.001..=3_600_000.0,
+        "ms",
+    );
+    for (field, regions) in [("include", &view.include), ("exclude", &view.exclude)] {
+        for (n, region) in regions.iter().enumerate() {
+            check_region(r, &format!("{at}.{field}[{n}]"), region);
+        }
+    }
+    r.require(
+        view.offset_ms + view.window_ms < recipe.deadline_ms,
+        format!("{at}.window_ms"),
+        || {
+            format!(
+                "the view may come {} ms after the trigger, but the deadline is {} ms",
+                view.offset_ms + view.window_ms,
+                recipe.deadline_ms
+            )
+        },
+    );
+    check_presence(r, &at, view);
+    r.require(
+        view.width.is_some() == view.height.is_some(),
+        format!("{at}.width"),
+        || {
+            "expected both width and height of the picture, or neither; write the missing one"
+                .into()
+        },
+    );
+    for (field, side) in [("width", view.width), ("height", view.height)] {
+        r.within_if(format!("{at}.{field}"), side, 1..=65_536, "pixels");
+    }
+    if let Some(reference) = &view.reference {
+        check_reference(r, &at, reference);
+    }
+    if let Some(tiles) = view.tiles {
+        check_tiles(r, &at, tiles, view.width.zip(view.height));
+    }
+}
+
+fn check_presence(r: &mut Report<'_>, at: &str, view: &View) {
+    match &view.presence {
+        Some(Presence::Like(like)) => {
+            let at = format!("{at}.presence.like");
+            r.require(!like.pictures.is_empty(), format!("{at}.pictures"), || {
+                "expected at least one picture of a good part, found none".into()
+            });
+            r.share(format!("{at}.at_least"), f64::from(like.at_least));
+        }
+        Some(Presence::LikeReference(like)) => {
+            let at = format!("{at}.presence.like_reference");
+            r.require(view.reference.is_some(), at.clone(), || {
+                "expected a view with a golden picture, found none; write its `reference`, or presence.like".into()
+            });
+            r.share(format!("{at}.at_least"), f64::from(like.at_least));
+        }
+        Some(Presence::Unchecked) | None => {}
+    }
+}
+
+fn check_limit(r: &mut Report<'_>, code: &str, limit: &ClassLimit) {
+    if let Some(score) = limit.score {
+        r.share(format!("limits.{code}.score"), f64::from(score));
+    }
+    let (area, count) = (limit.min_area_px, limit.count);
+    r.within(
+        format!("limits.{code}.min_area_px"),
+        area,
+        0.0..=1e9,
+        "square pixels",
+    );
+    r.within_if(
+        format!("limits.{code}.max_area_px"),
+        limit.max_area_px,
+        0.0..=1e9,
+        "square pixels",
+    );
+    r.within(
+        format!("limits.{code}.count"),
+        count,
+        0..=1_000_000,
+        "findings",
+    );
 }
 
 fn check_reference(r: &mut Report<'_>, at: &str, reference: &Reference) {

@@ -39,6 +39,7 @@ fn noise(width: u32, height: u32, format: PixelFormat) -> ReferencePicture {
     picture
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn preprocess(c: &mut Criterion) {
     let mut group = c.benchmark_group("preprocess");
     let pair = [Channel::Image, Channel::Reference];

@@ -71,7 +71,7 @@ impl Lockstep {
         events: Arc<dyn FlowEvents>,
     ) -> Result<Self, FlowError> {
         let any: Arc<dyn Clock> = clock.clone();
-        let (cameras, max_open) = (settings.camera_slots.len(), settings.max_open_parts.max(1));
+        let (cameras, max_open) = (settings.camera_slots.len(), settings.most_open());
         let (live, engines) = Live::of(first, cameras)?;
         let tally = Arc::new(Tally::new(cameras, settings.open_parts.clone()));
         let (t, e) = (Arc::clone(&tally), Arc::clone(&events));

@@ -37,6 +37,11 @@ pub struct FlowSettings {
 }
 
 impl FlowSettings {
+    /// Parts open at once at most, one at least.
+    pub(crate) fn most_open(&self) -> usize {
+        self.max_open_parts.max(1)
+    }
+
     /// Settings for cameras with so many slots each; the rest as usual.
     pub fn new(clock: Arc<dyn Clock>, camera_slots: Vec<usize>) -> Self {
         Self {

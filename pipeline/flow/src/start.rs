@@ -5,19 +5,24 @@ use crate::counters::Tally;
 use crate::gate::{GateCore, GateLink};
 use crate::handle::{Control, FlowHandle};
 use crate::herald::Herald;
+use crate::input::FlowInput;
 use crate::job::Job;
-use crate::judging::JudgeCore;
+use crate::judging::{JudgeCore, JudgeInput};
 use crate::live::Live;
 use crate::results::ResultCore;
 use crate::sinks::{Door, FlowTap, FlowTrigger};
 use crate::stages::Stages;
 use crate::threads::{
-    BatchThread, Crew, Ear, Hiring, JudgeThread, ResultThread, Threads, Told, Workers,
+    BatchThread, Crew, Ear, Hiring, JudgeThread, ResultInput, ResultThread, Threads, Told, Workers,
 };
-use crate::{FlowError, FlowEvents, FlowSettings, GateSetup, GenerationBuild, ResultSink};
-use sightline_queue::bounded;
+use crate::{
+    FlowError, FlowEvents, FlowSettings, GateSetup, GenerationBuild, ModelEngines, ResultSink,
+    WorkerEngines,
+};
+use sightline_domain::{Clock, Generation};
+use sightline_queue::{QueueGauge, Receiver, Sender, bounded};
 use sightline_threads::Urgency;
-use sightline_verdict::ResultMaker;
+use sightline_verdict::{Dossier, ResultMaker};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 
@@ -42,171 +47,261 @@ impl Flow {
         check_cores(cores.copied())?;
         let cameras = settings.camera_slots.len();
         let (live, engines) = Live::of(first, cameras)?;
-        let (clock, max_open) = (&settings.clock, settings.max_open_parts.max(1));
-        let herald = Herald::start(events, Arc::clone(clock))?;
+        let herald = Herald::start(events, Arc::clone(&settings.clock))?;
         let events: Arc<dyn FlowEvents> = herald.clone();
-        let tally = Arc::new(Tally::new(cameras, settings.open_parts.clone()));
-        let workers = engines.len();
+        let target = live.models.iter().map(|m| m.target).max().unwrap_or(1);
+        let mut assembly = Assembly {
+            queues: Queues::new(&settings, engines.len(), target),
+            tally: Arc::new(Tally::new(cameras, settings.open_parts.clone())),
+            crew: Arc::new(Crew::new(engines.len())),
+            told: Arc::new(Told::default()),
+            stages: Arc::new(Mutex::new(Stages::new(settings.batch_wait))),
+            threads: Threads::new(events.clone(), Arc::clone(&settings.clock), settings.raised),
+            events,
+            link: None,
+            wakes_at: Arc::default(),
+            settings,
+        };
+        assembly.gate(gate)?;
+        assembly.results(maker, sink)?;
+        let hiring = assembly.engines(&live, engines)?;
+        assembly.judge(&hiring)?;
+        let generation = live.generation();
+        assembly.batcher(live, target)?;
+        assembly.events.generation_active(generation);
+        Ok(assembly.handle(hiring, herald, generation))
+    }
+}
+
+type Queue<T> = (Sender<T>, Receiver<T>);
+
+/// Both ends of what lies between the threads.
+struct Queues {
+    input: Queue<FlowInput>,
+    work: Queue<Box<Job>>,
+    judge: Queue<JudgeInput>,
+    quiet: Queue<JudgeInput>,
+    home: Queue<Box<Job>>,
+    results: Queue<ResultInput>,
+    dossiers: Queue<Box<Dossier>>,
+    retired: Queue<Vec<ModelEngines>>,
+}
+
+impl Queues {
+    /// With the empty batches at home: a batch has at least one slot's view in it, so there are never more batches than
+    /// slots.
+    fn new(settings: &FlowSettings, workers: usize, target: usize) -> Self {
+        let max_open = settings.most_open();
         // a view holds a slot wherever it is, so slots bound every queue of views
         let slots = settings.camera_slots.iter().sum::<usize>().max(1);
         // engines hold 1 or 2 batches, and one waits; a later generation may have deeper engines
         let in_flight = 4 * workers;
-        let (input_tx, input_rx) = bounded("flow-input", 2 * slots + 2 * max_open + 64);
-        let (work_tx, work_rx) = bounded("engine-work", in_flight + 1);
-        let (judge_tx, judge_rx) = bounded("judge", 4 * slots + 4 * max_open + 64);
-        let (quiet_tx, quiet_rx) = bounded("judge-quiet", 2 * slots + 2 * max_open + 64);
-        let wakes_at = Arc::new(AtomicU64::new(0));
-        let (home_tx, home_rx) = bounded("batches-home", slots + in_flight + 64);
-        let (result_tx, result_rx) = bounded("results", 2 * max_open + 64);
-        let (dossier_tx, dossier_rx) = bounded("dossiers-home", 4 * max_open + 128);
-        let (retired_tx, retired_rx) = bounded("engines-retired", 4 * workers);
-        let target = live.models.iter().map(|m| m.target).max().unwrap_or(1);
+        let home = bounded("batches-home", slots + in_flight + 64);
         for _ in 0..slots {
-            // a batch has at least one slot's view in it, so there are never more batches than slots
-            let _ = home_tx.try_send(Box::new(Job::with_capacity(target)));
+            let _ = home.0.try_send(Box::new(Job::with_capacity(target)));
         }
-        let crew = Arc::new(Crew::new(workers));
-        let told = Arc::new(Told::default());
-        let stages = Arc::new(Mutex::new(Stages::new(settings.batch_wait)));
-        let gauges = vec![
-            input_tx.gauge(),
-            work_tx.gauge(),
-            judge_tx.gauge(),
-            home_tx.gauge(),
-            result_tx.gauge(),
-            dossier_tx.gauge(),
-        ];
+        Self {
+            input: bounded("flow-input", 2 * slots + 2 * max_open + 64),
+            work: bounded("engine-work", in_flight + 1),
+            judge: bounded("judge", 4 * slots + 4 * max_open + 64),
+            quiet: bounded("judge-quiet", 2 * slots + 2 * max_open + 64),
+            home,
+            results: bounded("results", 2 * max_open + 64),
+            dossiers: bounded("dossiers-home", 4 * max_open + 128),
+            retired: bounded("engines-retired", 4 * workers),
+        }
+    }
 
-        let mut threads = Threads::new(Arc::clone(&events), Arc::clone(clock), settings.raised);
-        let stage_core = settings.stage_core;
-        let gate_link = gate.map(|setup| {
-            let link = Arc::new(GateLink::new(setup.schedule, max_open));
-            (link, setup.driver)
-        });
-        let link = gate_link.as_ref().map(|(link, _)| Arc::clone(link));
-        if let Some((link, driver)) = gate_link {
-            let (events, clock) = (Arc::clone(&events), Arc::clone(clock));
-            let core = GateCore::new(link, driver, events, clock, max_open);
-            let (patience, results) = (settings.stop_patience, result_tx.clone());
-            threads.spawn("sl-gate", stage_core, Some(Urgency::Stage), move || {
+    fn gauges(&self) -> Vec<QueueGauge> {
+        vec![
+            self.input.0.gauge(),
+            self.work.0.gauge(),
+            self.judge.0.gauge(),
+            self.home.0.gauge(),
+            self.results.0.gauge(),
+            self.dossiers.0.gauge(),
+        ]
+    }
+}
+
+/// What the threads share, while they are being started.
+struct Assembly {
+    settings: FlowSettings,
+    queues: Queues,
+    tally: Arc<Tally>,
+    crew: Arc<Crew>,
+    told: Arc<Told>,
+    stages: Arc<Mutex<Stages>>,
+    events: Arc<dyn FlowEvents>,
+    link: Option<Arc<GateLink>>,
+    /// When the judge wakes by itself.
+    wakes_at: Arc<AtomicU64>,
+    threads: Threads,
+}
+
+impl Assembly {
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.settings.clock)
+    }
+
+    fn gate(&mut self, gate: Option<GateSetup>) -> Result<(), FlowError> {
+        let Some(setup) = gate else {
+            return Ok(());
+        };
+        let max_open = self.settings.most_open();
+        let link = Arc::new(GateLink::new(setup.schedule, max_open));
+        self.link = Some(Arc::clone(&link));
+        let (events, clock) = (Arc::clone(&self.events), self.clock());
+        let core = GateCore::new(link, setup.driver, events, clock, max_open);
+        let (patience, results) = (self.settings.stop_patience, self.queues.results.0.clone());
+        let core_of = self.settings.stage_core;
+        self.threads
+            .spawn("sl-gate", core_of, Some(Urgency::Stage), move || {
                 core.run(patience, &results)
-            })?;
-        }
+            })
+    }
+
+    fn results(&mut self, maker: ResultMaker, sink: Box<dyn ResultSink>) -> Result<(), FlowError> {
         let results = ResultThread {
             core: ResultCore::new(
                 maker,
                 sink,
-                Arc::clone(&events),
-                Arc::clone(clock),
-                Arc::clone(&tally),
-                Arc::clone(&stages),
-                link.as_ref().map_or(0, |_| 2 * max_open),
+                Arc::clone(&self.events),
+                self.clock(),
+                Arc::clone(&self.tally),
+                Arc::clone(&self.stages),
+                self.link
+                    .as_ref()
+                    .map_or(0, |_| 2 * self.settings.most_open()),
             ),
-            input: result_rx,
-            dossiers: dossier_tx,
-            told: Arc::clone(&told),
+            input: self.queues.results.1.clone(),
+            dossiers: self.queues.dossiers.0.clone(),
+            told: Arc::clone(&self.told),
         };
-        threads.spawn("sl-result", stage_core, None, move || results.run())?;
-        threads.spawn("sl-retire", None, None, move || {
-            while let Ok(engines) = retired_rx.recv() {
-                drop::<Vec<crate::ModelEngines>>(engines);
+        let core = self.settings.stage_core;
+        self.threads
+            .spawn("sl-result", core, None, move || results.run())
+    }
+
+    /// The engines' threads, and the one that lets go of engines that are not needed any more.
+    fn engines(
+        &mut self,
+        live: &Arc<Live>,
+        engines: Vec<WorkerEngines>,
+    ) -> Result<Hiring, FlowError> {
+        let retired = self.queues.retired.1.clone();
+        self.threads.spawn("sl-retire", None, None, move || {
+            while let Ok(engines) = retired.recv() {
+                drop::<Vec<ModelEngines>>(engines);
             }
         })?;
         let hiring = Hiring {
-            clock: Arc::clone(clock),
-            events: Arc::clone(&events),
-            tally: Arc::clone(&tally),
-            crew: Arc::clone(&crew),
-            work: work_rx.clone(),
-            judge: judge_tx.clone(),
-            input: input_tx.clone(),
-            retired: retired_tx,
-            keep_warm: settings.keep_warm,
-            cores: settings.engine_cores.clone(),
+            clock: self.clock(),
+            events: Arc::clone(&self.events),
+            tally: Arc::clone(&self.tally),
+            crew: Arc::clone(&self.crew),
+            work: self.queues.work.1.clone(),
+            judge: self.queues.judge.0.clone(),
+            input: self.queues.input.0.clone(),
+            retired: self.queues.retired.0.clone(),
+            keep_warm: self.settings.keep_warm,
+            cores: self.settings.engine_cores.clone(),
             workers: Workers::default(),
         };
         for (n, engines) in engines.into_iter().enumerate() {
-            hiring.start(&mut threads, n, &live, engines)?;
+            hiring.start(&mut self.threads, n, live, engines)?;
         }
-        let all_workers = hiring.workers.clone();
+        Ok(hiring)
+    }
+
+    fn judge(&mut self, hiring: &Hiring) -> Result<(), FlowError> {
+        let max_open = self.settings.most_open();
         let judge = JudgeThread {
-            core: JudgeCore::new(max_open, link.clone(), Arc::clone(&tally)),
-            clock: Arc::clone(clock),
-            events: Arc::clone(&events),
-            input: judge_rx,
-            quiet: quiet_rx,
-            wakes_at: Arc::clone(&wakes_at),
-            results: result_tx.clone(),
-            dossiers: dossier_rx,
-            home: home_tx,
-            workers: all_workers.clone(),
+            core: JudgeCore::new(max_open, self.link.clone(), Arc::clone(&self.tally)),
+            clock: self.clock(),
+            events: Arc::clone(&self.events),
+            input: self.queues.judge.1.clone(),
+            quiet: self.queues.quiet.1.clone(),
+            wakes_at: Arc::clone(&self.wakes_at),
+            results: self.queues.results.0.clone(),
+            dossiers: self.queues.dossiers.1.clone(),
+            home: self.queues.home.0.clone(),
+            workers: hiring.workers.clone(),
         };
-        threads.spawn("sl-judge", stage_core, Some(Urgency::Stage), move || {
-            judge.run()
-        })?;
-        let generation = live.generation();
+        let core = self.settings.stage_core;
+        self.threads
+            .spawn("sl-judge", core, Some(Urgency::Stage), move || judge.run())
+    }
+
+    fn batcher(&mut self, live: Arc<Live>, batch_capacity: usize) -> Result<(), FlowError> {
+        let settings = &self.settings;
         let rules = BatchRules {
-            clock: Arc::clone(clock),
+            clock: self.clock(),
             batch_wait: settings.batch_wait,
-            max_open,
+            max_open: settings.most_open(),
             every_frame: settings.every_frame,
             camera_slots: settings.camera_slots.clone(),
             triggered: settings.triggered.clone(),
         };
+        let queues = &self.queues;
+        let (judge, quiet) = (queues.judge.0.clone(), queues.quiet.0.clone());
         let batcher = BatchThread {
-            core: BatchCore::new(rules, live, Arc::clone(&tally), link.clone()),
-            clock: Arc::clone(clock),
-            events: Arc::clone(&events),
-            crew: Arc::clone(&crew),
-            tally: Arc::clone(&tally),
-            input: input_rx,
-            judge: Ear::new(judge_tx, quiet_tx, wakes_at),
-            work: work_tx,
-            orphans: work_rx,
-            home: home_rx,
-            batch_capacity: target,
+            core: BatchCore::new(rules, live, Arc::clone(&self.tally), self.link.clone()),
+            clock: self.clock(),
+            events: Arc::clone(&self.events),
+            crew: Arc::clone(&self.crew),
+            tally: Arc::clone(&self.tally),
+            input: queues.input.1.clone(),
+            judge: Ear::new(judge, quiet, Arc::clone(&self.wakes_at)),
+            work: queues.work.0.clone(),
+            orphans: queues.work.1.clone(),
+            home: queues.home.1.clone(),
+            batch_capacity,
             patience: settings.stop_patience,
             hang_after: settings.hang_after,
         };
-        threads.spawn("sl-batch", stage_core, Some(Urgency::Stage), move || {
-            batcher.run()
-        })?;
+        let core = settings.stage_core;
+        self.threads
+            .spawn("sl-batch", core, Some(Urgency::Stage), move || {
+                batcher.run()
+            })
+    }
 
-        let door = Arc::new(Door::default());
-        events.generation_active(generation);
-        Ok(FlowHandle {
+    fn handle(self, hiring: Hiring, herald: Arc<Herald>, generation: Generation) -> FlowHandle {
+        let (door, input) = (Arc::new(Door::default()), self.queues.input.0.clone());
+        FlowHandle {
             tap: FlowTap {
-                input: input_tx.clone(),
+                input: input.clone(),
                 door: Arc::clone(&door),
-                tally: Arc::clone(&tally),
+                tally: Arc::clone(&self.tally),
             },
             trigger: FlowTrigger {
-                input: input_tx.clone(),
+                input: input.clone(),
                 door: Arc::clone(&door),
-                tally: Arc::clone(&tally),
-                gate: link.clone(),
-                clock: Arc::clone(clock),
+                tally: Arc::clone(&self.tally),
+                gate: self.link.clone(),
+                clock: self.clock(),
             },
-            workers: all_workers,
+            workers: hiring.workers.clone(),
             generation: AtomicU32::new(generation.0),
             turn: Mutex::new(()),
+            gauges: self.queues.gauges(),
             control: Mutex::new(Control {
-                threads,
+                threads: self.threads,
                 hiring: Some(hiring),
-                results: Some(result_tx),
+                results: Some(self.queues.results.0),
             }),
-            input: input_tx,
+            input,
             door,
-            tally,
-            crew,
-            told,
-            stages,
-            gate: link,
-            gauges,
-            events,
+            tally: self.tally,
+            crew: self.crew,
+            told: self.told,
+            stages: self.stages,
+            gate: self.link,
+            events: self.events,
             herald,
-            settings,
-        })
+            settings: self.settings,
+        }
     }
 }
 

@@ -63,6 +63,7 @@ fn ended(client: &Client, file: &str) -> InstallFacts {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn a_bundle_is_installed_activated_and_rolled_back_on_the_running_line() {
     let plant = Plant::build(STORE);
     fill(&plant);

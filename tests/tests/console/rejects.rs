@@ -10,6 +10,7 @@ use sightline_wire::{Answer, Ask, Refusal, Role};
 use std::path::{Path, PathBuf};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn a_reject_is_looked_at_and_overruled_and_wrong_pins_wait() {
     let plant = Plant::build("");
     let (mut station, client) = plant.start();

@@ -79,6 +79,7 @@ impl Station {
     ///
     /// # Errors
     /// The journal cannot be opened; there is no run then.
+    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
     pub fn start(
         folder: &Path,
         run: u64,

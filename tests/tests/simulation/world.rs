@@ -160,6 +160,7 @@ pub fn run(seed: u64, disturbed: Duration, hole: Option<Hole>) -> Outcome {
 }
 
 impl World {
+    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
     fn new(seed: u64, disturbed: Duration, hole: Option<Hole>) -> Self {
         let mut dice = stream(seed, 1);
         let by_encoder = dice.random_bool(0.75);

@@ -79,7 +79,6 @@ impl ConsoleSession {
     fn act(&self, ask: Ask, session: &Session) -> Done {
         let context = &self.context;
         let who = session.user.as_deref().unwrap_or("operator");
-        let rows = |limit: u32| limit.min(ROWS) as usize;
         match ask {
             Ask::LogIn { user, pin } => self.log_in(&user, &pin),
             Ask::LogOut => {
@@ -123,21 +122,9 @@ impl ConsoleSession {
             Ask::Rejects(filter) => self.parts(&filter),
             Ask::Picture { seq, view } => self.picture(seq, view),
             Ask::Overrule { seq, good, reason } => self.review(who, seq, good, &reason),
-            Ask::Quality { minutes } => {
-                let quality = self
-                    .history()?
-                    .quality(minutes, context.utc())
-                    .map_err(failed)?;
-                Ok(Answer::Quality(Box::new(quality)).into())
-            }
-            Ask::Audit { limit } => {
-                let trail = self.history()?.trail(rows(limit)).map_err(failed)?;
-                Ok(Answer::Audit(trail).into())
-            }
-            Ask::AlarmHistory { limit } => {
-                let changes = self.history()?.alarms(rows(limit)).map_err(failed)?;
-                Ok(Answer::AlarmHistory(changes).into())
-            }
+            Ask::Quality { minutes } => self.quality(minutes),
+            Ask::Audit { limit } => self.trail(limit),
+            Ask::AlarmHistory { limit } => self.alarm_history(limit),
             Ask::ExportReviewed => {
                 let list = Dataset::in_exports(self.exports()?).write_list(&self.history()?);
                 self.written(who, "export-reviewed", list)
@@ -160,6 +147,21 @@ impl ConsoleSession {
                 done()
             }
         }
+    }
+
+    fn quality(&self, minutes: u32) -> Done {
+        let quality = self.history()?.quality(minutes, self.context.utc());
+        Ok(Answer::Quality(Box::new(quality.map_err(failed)?)).into())
+    }
+
+    fn trail(&self, limit: u32) -> Done {
+        let trail = self.history()?.trail(limit.min(ROWS) as usize);
+        Ok(Answer::Audit(trail.map_err(failed)?).into())
+    }
+
+    fn alarm_history(&self, limit: u32) -> Done {
+        let changes = self.history()?.alarms(limit.min(ROWS) as usize);
+        Ok(Answer::AlarmHistory(changes.map_err(failed)?).into())
     }
 
     /// What happened before.

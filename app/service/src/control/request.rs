@@ -309,55 +309,13 @@ fn request(verb: Verb, text: &str) -> Result<Request, Unfit> {
                 version,
             }
         }
-        Verb::Start => {
-            let expected =
-                "{\"mode\": \"continuous\" or \"single\", \"job_id\": \"…\"}, both optional";
-            let Start { mode, job_id } = body(text, expected)?;
-            let single = match mode.as_deref() {
-                None | Some("continuous") => false,
-                Some("single") => true,
-                Some(other) => {
-                    return Err(Unfit::Value {
-                        field: "mode",
-                        found: other.into(),
-                        advice: "write `continuous` or `single`",
-                    });
-                }
-            };
-            let job_id = short("job_id", job_id)?;
-            Request::Start { single, job_id }
-        }
+        Verb::Start => start(text)?,
         Verb::Stop => {
             let Nothing {} = body(text, "an empty payload")?;
             Request::Stop
         }
-        Verb::AckAlarm => {
-            let AckAlarm { id, shelve_s } =
-                body(text, "{\"id\": \"…\", \"shelve_s\": seconds (optional)}")?;
-            let good = |s: f64| s > 0.0 && s <= LONGEST_SHELF_S;
-            if let Some(s) = shelve_s.filter(|s| !good(*s)) {
-                return Err(Unfit::Value {
-                    field: "shelve_s",
-                    found: s.to_string(),
-                    advice: "write more than 0 and at most 86400 seconds",
-                });
-            }
-            let shelve = shelve_s.map(Duration::from_secs_f64);
-            Request::AckAlarm { id, shelve }
-        }
-        Verb::InstallModel => {
-            let InstallModel { file, sha256 } = body(text, "{\"file\": \"…\", \"sha256\": \"…\"}")?;
-            let plain =
-                !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\', '\0']);
-            if !plain {
-                return Err(Unfit::Value {
-                    field: "file",
-                    found: file,
-                    advice: "write the name of a file in the inbox, without folders",
-                });
-            }
-            Request::InstallModel { file, sha256 }
-        }
+        Verb::AckAlarm => acknowledge(text)?,
+        Verb::InstallModel => install(text)?,
         Verb::ActivateModel => {
             let ActivateModel { name, version } =
                 body(text, "{\"name\": \"…\", \"version\": \"…\"}")?;
@@ -385,6 +343,52 @@ fn request(verb: Verb, text: &str) -> Result<Request, Unfit> {
     })
 }
 
+fn start(text: &str) -> Result<Request, Unfit> {
+    let expected = "{\"mode\": \"continuous\" or \"single\", \"job_id\": \"…\"}, both optional";
+    let Start { mode, job_id } = body(text, expected)?;
+    let single = match mode.as_deref() {
+        None | Some("continuous") => false,
+        Some("single") => true,
+        Some(other) => {
+            return Err(Unfit::Value {
+                field: "mode",
+                found: other.into(),
+                advice: "write `continuous` or `single`",
+            });
+        }
+    };
+    let job_id = short("job_id", job_id)?;
+    Ok(Request::Start { single, job_id })
+}
+
+fn acknowledge(text: &str) -> Result<Request, Unfit> {
+    let AckAlarm { id, shelve_s } =
+        body(text, "{\"id\": \"…\", \"shelve_s\": seconds (optional)}")?;
+    let good = |s: f64| s > 0.0 && s <= LONGEST_SHELF_S;
+    if let Some(s) = shelve_s.filter(|s| !good(*s)) {
+        return Err(Unfit::Value {
+            field: "shelve_s",
+            found: s.to_string(),
+            advice: "write more than 0 and at most 86400 seconds",
+        });
+    }
+    let shelve = shelve_s.map(Duration::from_secs_f64);
+    Ok(Request::AckAlarm { id, shelve })
+}
+
+fn install(text: &str) -> Result<Request, Unfit> {
+    let InstallModel { file, sha256 } = body(text, "{\"file\": \"…\", \"sha256\": \"…\"}")?;
+    let plain = !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\', '\0']);
+    if !plain {
+        return Err(Unfit::Value {
+            field: "file",
+            found: file,
+            advice: "write the name of a file in the inbox, without folders",
+        });
+    }
+    Ok(Request::InstallModel { file, sha256 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,6 +412,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
     fn each_command_is_read() {
         let cases: [(&str, &str, Request); 13] = [
             (

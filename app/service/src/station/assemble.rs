@@ -2,7 +2,7 @@
 
 use super::console::ConsoleHandle;
 use super::journal::{self, Keeping};
-use super::line::{self, Site};
+use super::line::{self, Line, Site};
 use super::options::RunOptions;
 use super::result_sink::Results;
 use super::running::Running;
@@ -23,12 +23,12 @@ use sightline_configs::station::{GateKind, Trigger as TriggerKind};
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_console_host::ConsoleSetup;
 use sightline_domain::{AlarmKind, CameraId, Clock, Generation, SystemClock};
-use sightline_flow::{Flow, GateSetup, GenerationBuild};
+use sightline_flow::{Flow, FlowHandle, GateSetup, GenerationBuild};
 use sightline_frames::{MemoryWish, TapSink, TriggerSink};
 use sightline_ingest::CameraContext;
 use sightline_journal::Journal;
 use sightline_uplink::Uplink;
-use sightline_verdict::{GateSchedule, ResultConfig, ResultMaker, SeededIds};
+use sightline_verdict::{GateSchedule, InspectionPlan, ResultConfig, ResultMaker, SeededIds};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
@@ -153,20 +153,6 @@ pub fn start_on(
     engines: Engines,
     options: RunOptions,
 ) -> anyhow::Result<Running> {
-    let Ground {
-        control,
-        events,
-        trial,
-        clock,
-        boot_id,
-        raised,
-        trigger_relay,
-        open_parts,
-        journal,
-        uplink,
-        consoles,
-        console_handle,
-    } = ground;
     let Engines { models, first } = engines;
     let config = &station.value;
     let plan = first.plan.clone();
@@ -174,11 +160,153 @@ pub fn start_on(
     let line = line::line(&Site {
         config,
         plan: &plan,
-        clock: &clock,
+        clock: &ground.clock,
         base: &station.base,
-        triggers: &trigger_relay,
+        triggers: &ground.trigger_relay,
     })?;
-    let gate = match (config.gate.kind, &line) {
+    let gate = gate(config, line.as_deref())?;
+    let results = Results {
+        journal: ground.journal.clone(),
+        uplink: ground.uplink.clone(),
+        line: line.clone(),
+        events: ground.events.clone(),
+        mailbox: options.mailbox,
+        on_result: options.on_result,
+        control: Some(ground.control.clone()),
+        consoles: ground.consoles.as_ref().map(ConsoleSetup::context),
+        plausibility: Plausibility::default(),
+    };
+    let first_seq = ground.journal.as_ref().map_or(1, Journal::first_seq);
+    let findings_below_limit = options.findings_below_limit;
+    let maker = maker(
+        station,
+        ground.boot_id,
+        line.is_some(),
+        findings_below_limit,
+        first_seq,
+    );
+    let mut settings = flow_settings(config, &ground.clock, ground.raised)?;
+    settings.open_parts = ground.open_parts.clone();
+    let flow = Arc::new(Flow::start(
+        settings,
+        first,
+        gate,
+        maker,
+        Box::new(results),
+        ground.events.clone(),
+    )?);
+    let recorder = options
+        .record
+        .map(|path| record::begin(&path, config, &flow, &ground.clock, &ground.events))
+        .transpose()?;
+    let (sink, triggers) = inputs(config, &ground.control, &flow, recorder.as_ref());
+    ground.trigger_relay.open(triggers.clone());
+    let sink = gated(config, &ground.control, sink)?;
+    let sink = match &ground.consoles {
+        Some(consoles) => consoles.before(sink),
+        None => sink,
+    };
+    let changeover = changeover(&ground, station, recipe, &flow, &plan, &models);
+    // Nobody else has set it: one flow starts on this.
+    let _ = ground.console_handle.changeover.set(changeover.clone());
+    let console = ground.consoles.map(|c| c.open(station)).transpose()?;
+    let mut running = Running {
+        clock: ground.clock.clone(),
+        flow,
+        changeover,
+        console,
+        cameras: Vec::new(),
+        line,
+        journal: ground.journal,
+        uplink: ground.uplink,
+        events: ground.events,
+        models,
+        losses: monitor::Losses::default(),
+        keeping: Keeping::default(),
+        trial: ground.trial,
+        doubts: Doubts::default(),
+        control: ground.control,
+        recorder,
+        rate: None,
+    };
+    begin_inspecting(&running.control)?;
+    start_cameras(&mut running, station, &sink, ground.raised)?;
+    start_triggers(&mut running, config, triggers, ground.raised)?;
+    Ok(running)
+}
+
+fn changeover(
+    ground: &Ground,
+    station: &Loaded<Station>,
+    recipe: &Loaded<Recipe>,
+    flow: &Arc<FlowHandle>,
+    plan: &Arc<InspectionPlan>,
+    models: &Models,
+) -> Arc<Changeover> {
+    let changeover = Changeover::new(
+        flow.clone(),
+        ground.uplink.clone(),
+        ground.clock.clone(),
+        station.clone(),
+        recipe.clone(),
+        plan.clone(),
+        models,
+    );
+    Arc::new(changeover.with(ground.trial.clone()))
+}
+
+fn maker(
+    station: &Loaded<Station>,
+    boot_id: Uuid,
+    is_simulated: bool,
+    with_findings_below_limit: bool,
+    first_seq: u64,
+) -> ResultMaker {
+    let config = ResultConfig {
+        station: station.value.station.name.clone(),
+        boot_id,
+        configuration_hash: station.hash.clone(),
+        is_simulated,
+        with_findings_below_limit,
+        first_seq,
+    };
+    ResultMaker::new(config, Box::new(SeededIds::from_seed(seed())))
+}
+
+/// Where frames and triggers go: to the flow, past the recorder where there is one. A part gets the id announced for it.
+fn inputs(
+    config: &Station,
+    control: &Control,
+    flow: &FlowHandle,
+    recorder: Option<&Arc<record::Tap>>,
+) -> (Arc<dyn TapSink>, Arc<dyn TriggerSink>) {
+    let (sink, to): (Arc<dyn TapSink>, Arc<dyn TriggerSink>) = match recorder {
+        Some(recorder) => (recorder.clone(), recorder.clone()),
+        None => (Arc::new(flow.tap()), Arc::new(flow.trigger())),
+    };
+    let triggers = NamedTrigger {
+        sources: control.sources.clone(),
+        made_up: matches!(config.trigger, TriggerKind::Simulated {}),
+        to,
+    };
+    (sink, Arc::new(triggers))
+}
+
+/// At once: a part that comes must find its station ready.
+fn begin_inspecting(control: &Control) -> anyhow::Result<()> {
+    for event in [
+        Event::Configured,
+        Event::RecipePrepared,
+        Event::StartContinuous,
+    ] {
+        control.step(event)?;
+    }
+    Ok(())
+}
+
+/// What moves the gate, and when.
+fn gate(config: &Station, line: Option<&dyn Line>) -> anyhow::Result<Option<GateSetup>> {
+    Ok(match (config.gate.kind, line) {
         (GateKind::None, _) => None,
         (GateKind::Simulated, Some(line)) => Some(GateSetup {
             schedule: GateSchedule::new(&config.gate, MAX_OPEN_PARTS)?,
@@ -187,113 +315,44 @@ pub fn start_on(
         (GateKind::Simulated, None) => {
             return Err(anyhow!("a simulated gate needs the simulated line"));
         }
-    };
-    let results = Results {
-        journal: journal.clone(),
-        uplink: uplink.clone(),
-        line: line.clone(),
-        events: events.clone(),
-        mailbox: options.mailbox,
-        on_result: options.on_result,
-        control: Some(control.clone()),
-        consoles: consoles.as_ref().map(ConsoleSetup::context),
-        plausibility: Plausibility::default(),
-    };
-    let maker = ResultMaker::new(
-        ResultConfig {
-            station: config.station.name.clone(),
-            boot_id,
-            configuration_hash: station.hash.clone(),
-            is_simulated: line.is_some(),
-            with_findings_below_limit: options.findings_below_limit,
-            first_seq: journal.as_ref().map_or(1, Journal::first_seq),
-        },
-        Box::new(SeededIds::from_seed(seed())),
-    );
-    let mut settings = flow_settings(config, &clock, raised)?;
-    settings.open_parts = open_parts;
-    let flow = Arc::new(Flow::start(
-        settings,
-        first,
-        gate,
-        maker,
-        Box::new(results),
-        events.clone(),
-    )?);
-    let recorder = options
-        .record
-        .map(|path| record::begin(&path, config, &flow, &clock, &events))
-        .transpose()?;
-    let (sink, triggers): (Arc<dyn TapSink>, Arc<dyn TriggerSink>) = match &recorder {
-        Some(recorder) => (recorder.clone(), recorder.clone()),
-        None => (Arc::new(flow.tap()), Arc::new(flow.trigger())),
-    };
-    let triggers: Arc<dyn TriggerSink> = Arc::new(NamedTrigger {
-        sources: control.sources.clone(),
-        made_up: matches!(config.trigger, TriggerKind::Simulated {}),
-        to: triggers,
-    });
-    trigger_relay.open(triggers.clone());
-    let sink = match every_frame(config)? {
+    })
+}
+
+/// Frames of the camera that opens parts pass while parts are taken.
+fn gated(
+    config: &Station,
+    control: &Control,
+    sink: Arc<dyn TapSink>,
+) -> anyhow::Result<Arc<dyn TapSink>> {
+    Ok(match every_frame(config)? {
         Some(camera) => Arc::new(GatedTap {
             sources: control.sources.clone(),
             camera,
             to: sink,
         }),
         None => sink,
-    };
-    let sink = match &consoles {
-        Some(consoles) => consoles.before(sink),
-        None => sink,
-    };
-    let changeover = Changeover::new(
-        flow.clone(),
-        uplink.clone(),
-        clock.clone(),
-        station.clone(),
-        recipe.clone(),
-        plan.clone(),
-        &models,
-    );
-    let changeover = Arc::new(changeover.with(trial.clone()));
-    // Nobody else has set it: one flow starts on this.
-    let _ = console_handle.changeover.set(changeover.clone());
-    let console = consoles.map(|c| c.open(station)).transpose()?;
-    let mut running = Running {
-        clock: clock.clone(),
-        flow,
-        changeover,
-        console,
-        cameras: Vec::new(),
-        line,
-        journal,
-        uplink,
-        events,
-        models,
-        losses: monitor::Losses::default(),
-        keeping: Keeping::default(),
-        trial,
-        doubts: Doubts::default(),
-        control,
-        recorder,
-        rate: None,
-    };
-    // Inspecting begins at once: a part that comes must find its station ready.
-    for event in [
-        Event::Configured,
-        Event::RecipePrepared,
-        Event::StartContinuous,
-    ] {
-        running.control.step(event)?;
-    }
-    start_cameras(&mut running, station, &sink, raised)?;
+    })
+}
+
+/// The station's own triggers begin, and the belt to move.
+fn start_triggers(
+    running: &mut Running,
+    config: &Station,
+    triggers: Arc<dyn TriggerSink>,
+    raised: bool,
+) -> anyhow::Result<()> {
     match &config.trigger {
         TriggerKind::Rate { hz } => {
             let gated = Arc::new(GatedTrigger {
                 sources: running.control.sources.clone(),
                 to: triggers,
             });
-            running.rate = Some(RateTrigger::start(*hz, gated, clock, raised)?);
+            running.rate = Some(RateTrigger::start(
+                *hz,
+                gated,
+                running.clock.clone(),
+                raised,
+            )?);
         }
         TriggerKind::Simulated {} => {
             if let Some(line) = &running.line {
@@ -302,7 +361,7 @@ pub fn start_on(
         }
         TriggerKind::EveryFrame { .. } | TriggerKind::Command { .. } => {}
     }
-    Ok(running)
+    Ok(())
 }
 
 /// Does what may take its time beside the main thread, which is not told of its end.

@@ -119,6 +119,7 @@ pub fn timing() -> TimingFacts {
 }
 
 /// Everything at once.
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 pub fn snapshot() -> Snapshot {
     let user = |name: &str, role| UserFacts {
         name: name.into(),

@@ -199,6 +199,32 @@ fn compose(
             Some(sightline_configs::read(path, &text)?.0)
         }
     };
+    let recipe = one_view(bundle, given.as_ref())?;
+    let base = args
+        .recipe
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_path_buf)
+        .unwrap_or_default();
+    let loaded_recipe = Loaded {
+        value: recipe,
+        source: Default::default(),
+        hash: "0".repeat(64),
+        base,
+    };
+    Ok((
+        Loaded {
+            value: one_camera(args, bundle, pictures),
+            source: Default::default(),
+            hash: "0".repeat(64),
+            base: PathBuf::new(),
+        },
+        loaded_recipe,
+    ))
+}
+
+/// A station of one camera that shows the pictures, each once.
+fn one_camera(args: &ReplayArgs, bundle: &Bundle, pictures: &Pictures) -> Station {
     let level = |s: &str| s.to_string();
     let identity = Identity {
         enterprise: level("sightline"),
@@ -237,7 +263,7 @@ fn compose(
         },
         ..settings::Camera::named(CAMERA)
     };
-    let station = Station {
+    Station {
         station: identity,
         recipe: PathBuf::new(),
         cameras: vec![camera],
@@ -265,14 +291,17 @@ fn compose(
         sparkplug: None,
         models: None,
         simulation: None,
-    };
-    let view = given.as_ref().and_then(|r| r.views.first()).cloned();
+    }
+}
+
+/// A recipe of one view; limits, regions, tiles and the second look are those of the `given` one.
+fn one_view(bundle: &Bundle, given: Option<&Recipe>) -> anyhow::Result<Recipe> {
+    let view = given.and_then(|r| r.views.first()).cloned();
     let verifier = given
-        .as_ref()
         .and_then(|r| r.models.first())
         .and_then(|m| m.verifier.clone());
     let wants_reference = bundle.manifest().input.wants_reference();
-    let recipe = Recipe {
+    Ok(Recipe {
         schema: "sightline.recipe.v1".into(),
         external_id: bundle.manifest().name.clone(),
         internal_id: "replay".into(),
@@ -300,29 +329,8 @@ fn compose(
             include: view.as_ref().map(|v| v.include.clone()).unwrap_or_default(),
             exclude: view.map(|v| v.exclude).unwrap_or_default(),
         }],
-        limits: given.as_ref().map(|r| r.limits.clone()).unwrap_or_default(),
+        limits: given.map(|r| r.limits.clone()).unwrap_or_default(),
         combine: Default::default(),
         challenge: None,
-    };
-    let base = args
-        .recipe
-        .as_deref()
-        .and_then(Path::parent)
-        .map(Path::to_path_buf)
-        .unwrap_or_default();
-    let loaded_recipe = Loaded {
-        value: recipe,
-        source: Default::default(),
-        hash: "0".repeat(64),
-        base,
-    };
-    Ok((
-        Loaded {
-            value: station,
-            source: Default::default(),
-            hash: "0".repeat(64),
-            base: PathBuf::new(),
-        },
-        loaded_recipe,
-    ))
+    })
 }

@@ -2,13 +2,14 @@
 
 use super::Pictures;
 use crate::cli::{labels, output};
-use anyhow::bail;
+use anyhow::Context;
 use serde_json::{Value, json};
 use sightline_configs::Recipe;
 use sightline_domain::{Disposition, InspectionResult};
 use sightline_engine::bundle::ClassSpec;
 use sightline_engine::{Bundle, Task};
 use sightline_evaluation::{Found, Judged, Named, Truth};
+use sightline_ingest::images::CocoPicture;
 use std::collections::BTreeMap;
 
 /// The pictures' results against their truth.
@@ -46,25 +47,15 @@ pub fn summarise(
         (!picture.spoiled).then_some((result, picture))
     });
     if bundle.manifest().task == Task::Classify {
-        let mut named = Vec::new();
-        for (result, picture) in scored {
-            let Some(id) = picture.class_id else {
-                bail!(
-                    "{}: expected a `class_id`, found none; a classifier is compared with the class of each picture: write the id of its \
-                     category as \"class_id\" into its entry of `images`",
-                    picture.file_name
-                )
-            };
-            let best = result.views[0]
-                .detections
-                .iter()
-                .max_by(|a, b| a.score.total_cmp(&b.score));
-            named.push(Named {
-                truth: class(id)?,
-                answer: best.and_then(|d| class_of.get(d.code.as_str()).copied()),
+        let named = scored.map(|(result, picture)| {
+            let answer = best_class(result).and_then(|code| class_of.get(code).copied());
+            Ok(Named {
+                truth: class(class_id(picture)?)?,
+                answer,
                 rejected: result.disposition == Disposition::Reject,
-            });
-        }
+            })
+        });
+        let named = named.collect::<anyhow::Result<Vec<_>>>()?;
         let passes = |c: &ClassSpec| {
             let limit = recipe.limits.get(&c.code);
             limit.map_or(c.good, |l| l.count == 0)
@@ -105,6 +96,23 @@ pub fn summarise(
         })
         .collect();
     tagged(sightline_evaluation::detection(&judged, &classes, &limits))
+}
+
+/// The code of the class with the highest score.
+fn best_class(result: &InspectionResult) -> Option<&str> {
+    let detections = result.views[0].detections.iter();
+    let best = detections.max_by(|a, b| a.score.total_cmp(&b.score));
+    best.map(|d| d.code.as_str())
+}
+
+fn class_id(picture: &CocoPicture) -> anyhow::Result<u64> {
+    picture.class_id.with_context(|| {
+        format!(
+            "{}: expected a `class_id`, found none; a classifier is compared with the class of each picture: write the id of its \
+             category as \"class_id\" into its entry of `images`",
+            picture.file_name
+        )
+    })
 }
 
 fn tagged(summary: impl serde::Serialize) -> anyhow::Result<Value> {
