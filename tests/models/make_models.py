@@ -79,6 +79,12 @@ other = helper.make_graph([helper.make_node("Identity", ["largest"], ["b"])], "o
 save("hang", [LARGEST, helper.make_node("Greater", ["largest", "light"], ["is_lit"]),
               helper.make_node("If", ["is_lit"], ["spoilt"], then_branch=then, else_branch=other)], [tensor("light", 0.2)])
 
+# takes a good second on such a picture, and is as sound as can be
+some = helper.make_graph([helper.make_node("Loop", ["trips", "true", "largest"], ["a"], body=endless())], "then", [],
+                         [info("a", TensorProto.FLOAT, [])], [tensor("trips", 400_000, np.int64), LOOP[1]])
+save("slow", [LARGEST, helper.make_node("Greater", ["largest", "light"], ["is_lit"]),
+              helper.make_node("If", ["is_lit"], ["spoilt"], then_branch=some, else_branch=other)], [tensor("light", 0.2)])
+
 # wants 20 GiB; the size comes from the data, so that nothing computes it before
 save("large", [LARGEST, helper.make_node("Cast", ["largest"], ["whole"], to=TensorProto.INT64),
                helper.make_node("Mul", ["whole", "zero"], ["z"]), helper.make_node("Add", ["z", "elements"], ["size"]),

@@ -1,11 +1,16 @@
 //! Where a thread runs and how urgent it is.
 //!
-//! What lives here: pinning to cores, the two priorities above other programs and the one below. It imports nothing of ours. Where
-//! to start: [`Place::take`], which a thread calls first.
+//! What lives here: pinning to cores, the two priorities above other programs, the one below, and the last place for threads
+//! that were left behind ([`Team::demote`]). It imports nothing of ours. Where to start: [`Place::take`], which a thread calls
+//! first.
 //!
 //! Short work that a deadline hangs on (batcher, judge, gate, triggers) runs before everything else on the box; long
 //! work that a verdict waits for (engines, cameras) is only favoured, because a real-time computation would starve the
 //! network and the console. Linux: `sched(7)`, `SCHED_FIFO` and nice values.
+
+mod demoted;
+
+pub use demoted::{NotDemoted, Team, Thread};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use thread_priority::{

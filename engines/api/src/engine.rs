@@ -2,6 +2,7 @@
 
 use crate::{Batch, Bundle, EngineError, Precision, Rejected, Task};
 use sightline_domain::Severity;
+use sightline_threads::Team;
 use std::sync::Arc;
 
 /// A model made ready to run on this box. It belongs to one thread (`&mut self`).
@@ -24,6 +25,12 @@ pub trait Engine: Send {
     /// Called now and then while nothing is in flight: a device that slows down when it rests may run something, so that
     /// the next batch does not pay for its waking up. Must not wait.
     fn keep_warm(&mut self) {}
+
+    /// The threads that work for it beside the caller's, as far as its library tells of them; the same team as long as it
+    /// lives. They are demoted with the caller's when it hangs and is left behind.
+    fn threads(&self) -> Team {
+        Team::default()
+    }
 }
 
 /// Makes engines of bundles.

@@ -10,6 +10,7 @@ use sightline_engine::onnx::OnnxFile;
 use sightline_engine::preprocess::{Placement, Preprocessor};
 use sightline_engine::{Batch, Bundle, Engine, EngineError, EngineFactory, EngineInfo};
 use sightline_engine::{EngineSettings, EngineTimes, Rejected};
+use sightline_threads::Team;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -159,6 +160,10 @@ impl Engine for OnnxEngine {
             Ok(()) => Ok(batch),
             Err(error) => Err(batch.rejected(error)),
         })
+    }
+
+    fn threads(&self) -> Team {
+        self.network.threads()
     }
 }
 

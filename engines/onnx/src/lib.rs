@@ -12,6 +12,7 @@ mod explain;
 mod inspect;
 pub mod library;
 mod network;
+mod pool;
 mod provider;
 mod session;
 mod tensors;

@@ -3,6 +3,7 @@
 
 use crate::contract::{self, BatchAxis, Contract, OutputPlan};
 use crate::explain::explain;
+use crate::pool::Pool;
 use crate::session::{Source, open};
 use crate::tensors::{Input, Memory, values_of};
 use crate::{Runtime, inspect::tensor_info};
@@ -13,6 +14,7 @@ use sightline_engine::bundle::draft::{RunOutput, TensorInfo};
 use sightline_engine::bundle::{InputSpec, Manifest};
 use sightline_engine::decode::{Decoder, OutputView, Role};
 use sightline_engine::{EngineError, EngineSettings};
+use sightline_threads::Team;
 use std::path::PathBuf;
 
 /// Most outputs that a decoder reads.
@@ -21,6 +23,7 @@ const MAX_OUTPUTS: usize = 3;
 /// A model file, loaded, checked against its manifest and run once.
 pub(crate) struct Network {
     session: Session,
+    pool: Pool,
     path: PathBuf,
     input: InputSpec,
     outputs: Vec<Output>,
@@ -59,7 +62,8 @@ impl Network {
         settings: &EngineSettings,
         decoder: &Decoder,
     ) -> Result<Self, EngineError> {
-        let session = open(runtime, &mut source, settings)?;
+        let pool = Pool::default();
+        let session = open(runtime, &mut source, settings, &pool)?;
         let path = source.path.to_owned();
         let inputs: Vec<TensorInfo> = session.inputs().iter().map(tensor_info).collect();
         let declared: Vec<TensorInfo> = session.outputs().iter().map(tensor_info).collect();
@@ -88,6 +92,7 @@ impl Network {
             outputs,
             path,
             session,
+            pool,
             batch,
             max_batch,
             bound: Vec::new(),
@@ -95,6 +100,11 @@ impl Network {
         network.bound.resize_with(max_batch, || None);
         network.probe(decoder)?;
         Ok(network)
+    }
+
+    /// The session's threads beside the caller's.
+    pub(crate) fn threads(&self) -> Team {
+        self.pool.0.clone()
     }
 
     /// Regions at once at most.

@@ -1,6 +1,7 @@
 //! A file's bytes to a session: its weights from where the caller says, and nowhere else.
 
 use crate::explain::explain;
+use crate::pool::Pool;
 use crate::{Runtime, provider};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -48,13 +49,15 @@ pub(crate) fn open_to_inspect(
     built.map_err(|e| source.unreadable(e))
 }
 
-/// A session as the settings want it.
+/// A session as the settings want it, with the threads of `pool`.
 pub(crate) fn open(
     runtime: &Runtime,
     source: &mut Source<'_>,
     settings: &EngineSettings,
+    pool: &Pool,
 ) -> Result<Session, EngineError> {
     let builder = Session::builder(&runtime.environment)
+        .and_then(|b| Ok(b.with_thread_manager(pool.clone())?))
         .and_then(|b| Ok(b.with_intra_threads(settings.threads)?))
         .and_then(|b| Ok(b.with_inter_threads(1)?))
         .and_then(|b| Ok(b.with_parallel_execution(false)?))

@@ -261,3 +261,31 @@ fn a_lease_is_home_when_its_batch_is_cleared() {
     batch.clear();
     assert_eq!(pool.gauge().free, 1);
 }
+
+#[test]
+fn the_threads_of_a_session_are_known_and_can_be_demoted_while_it_works() {
+    let (_dir, bundle) = common::bundle(&Spec::of("v8-fixed"));
+    let settings = EngineSettings {
+        threads: 3,
+        ..EngineSettings::default()
+    };
+    let mut engine = factory().engine(&bundle, &settings).expect("a sound model");
+    let team = engine.threads();
+    assert_eq!(team.members().len(), 2, "the first is the caller's");
+    for thread in team.members() {
+        let name = std::fs::read_to_string(format!("/proc/self/task/{}/comm", thread.id()));
+        assert_eq!(name.expect("it runs").trim(), "sl-onnx");
+    }
+    team.demote().expect("everybody may");
+    let pool = pool(1, 32 * 32);
+    let batch = run(&mut engine, levels(&pool, &[204]));
+    assert!(close(&scores(&batch.outputs[0]), &[(0, 0.8)]));
+    drop(engine);
+    let task = |t: &sightline_threads::Thread| format!("/proc/self/task/{}", t.id());
+    for thread in team.members() {
+        assert!(
+            !std::path::Path::new(&task(&thread)).exists(),
+            "it ends with the engine"
+        );
+    }
+}

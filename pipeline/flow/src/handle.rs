@@ -191,15 +191,19 @@ impl FlowHandle {
             threads, hiring, ..
         } = &mut *control;
         let hiring = hiring.as_ref().ok_or(FlowError::Stopped)?;
-        hiring.replace(threads, index, live, engines)?;
+        let kept = hiring.replace(threads, index, live, engines)?;
         drop(control);
+        let kept = match kept {
+            None => "takes only what others leave of a core".to_owned(),
+            Some(refused) => format!("may keep a core busy ({refused})"),
+        };
         let left = self.crew.left_behind.load(Ordering::SeqCst);
         self.events.alarm(Alarm {
             id: AlarmKind::EngineLeftBehind.into(),
             active: true,
             since: self.settings.clock.utc(),
             message: format!(
-                "engine worker {index} did not come back from a batch within {:?} and was left behind, {left} so far; another works in its place. Each keeps its memory and may keep a core busy: restart the station when the line allows",
+                "engine worker {index} did not come back from a batch within {:?} and was left behind, {left} so far; another works in its place. Each keeps its memory, and this one {kept}: restart the station when the line allows",
                 self.settings.hang_after
             ),
         });

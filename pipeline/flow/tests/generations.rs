@@ -5,6 +5,7 @@ mod rig;
 use rig::*;
 use sightline_domain::*;
 use sightline_flow::FlowError;
+use sightline_threads::{Team, Thread};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -260,4 +261,73 @@ fn a_view_that_does_not_look_like_a_part_is_never_ok() {
     assert_eq!(result.evaluation, Evaluation::NotDecidable);
     assert_eq!(result.views[0].health, Some(Health::Misaligned));
     rig.assert_conserved(1);
+}
+
+/// An engine that hangs in its first batch, with a thread of its own beside the worker's.
+struct Hangs {
+    inner: sightline_engine::scripted::ScriptedEngine,
+    team: Team,
+    worker: std::sync::Arc<std::sync::OnceLock<Thread>>,
+    held: sightline_queue::Receiver<()>,
+}
+
+impl sightline_engine::Engine for Hangs {
+    fn info(&self) -> &sightline_engine::EngineInfo {
+        self.inner.info()
+    }
+    fn submit(&mut self, batch: sightline_engine::Batch) -> Result<(), sightline_engine::Rejected> {
+        self.inner.submit(batch)
+    }
+    fn collect(&mut self) -> Option<Result<sightline_engine::Batch, sightline_engine::Rejected>> {
+        let _ = self.worker.set(Thread::current());
+        let _ = self.held.recv_timeout(PATIENCE);
+        self.inner.collect()
+    }
+    fn threads(&self) -> Team {
+        self.team.clone()
+    }
+}
+
+fn nice(thread: Thread) -> i32 {
+    rustix::process::getpriority_process(rustix::process::Pid::from_raw(thread.id())).unwrap()
+}
+
+#[test]
+fn who_is_left_behind_takes_only_what_others_leave_of_a_core() {
+    let (let_go, held) = sightline_queue::bounded::<()>("hold", 1);
+    let team = Team::default();
+    let worker = std::sync::Arc::new(std::sync::OnceLock::new());
+    let (joins, own) = (team.clone(), held.clone());
+    let beside = std::thread::spawn(move || {
+        joins.join();
+        let _ = own.recv_timeout(PATIENCE);
+    });
+    let inner = sightline_engine::scripted::ScriptedEngine::new(
+        info(1, sightline_engine::Task::Detect, &["open"]),
+        script(),
+    );
+    let mut first = build(plan(1, 1, Duration::from_millis(50)), 1, 1, &script());
+    first.workers[0].models[0].detector = Box::new(Hangs {
+        inner,
+        team: team.clone(),
+        worker: worker.clone(),
+        held,
+    });
+    let options = Options {
+        settings: Box::new(|s| s.hang_after = Duration::from_millis(50)),
+        ..Options::default()
+    };
+    let mut rig = Rig::new(first, options);
+    rig.part(Picture::default());
+    rig.result();
+    let threads = [*worker.get().unwrap(), team.members()[0]];
+    let own = nice(Thread::current());
+    let next = build(plan(2, 1, DEADLINE), 1, 1, &script());
+    rig.flow.activate(next).unwrap();
+    assert_eq!(threads.map(nice), [19, 19]);
+    assert_eq!(nice(Thread::current()), own, "nobody else is touched");
+    rig.part(Picture::default());
+    assert_eq!(rig.result().evaluation, Evaluation::OK);
+    drop(let_go);
+    beside.join().unwrap();
 }

@@ -6,6 +6,7 @@ use super::machine::Event;
 use anyhow::{Context, anyhow};
 use sightline_domain::MonoTime;
 use sightline_queue::{Receiver, RecvTimeout, bounded};
+use sightline_threads::Team;
 use std::time::Duration;
 
 /// Who asked is told that it goes on when it takes longer than this: most changes of a recipe do not.
@@ -13,6 +14,7 @@ const SOON: Duration = Duration::from_millis(30);
 
 /// A change that goes on.
 pub struct Changing {
+    maker: Team,
     job: Box<Job>,
     /// What the station's state is told when it is done.
     event: Event,
@@ -41,14 +43,18 @@ impl Changing {
         work: impl FnOnce() -> anyhow::Result<String> + Send + 'static,
     ) -> Result<Self, (Box<Job>, anyhow::Error)> {
         let (tell, done) = bounded("change-done", 1);
+        let maker = Team::default();
+        let team = maker.clone();
         let spawned = std::thread::Builder::new()
             .name("sl-change".into())
             .spawn(move || {
+                team.join();
                 // who was left behind is heard by nobody
                 let _ = tell.try_send(work());
             });
         match spawned.context("no thread for the change") {
             Ok(_) => Ok(Self {
+                maker,
                 job,
                 event,
                 before,
@@ -86,8 +92,11 @@ impl Changing {
         Ok(self.left(said))
     }
 
-    /// Nobody waits for it any more.
+    /// Nobody waits for it any more: what still makes it ready takes only what others leave of a core.
     pub fn left(self, said: anyhow::Result<String>) -> Changed {
+        if let Err(refused) = self.maker.demote() {
+            tracing::warn!("a change that nobody waits for: {refused}");
+        }
         Changed {
             job: self.job,
             event: self.event,

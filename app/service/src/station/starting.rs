@@ -8,6 +8,7 @@ use crate::station::assemble::{self, Engines, Ground};
 use sightline_configs::{Loaded, Recipe, Station};
 use sightline_domain::AlarmKind;
 use sightline_queue::{Receiver, RecvTimeout, bounded};
+use sightline_threads::Team;
 use std::time::{Duration, Instant};
 
 /// Time between looks.
@@ -17,8 +18,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The same for TensorRT, which makes plans at its first start.
 const LIMIT_TENSORRT: Duration = Duration::from_secs(30 * 60);
 
-/// Engines that are being built. Dropped, they are left behind.
+/// Engines that are being built. Dropped, they are left behind, and what builds them takes only what others leave of a core;
+/// threads that a library has started for them by then are not reached.
 struct Building {
+    builder: Team,
     done: Receiver<anyhow::Result<Engines>>,
     since: Instant,
     told: bool,
@@ -28,12 +31,16 @@ impl Building {
     fn start(station: &Loaded<Station>, recipe: &Loaded<Recipe>) -> anyhow::Result<Self> {
         let (tell, done) = bounded("engines-built", 1);
         let (station, recipe) = (station.clone(), recipe.clone());
+        let builder = Team::default();
+        let team = builder.clone();
         std::thread::Builder::new()
             .name("sl-build".into())
             .spawn(move || {
+                team.join();
                 let _ = tell.try_send(assemble::build(&station, &recipe, None));
             })?;
         Ok(Self {
+            builder,
             done,
             since: Instant::now(),
             told: false,
@@ -47,6 +54,14 @@ impl Building {
             Err(RecvTimeout::Closed) => Some(Err(anyhow::anyhow!(
                 "building the engines ended by a fault of the program"
             ))),
+        }
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        if let Err(refused) = self.builder.demote() {
+            tracing::warn!("engines that nobody waits for: {refused}");
         }
     }
 }

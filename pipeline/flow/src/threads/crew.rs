@@ -4,6 +4,7 @@ use crate::job::Job;
 use crate::judging::JudgeInput;
 use crate::lane::Engines;
 use sightline_domain::{Clock, MissReason, MonoTime};
+use sightline_threads::{NotDemoted, Team};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,10 @@ pub(crate) struct Crew {
 pub(crate) struct WorkerPlace {
     /// Since when it has been busy with a batch, ns; 0 when it is not.
     pub busy_since: AtomicU64,
+    /// Its own thread.
+    pub thread: Team,
+    /// Those that its engines work with beside it.
+    engines: Mutex<Vec<Team>>,
     held: Mutex<Held>,
 }
 
@@ -58,6 +63,30 @@ impl WorkerPlace {
 
     pub(crate) fn is_left_behind(&self) -> bool {
         self.held().left_behind
+    }
+
+    fn engines(&self) -> MutexGuard<'_, Vec<Team>> {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The engines that it has from now on.
+    pub(super) fn works_with(&self, engines: Vec<Team>) {
+        *self.engines() = engines;
+    }
+
+    /// Takes its priority from a worker that was left behind, so that what spins in there leaves the core to the others.
+    ///
+    /// Reached are its own thread and those that its engines name: the whole pool of an ONNX Runtime session, also where
+    /// an execution provider runs on that pool. Not reached are threads that a library starts by itself and tells nobody
+    /// of: CUDA's and TensorRT's own, which wait for the device and do not compute, those of OpenVINO and XNNPACK, and
+    /// those of an engine that was being made anew when it hung.
+    ///
+    /// # Errors
+    /// The first thread that kept its priority; the others were demoted all the same.
+    pub(super) fn demote(&self) -> Result<(), NotDemoted> {
+        let engines = self.engines();
+        let engines = engines.iter().map(Team::demote);
+        engines.fold(self.thread.demote(), |before, this| before.and(this))
     }
 }
 
@@ -100,16 +129,17 @@ impl Crew {
         workers.filter(|&n| self.hangs(n, after, clock)).count()
     }
 
-    /// Counts a worker out that does not come back; its batches are nobody's, its parts go without. Returns its successor's
-    /// place.
-    pub(crate) fn leave_behind(&self, worker: usize) -> Arc<WorkerPlace> {
+    /// Counts a worker out that does not come back; its batches are nobody's, its parts go without. Returns its own place
+    /// and its successor's.
+    pub(crate) fn leave_behind(&self, worker: usize) -> (Arc<WorkerPlace>, Arc<WorkerPlace>) {
         let successor: Arc<WorkerPlace> = Arc::default();
         let lost = std::mem::replace(&mut self.places()[worker], Arc::clone(&successor));
         let mut held = lost.held();
         held.left_behind = true;
         self.in_flight.fetch_sub(held.batches, Ordering::SeqCst);
         self.left_behind.fetch_add(1, Ordering::SeqCst);
-        successor
+        drop(held);
+        (lost, successor)
     }
 
     /// One batch more than the engines hold: an engine that has answered finds its next one waiting.

@@ -11,7 +11,7 @@ use crate::worker::EngineCore;
 use crate::{FlowError, FlowEvents};
 use sightline_domain::Clock;
 use sightline_queue::{Receiver, Sender, bounded};
-use sightline_threads::Urgency;
+use sightline_threads::{NotDemoted, Urgency};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -93,16 +93,18 @@ impl Hiring {
         Ok(core)
     }
 
-    /// A successor of worker `index`, which is left where it hangs.
+    /// A successor of worker `index`, which is left where it hangs, with the lowest priority: what the system refused of
+    /// that comes back, and the successor works all the same.
     pub(crate) fn replace(
         &self,
         threads: &mut Threads,
         index: usize,
         live: &Arc<Live>,
         engines: WorkerEngines,
-    ) -> Result<(), FlowError> {
+    ) -> Result<Option<NotDemoted>, FlowError> {
         let core = self.core(index, live, engines)?;
-        let place = self.crew.leave_behind(index);
+        let (lost, place) = self.crew.leave_behind(index);
+        let kept = lost.demote().err();
         let before = self
             .crew
             .left_behind
@@ -114,7 +116,8 @@ impl Hiring {
             index,
             place,
             core,
-        )
+        )?;
+        Ok(kept)
     }
 
     fn spawn(
@@ -126,6 +129,7 @@ impl Hiring {
         core: EngineCore,
     ) -> Result<(), FlowError> {
         let (commands, control) = bounded::<WorkerCommand>("engine-control", COMMANDS);
+        place.works_with(core.teams());
         let worker = WorkerThread {
             core,
             index,

@@ -75,6 +75,7 @@ impl Drop for Alive {
 impl WorkerThread {
     pub(crate) fn run(mut self) {
         let _alive = Alive(Arc::clone(&self.crew), Arc::clone(&self.place));
+        self.place.thread.join();
         let mut lame = false;
         while !self.place.is_left_behind() {
             while let Some(command) = self.control.try_recv() {
@@ -108,7 +109,9 @@ impl WorkerThread {
             } else if let Some(job) = self.core.finish() {
                 self.hand_on(job);
             }
-            self.core.repair();
+            if self.core.repair() {
+                self.place.works_with(self.core.teams());
+            }
             if !lame && self.core.is_lame() {
                 lame = true;
                 self.give_up();
@@ -170,6 +173,7 @@ impl WorkerThread {
                     return false;
                 };
                 let added = self.core.add(live, engines);
+                self.place.works_with(self.core.teams());
                 let revived = lame && added.is_ok();
                 if revived {
                     self.crew.alive.fetch_add(1, Ordering::SeqCst);
@@ -182,6 +186,7 @@ impl WorkerThread {
             }
             WorkerCommand::Remove(generation) => {
                 let engines = self.core.remove(generation);
+                self.place.works_with(self.core.teams());
                 if let Err(SendError::Full(engines) | SendError::Closed(engines)) =
                     self.retired.try_send(engines)
                 {

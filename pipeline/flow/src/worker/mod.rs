@@ -13,6 +13,7 @@ use references::References;
 use sightline_domain::{Alarm, AlarmKind, Clock, Generation, MissReason, MonoTime};
 use sightline_engine::EngineError;
 use sightline_engine::tiles::Seams;
+use sightline_threads::Team;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -129,6 +130,16 @@ impl EngineCore {
             self.tell_over("what failed has been replaced");
         }
         given
+    }
+
+    /// The threads that each of its engines works with beside its own.
+    pub(crate) fn teams(&self) -> Vec<Team> {
+        let models = self.loaded.iter().flat_map(|l| &l.models);
+        let teams = models.flat_map(|m| {
+            let verifier = m.engines.verifier.as_ref().map(|v| v.threads());
+            std::iter::once(m.engines.detector.threads()).chain(verifier)
+        });
+        teams.collect()
     }
 
     /// Lets the newest generation's engines stay warm; nothing is in flight.
@@ -425,15 +436,19 @@ impl EngineCore {
         fault
     }
 
-    /// Makes broken engines anew, if somebody can. To be called when the jobs they failed are handed on.
-    pub(crate) fn repair(&mut self) {
+    /// Makes broken engines anew, if somebody can. To be called when the jobs they failed are handed on. True: one was
+    /// broken, and may have been replaced.
+    pub(crate) fn repair(&mut self) -> bool {
+        let mut any = false;
         for at in 0..self.loaded.len() {
             for model in 0..self.loaded[at].models.len() {
                 if self.loaded[at].models[model].condition == Condition::Broken {
                     self.repair_one(at, model);
+                    any = true;
                 }
             }
         }
+        any
     }
 
     fn repair_one(&mut self, at: usize, model: usize) {

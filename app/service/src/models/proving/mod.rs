@@ -4,6 +4,7 @@
 //! it dies with the process that asked for it. So a model that takes 20 GB, never ends or brings its runtime down costs
 //! nothing but the answer. Where to start: [`Prover::require`].
 
+mod patience;
 mod report;
 pub mod worker;
 
@@ -23,7 +24,8 @@ const PLAN: f64 = 180.0;
 pub struct Limits {
     /// Memory, MB.
     pub memory_mb: u64,
-    /// Longest time for loading a model, or for one golden picture, seconds.
+    /// Longest time for loading a model, or for one golden picture, seconds; what the process waits for a core does not
+    /// count, up to six times this on the clock.
     pub step_s: f64,
 }
 
@@ -37,6 +39,7 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Seconds.
     fn step(&self, makes_a_plan: bool) -> f64 {
         if makes_a_plan {
             self.step_s * PLAN

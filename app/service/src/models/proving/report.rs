@@ -1,6 +1,7 @@
 //! What a proof came to, and the watch over the process that makes it.
 
 use super::Task;
+use super::patience::Patience;
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -67,6 +68,14 @@ impl Report {
         let told = self.problems.iter().take(TOLD).cloned();
         let more = (more > 0).then(|| format!("and {more} more"));
         told.chain(more).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What it is at.
+    fn doing(&self) -> &str {
+        match self.step.as_str() {
+            "" => "the start",
+            step => step,
+        }
     }
 
     pub(super) fn take(&mut self, event: Event, say: &mut dyn FnMut(&Event)) {
@@ -162,24 +171,30 @@ pub(super) fn in_a_process(task: &Task, say: &mut dyn FnMut(&Event)) -> anyhow::
             }
         })?;
     let mut report = Report::default();
-    loop {
+    let step = |report: &Report| {
         let limit = task.limits.step(report.makes_a_plan);
-        match told.recv_timeout(Duration::from_secs_f64(limit)) {
-            Ok(event) => report.take(event, say),
+        Patience::begin(worker.0.id(), Duration::from_secs_f64(limit))
+    };
+    let mut patience = step(&report);
+    loop {
+        match told.recv_timeout(patience.pause()) {
+            Ok(event) => {
+                report.take(event, say);
+                patience = step(&report);
+            }
             Err(RecvTimeoutError::Timeout) => {
-                drop(worker);
-                let step = report.step.clone();
-                report.problems.push(format!(
-                    "stopped: {step} took longer than the {limit} s that proving allows (models.prove_step_s)"
-                ));
-                return Ok(report);
+                if let Some(too_long) = patience.is_over() {
+                    let why = format!("stopped at {}: {too_long}", report.doing());
+                    report.problems.push(why);
+                    return Ok(report);
+                }
             }
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     let status = worker.0.wait().context("the process that proves is lost")?;
     if !report.came_to_an_end {
-        let why = ended(task, status, &last_words(&mut words), &report.step);
+        let why = ended(task, status, &last_words(&mut words), report.doing());
         report.problems.push(why);
     }
     Ok(report)
@@ -187,7 +202,6 @@ pub(super) fn in_a_process(task: &Task, say: &mut dyn FnMut(&Event)) -> anyhow::
 
 /// Why the process ended before its time.
 fn ended(task: &Task, status: ExitStatus, words: &str, step: &str) -> String {
-    let step = if step.is_empty() { "the start" } else { step };
     let starved = words.contains("bad_alloc") || words.contains("memory allocation of");
     match status.signal() {
         _ if starved => format!("stopped at {step}: {}", too_much_memory(task)),

@@ -39,6 +39,7 @@ pub fn run(parent: i32) -> Outcome {
     let read = std::io::stdin().take(MAX_TASK).read_to_end(&mut text);
     read.context("no task on standard input").wrong_use()?;
     let task: Task = serde_json::from_slice(&text).wrong_use()?;
+    output::json_line(&step("reading the bundle".into()));
     confine(&task).failed()?;
     prove(&task, &mut |event| output::json_line(&event));
     Ok(())
@@ -213,9 +214,10 @@ fn answers(
     let whose = engine.info().name.clone();
     let classes = engine.info().classes.clone();
     let mut outputs = Vec::new();
-    for golden in goldens {
+    for (n, golden) in goldens.iter().enumerate() {
         let picture = name_of(golden);
-        say(step(format!("{picture} by {whose}")));
+        let (n, of) = (n + 1, goldens.len());
+        say(step(format!("picture {n} of {of}, {picture} by {whose}")));
         let output = answer(bundle, golden, &mut *engine)?;
         let differences = golden.differences(&output, &classes);
         say(Event::Looked {
@@ -225,6 +227,8 @@ fn answers(
         });
         outputs.push(output);
     }
+    say(step(format!("closing {whose}")));
+    drop(engine);
     Ok(Answers { whose, outputs })
 }
 
