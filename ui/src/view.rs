@@ -6,7 +6,9 @@ use eframe::egui::TextureHandle;
 use sightline_domain::UtcMicros;
 use sightline_wire::ask::{AlarmRow, AuditRow, BundleFile, PartFilter, QualityFacts};
 use sightline_wire::snapshot::PartCard;
-use sightline_wire::{Answer, Ask, Client, Link, PreviewHead, Reply, Session, Snapshot, Wish};
+use sightline_wire::{
+    Answer, Ask, Client, Link, PreviewHead, PreviewRequest, Reply, Session, Snapshot,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -74,7 +76,7 @@ pub trait Station {
     /// Answers that came since the last call.
     fn take_answers(&self) -> Vec<(u64, Reply)>;
     /// Wants these previews.
-    fn watch(&self, wishes: Vec<Wish>);
+    fn watch(&self, wishes: Vec<PreviewRequest>);
     /// Asks; `None`: it cannot be asked now.
     fn ask(&self, ask: Ask) -> Option<u64>;
 }
@@ -94,7 +96,7 @@ impl Station for Client {
     fn take_answers(&self) -> Vec<(u64, Reply)> {
         Client::take_answers(self)
     }
-    fn watch(&self, wishes: Vec<Wish>) {
+    fn watch(&self, wishes: Vec<PreviewRequest>) {
         Client::watch(self, wishes);
     }
     fn ask(&self, ask: Ask) -> Option<u64> {
@@ -192,7 +194,7 @@ pub struct View {
     /// Which screen.
     pub screen: Screen,
     /// Previews the screen wants.
-    pub wishes: Vec<Wish>,
+    pub wishes: Vec<PreviewRequest>,
     /// What was asked and is to be sent.
     pub asks: Vec<Ask>,
     /// The dialog over the screen.

@@ -8,7 +8,7 @@ use crate::thumbnail::{self, Small};
 use sightline_domain::{CameraId, Health, UtcMicros};
 use sightline_frames::{Lease, TapSink, Tapped};
 use sightline_wire::PreviewHead;
-use sightline_wire::preview::{Judged, Wish};
+use sightline_wire::preview::{Judged, PreviewRequest};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -120,7 +120,7 @@ impl Previews {
     /// `None` when that is the one `seen`.
     pub fn newest(
         &self,
-        wish: &Wish,
+        wish: &PreviewRequest,
         seen: Option<(u64, bool)>,
         pixels: &mut Vec<u8>,
     ) -> Option<PreviewHead> {

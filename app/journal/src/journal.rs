@@ -78,7 +78,7 @@ pub struct Progress {
 }
 
 #[derive(Default)]
-pub(crate) struct Desk {
+pub(crate) struct WriterState {
     pub progress: Progress,
     /// Entries taken from the queue and dealt with.
     pub handled: u64,
@@ -94,7 +94,7 @@ const ACTOR: usize = 80;
 const ACTION: usize = 120;
 const TEXT: usize = 1_000;
 
-impl Desk {
+impl WriterState {
     /// Notes numbers without a result; what goes on where the last gap ended makes that longer.
     fn gap(&mut self, first: u64, last: u64, why: Cow<'static, str>) {
         let before = self.gaps.last_mut();
@@ -114,22 +114,22 @@ impl Desk {
 /// What handles and writer share.
 #[derive(Default)]
 pub(crate) struct Shared {
-    desk: Mutex<Desk>,
+    desk: Mutex<WriterState>,
     pub(crate) changed: Condvar,
     pub(crate) acknowledged_to: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn desk(&self) -> MutexGuard<'_, Desk> {
+    pub(crate) fn desk(&self) -> MutexGuard<'_, WriterState> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a change, `at_most` so long.
     pub(crate) fn wait<'a>(
         &self,
-        desk: MutexGuard<'a, Desk>,
+        desk: MutexGuard<'a, WriterState>,
         at_most: Duration,
-    ) -> MutexGuard<'a, Desk> {
+    ) -> MutexGuard<'a, WriterState> {
         let woken = self.changed.wait_timeout(desk, at_most);
         woken.unwrap_or_else(PoisonError::into_inner).0
     }

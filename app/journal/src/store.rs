@@ -10,7 +10,7 @@ use crate::row::{ResultRow, name_proof};
 use crate::seal::{self, Seal};
 use crate::side::{self, Side};
 use crate::state::{self, State};
-use crate::tally::Tally;
+use crate::tally::MinuteCounts;
 use crate::{JournalError, schema};
 use rusqlite::{CachedStatement, Connection, params};
 use sightline_domain::{Disposition, UtcMicros};
@@ -232,7 +232,7 @@ impl Store {
         let tx = self.conn.unchecked_transaction().map_err(&doing)?;
         let mut state = self.state;
         let mut beside = self.side;
-        let mut tally = Tally::default();
+        let mut tally = MinuteCounts::default();
         let mut rows = Rows::new(&tx).map_err(&doing)?;
         for entry in batch.entries {
             match entry {
@@ -299,7 +299,7 @@ impl<'c> Rows<'c> {
     fn result(
         &mut self,
         cache: &mut Cache,
-        tally: &mut Tally,
+        tally: &mut MinuteCounts,
         r: &ResultEntry,
     ) -> Result<bool, JournalError> {
         let doing = JournalError::sqlite("writing a result");

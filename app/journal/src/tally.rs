@@ -10,7 +10,7 @@ pub(crate) const MINUTE_US: i64 = 60_000_000;
 
 /// What a batch adds to the counts.
 #[derive(Default)]
-pub(crate) struct Tally {
+pub(crate) struct MinuteCounts {
     /// Minute, recipe, evaluation, disposition -> parts. A correction takes its part out of where it was counted.
     parts: HashMap<(i64, i64, i64, i64), i64>,
     /// Minute, recipe, camera, cause -> parts, findings.
@@ -22,7 +22,7 @@ pub(crate) fn minute(at: UtcMicros) -> i64 {
     at.0.div_euclid(MINUTE_US)
 }
 
-impl Tally {
+impl MinuteCounts {
     pub(crate) fn part(&mut self, r: &ResultEntry, recipe: i64) {
         let key = |disposition: Disposition| {
             let (evaluation, disposition) = (r.evaluation.code(), disposition.code());

@@ -50,12 +50,12 @@ impl Turn {
 
 /// The same for a backlog that nothing acknowledges, message by message.
 #[derive(Debug)]
-pub(crate) struct Helpings {
+pub(crate) struct BacklogThrottle {
     turn: Turn,
     left: usize,
 }
 
-impl Helpings {
+impl BacklogThrottle {
     pub(crate) fn new(inspecting: Arc<AtomicUsize>) -> Self {
         Self {
             turn: Turn::new(inspecting),
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn messages_that_nothing_acknowledges_go_in_helpings_while_a_part_is_under_inspection() {
         let gauge = Arc::new(AtomicUsize::new(3));
-        let mut helpings = Helpings::new(gauge.clone());
+        let mut helpings = BacklogThrottle::new(gauge.clone());
         let begin = Instant::now();
         let mut passed = |ms| {
             let now = begin + Duration::from_millis(ms);

@@ -9,12 +9,12 @@ pub(crate) use past::{Reconnecting, Went};
 
 use crate::backlog::{self, Turn};
 use crate::conditions::Face;
-use crate::desk::Shared;
 use crate::mqtt::{
     Connection, Dial, Kind, Limits, Message, Refusal, Signal, Taken, Trouble, Version,
 };
 use crate::payload::{StationState, Status};
 use crate::settings::{CommandHandler, Patience};
+use crate::shared::Shared;
 use crate::sparkplug;
 use past::Past;
 use subscriptions::{FILTERS, Subscription};
@@ -63,7 +63,7 @@ impl Link {
     pub(crate) fn look_at_certificates(&self, shared: &Shared) {
         if let Some(files) = &self.dial.tls {
             let now = self.clock.utc();
-            shared.desk().conditions.certificates(files, now);
+            shared.state().conditions.certificates(files, now);
         }
     }
 
@@ -77,7 +77,7 @@ impl Link {
     }
 }
 
-/// Keeps a connection until the desk says stop.
+/// Keeps a connection until it is told to stop.
 pub(crate) async fn attend(link: &Link, shared: &Arc<Shared>) {
     let mut past = Past::new(&link.patience);
     let first = Version::first(link.protocol);
@@ -230,7 +230,7 @@ impl<'a> Session<'a> {
                 self.send_retained();
                 self.send_said();
             }
-            if self.shared.desk().stopping {
+            if self.shared.state().stopping {
                 self.say_goodbye().await;
                 return End::Stopped;
             }
@@ -276,7 +276,7 @@ impl<'a> Session<'a> {
         let stood = self.since?.elapsed();
         if stood >= self.link.patience.steady {
             self.past.suspicion.forget();
-            self.shared.desk().conditions.steady(Face::Mqtt);
+            self.shared.state().conditions.steady(Face::Mqtt);
         }
         if certificates {
             return Some("certificates have changed");
@@ -289,15 +289,16 @@ impl<'a> Session<'a> {
 
     fn connected(&mut self, limits: Limits) {
         tracing::info!(?limits, "connected to the MQTT broker");
-        let mut desk = self.shared.desk();
-        desk.outbox.connected = true;
-        desk.connections += 1;
-        desk.retained
+        let mut state = self.shared.state();
+        state.outbox.connected = true;
+        state.connections += 1;
+        state
+            .retained
             .values_mut()
             .for_each(|(_, changed)| *changed = true);
         let older = self.version == Version::Three && self.link.protocol == Protocol::Auto;
-        desk.conditions.connected(Face::Mqtt, older);
-        drop(desk);
+        state.conditions.connected(Face::Mqtt, older);
+        drop(state);
         self.limits = Some(limits);
         self.since = Some(Instant::now());
         self.progress = Instant::now();
@@ -346,8 +347,9 @@ impl<'a> Session<'a> {
         tracing::warn!(topic, reason, "the broker did not take a message");
         let refusals = &mut self.past.refusals;
         refusals.refused(group, topic, Instant::now());
-        let mut desk = self.shared.desk();
-        desk.conditions
+        let mut state = self.shared.state();
+        state
+            .conditions
             .refused(group, topic, (kind, reason), &self.link.who);
     }
 

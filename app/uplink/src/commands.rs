@@ -1,9 +1,9 @@
 //! Commands as they come from MQTT, and the way back for their answers. What a command means and whether it is
 //! allowed is the station's affair; here it only gets its facts.
 
-use crate::desk::Shared;
 use crate::mqtt::{Message, Received};
 use crate::payload::Answer;
+use crate::shared::Shared;
 use bytes::Bytes;
 use sightline_domain::MonoTime;
 use std::sync::{Arc, Weak};

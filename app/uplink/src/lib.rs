@@ -12,10 +12,9 @@ mod client;
 mod client_id;
 mod commands;
 mod conditions;
-mod desk;
 pub mod embedded;
 mod error;
-mod feed;
+mod journal_feed;
 #[cfg(test)]
 #[path = "../../journal/tests/common/mod.rs"]
 mod journal_parts;
@@ -28,6 +27,7 @@ mod resend;
 mod rounds;
 mod said;
 mod settings;
+mod shared;
 mod sparkplug;
 mod suspicion;
 mod thread;

@@ -2,7 +2,7 @@
 //!
 //! Over a journal, `feed.rs` fills the window with what is committed, and what leaves at the front is retired there.
 
-use crate::feed::Tap;
+use crate::journal_feed::JournalCursor;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -37,7 +37,7 @@ pub(crate) struct Outbox {
     sent: usize,
     bound: usize,
     /// The journal behind it.
-    tap: Option<Tap>,
+    tap: Option<JournalCursor>,
     /// Results up to here were made before this connection.
     pub(crate) late_to: u64,
     pub(crate) connected: bool,
@@ -81,7 +81,7 @@ impl Outbox {
     }
 
     /// From now on it is a window onto the journal, and acknowledgements go there.
-    pub(crate) fn over(&mut self, tap: Tap) {
+    pub(crate) fn over(&mut self, tap: JournalCursor) {
         self.tap = Some(tap);
         self.bound = WINDOW;
     }

@@ -1,8 +1,8 @@
 //! Results that were asked for again: read from the journal a few at a time and sent beside the outbox, marked as replayed.
 
-use crate::desk::Shared;
 use crate::mqtt::Message;
 use crate::outbox;
+use crate::shared::Shared;
 use sightline_journal::{Reader, Record};
 use std::time::{Duration, Instant};
 
@@ -36,9 +36,9 @@ impl Resend {
 
     /// Sends a portion if it is time. False: nothing is left.
     pub(crate) fn send(&mut self, reader: &Reader, shared: &Shared, now: Instant) -> bool {
-        let desk = shared.desk();
-        let free = desk.outbox.connected && desk.said.pending() < WAITING;
-        drop(desk);
+        let state = shared.state();
+        let free = state.outbox.connected && state.said.pending() < WAITING;
+        drop(state);
         if now < self.due || !free {
             return true;
         }

@@ -2,12 +2,12 @@
 //! The same reading of the journal, outbox, messages beside the results and refusals as in `thread.rs` and `client.rs`.
 
 use crate::UplinkError;
-use crate::desk::Shared;
-use crate::feed::{Feeder, Tap};
+use crate::journal_feed::{Feeder, JournalCursor};
 use crate::mqtt::Message;
 use crate::outbox::{Outgoing, WINDOW};
 use crate::refusals::{self, Refusals};
 use crate::settings::Patience;
+use crate::shared::Shared;
 use sightline_journal::Journal;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -32,11 +32,11 @@ impl Rounds {
     pub fn over(journal: Journal, inspecting: Arc<AtomicUsize>) -> Result<Self, UplinkError> {
         let shared = Arc::new(Shared::new(WINDOW));
         let feeder = Feeder::new(journal.clone(), shared.clone(), inspecting)?;
-        let mut desk = shared.desk();
-        desk.outbox.late_to = journal.progress().committed_to;
+        let mut state = shared.state();
+        state.outbox.late_to = journal.progress().committed_to;
         let here = std::thread::current();
-        desk.outbox.over(Tap::new(journal.clone(), here));
-        drop(desk);
+        state.outbox.over(JournalCursor::new(journal.clone(), here));
+        drop(state);
         Ok(Self {
             journal,
             shared,
@@ -53,7 +53,7 @@ impl Rounds {
 
     /// A connection stands.
     pub fn connected(&mut self) {
-        self.shared.desk().outbox.connected = true;
+        self.shared.state().outbox.connected = true;
     }
 
     /// It is gone: what was not acknowledged is sent again.
@@ -64,19 +64,19 @@ impl Rounds {
 
     /// The next result to send.
     pub fn next_result(&mut self) -> Option<Outgoing> {
-        self.shared.desk().outbox.next()
+        self.shared.state().outbox.next()
     }
 
     /// The broker has result `seq`.
     pub fn acknowledged(&mut self, seq: u64) {
-        self.shared.desk().outbox.acknowledge(seq);
+        self.shared.state().outbox.acknowledge(seq);
     }
 
     /// The broker said no to a result: everything that is not acknowledged is sent again, in order.
     pub fn refused(&mut self) {
-        let mut desk = self.shared.desk();
-        desk.outbox.disconnected();
-        desk.outbox.connected = true;
+        let mut state = self.shared.state();
+        state.outbox.disconnected();
+        state.outbox.connected = true;
     }
 
     /// Says something once beside the results, such as a copy of the audit trail; `answer`: to a command.
@@ -88,7 +88,7 @@ impl Rounds {
     /// The next of those that may be sent now: its number, topic and payload.
     pub fn next_said(&mut self, now: Instant) -> Option<(u64, String, bytes::Bytes)> {
         let (refusals, now) = (&mut self.refusals, tokio::time::Instant::from_std(now));
-        let next = self.shared.desk().said.next(|message| {
+        let next = self.shared.state().said.next(|message| {
             let group = refusals::group(ROOT, &message.topic);
             refusals.may(&group, &message.topic, now)
         });
@@ -98,7 +98,7 @@ impl Rounds {
     /// The broker has message `id`.
     pub fn said_taken(&mut self, id: u64, topic: &str) {
         self.refusals.taken(&refusals::group(ROOT, topic), topic);
-        self.shared.desk().said.acknowledged(id);
+        self.shared.state().said.acknowledged(id);
     }
 
     /// The broker said no to message `id`.
@@ -106,12 +106,12 @@ impl Rounds {
         let now = tokio::time::Instant::from_std(now);
         self.refusals
             .refused(&refusals::group(ROOT, topic), topic, now);
-        self.shared.desk().said.refused(id);
+        self.shared.state().said.refused(id);
     }
 
     /// Results in the window, and messages beside them, that wait for their acknowledgement.
     pub fn waiting(&self) -> (usize, usize) {
-        let desk = self.shared.desk();
-        (desk.outbox.pending(), desk.said.pending())
+        let state = self.shared.state();
+        (state.outbox.pending(), state.said.pending())
     }
 }

@@ -3,9 +3,9 @@
 use crate::UplinkError;
 use crate::client::{self, Link};
 use crate::client_id;
-use crate::desk::Shared;
 use crate::mqtt::{Dial, Login, TlsFiles};
 use crate::settings::UplinkSettings;
+use crate::shared::Shared;
 use crate::sparkplug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ pub(crate) fn link(settings: UplinkSettings, host: String, port: u16) -> Result<
     })
 }
 
-/// The thread's body: everything that speaks to brokers, until the desk says stop.
+/// The thread's body: everything that speaks to brokers, until it is told to stop.
 pub(crate) fn run(link: &Link, shared: &Arc<Shared>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

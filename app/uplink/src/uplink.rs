@@ -1,12 +1,12 @@
 //! What the station calls: hand over results, alarms and state; read counters; stop.
 
 use crate::conditions::Condition;
-use crate::desk::Shared;
-use crate::feed::Feed;
+use crate::journal_feed::Feed;
 use crate::mqtt::Message;
 use crate::outbox::Outgoing;
 use crate::resend::{self, Resend};
 use crate::settings::{Counters, UplinkSettings};
+use crate::shared::Shared;
 use crate::{EmbeddedBroker, UplinkError, sparkplug, thread};
 use sightline_domain::{Alarm, AlarmKind, AlarmState, Clock, InspectionResult};
 use sightline_journal::Journal;
@@ -93,38 +93,39 @@ impl Uplink {
     /// # Errors
     /// The outbox is full; the result was not taken.
     pub fn submit(&self, seq: u64, json: impl Into<bytes::Bytes>) -> Result<(), UplinkError> {
-        let mut desk = self.shared.desk();
-        let pushed = desk.outbox.push(Outgoing {
+        let mut state = self.shared.state();
+        let pushed = state.outbox.push(Outgoing {
             seq,
             json: json.into(),
         });
-        let pending = desk.outbox.pending();
-        drop(desk);
+        let pending = state.outbox.pending();
+        drop(state);
         self.shared.changed.notify_one();
         pushed.map_err(|_| UplinkError::OutboxFull { pending })
     }
 
     /// Tells an alarm's state; `status` follows from what is active.
     pub fn alarm(&self, alarm: &Alarm, state: AlarmState) {
-        let mut desk = self.shared.desk();
+        let mut shared = self.shared.state();
         if alarm.active {
-            desk.alarms
+            shared
+                .alarms
                 .insert(alarm.id.clone(), alarm.id.kind().severity());
         } else {
-            desk.alarms.remove(&alarm.id);
+            shared.alarms.remove(&alarm.id);
         }
-        desk.retained.insert(
+        shared.retained.insert(
             format!("alarm/{}", alarm.id),
             (crate::payload::AlarmMessage::json(alarm, state), true),
         );
-        drop(desk);
+        drop(shared);
         self.shared.changed.notify_one();
     }
 
     /// Says something retained, such as `recipe/active`.
     pub fn retain(&self, suffix: &str, json: Vec<u8>) {
         self.shared
-            .desk()
+            .state()
             .retained
             .insert(suffix.to_string(), (json, true));
         self.shared.changed.notify_one();
@@ -142,7 +143,7 @@ impl Uplink {
                 "expected room for results while the Sparkplug host is away, found none: {lost} are lost to it; they are in the JSON results"
             );
             let full = AlarmKind::SparkplugBufferFull;
-            self.shared.desk().conditions.raise(full, message);
+            self.shared.state().conditions.raise(full, message);
         }
     }
 
@@ -158,42 +159,42 @@ impl Uplink {
     pub fn resend(&self, first: u64, last: u64) -> Option<usize> {
         self.feed.as_ref()?;
         let topic = format!("{}/result", self.root);
-        self.shared.desk().resend = Some(Resend::new(first.max(1), last, topic));
+        self.shared.state().resend = Some(Resend::new(first.max(1), last, topic));
         Some(resend::PER_SECOND)
     }
 
     /// What a person must know of the way to the broker, over or not. To be made alarms by the station.
     pub fn conditions(&self) -> Vec<Condition> {
-        self.shared.desk().conditions.all()
+        self.shared.state().conditions.all()
     }
 
     /// The certificates in use and how long they hold, as they were read for the last connection.
     pub fn certificates(&self) -> Vec<crate::Validity> {
-        self.shared.desk().conditions.validities()
+        self.shared.state().conditions.validities()
     }
 
     /// The latest key figures; sent at the configured interval.
     pub fn kpi(&self, json: Vec<u8>) {
-        self.shared.desk().kpi = Some(json);
+        self.shared.state().kpi = Some(json);
     }
 
     /// Counters as they are now.
     pub fn counters(&self) -> Counters {
         let stored = self.feed.as_ref().map(Feed::stored);
-        let desk = self.shared.desk();
-        let in_memory = (desk.outbox.pending() as u64, 0);
+        let state = self.shared.state();
+        let in_memory = (state.outbox.pending() as u64, 0);
         let (pending, carried) = stored.map_or(in_memory, |s| {
-            (s.total.saturating_sub(desk.outbox.acknowledged), s.carried)
+            (s.total.saturating_sub(state.outbox.acknowledged), s.carried)
         });
         Counters {
-            published: desk.outbox.published,
-            acknowledged: desk.outbox.acknowledged,
+            published: state.outbox.published,
+            acknowledged: state.outbox.acknowledged,
             pending,
             carried,
-            refused: desk.outbox.refused,
-            connected: desk.outbox.connected,
-            connections: desk.connections,
-            full: self.feed.is_none() && desk.outbox.room() == 0,
+            refused: state.outbox.refused,
+            connected: state.outbox.connected,
+            connections: state.connections,
+            full: self.feed.is_none() && state.outbox.room() == 0,
         }
     }
 
@@ -202,7 +203,7 @@ impl Uplink {
     pub fn settle(&self, patience: Duration) {
         let step = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
-        let said = || self.shared.desk().said.pending() > 0;
+        let said = || self.shared.state().said.pending() > 0;
         let results = |c: Counters| c.pending > 0 && (c.connected || self.feed.is_none());
         let copies = |c: Counters, waited| c.connected && waited < SAID_WITHIN && said();
         while waited < patience {
@@ -224,7 +225,7 @@ impl Uplink {
     }
 
     fn end(&mut self) {
-        self.shared.desk().stopping = true;
+        self.shared.state().stopping = true;
         self.shared.changed.notify_one();
         if let Some(face) = &self.sparkplug {
             face.changed.notify_one();

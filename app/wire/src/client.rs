@@ -3,7 +3,7 @@
 use crate::ask::{Ask, Reply, Session};
 use crate::framing;
 use crate::message::{MAGIC, ToConsole, ToStation, VERSION};
-use crate::preview::{Preview, Wish};
+use crate::preview::{Preview, PreviewRequest};
 use crate::snapshot::Snapshot;
 use crate::{Answer, WireError};
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ struct Held {
     beat: Option<Instant>,
     previews: BTreeMap<u16, Preview>,
     answers: Vec<(u64, Reply)>,
-    wishes: Vec<Wish>,
+    wishes: Vec<PreviewRequest>,
     next_ask: u64,
     stop: bool,
     stream: Option<UnixStream>,
@@ -137,7 +137,7 @@ impl Client {
     }
 
     /// Wants these previews from now on.
-    pub fn watch(&self, wishes: Vec<Wish>) {
+    pub fn watch(&self, wishes: Vec<PreviewRequest>) {
         let mut held = self.shared.held();
         if held.wishes != wishes {
             held.wishes.clone_from(&wishes);

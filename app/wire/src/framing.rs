@@ -107,12 +107,12 @@ fn fill(from: &mut impl Read, mut buffer: &mut [u8], until: Instant) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ask, ToStation, Wish};
+    use crate::{Ask, PreviewRequest, ToStation};
     use proptest::prelude::*;
 
     #[test]
     fn a_message_and_its_pixels_come_back() {
-        let wishes = vec![Wish {
+        let wishes = vec![PreviewRequest {
             camera: 3,
             width: 320,
             height: 180,

@@ -12,11 +12,11 @@
 pub mod ask;
 mod board;
 pub mod client;
+mod connection;
 mod error;
 pub mod framing;
 pub mod message;
 pub mod preview;
-mod seat;
 pub mod server;
 pub mod snapshot;
 
@@ -25,6 +25,6 @@ pub use board::Board;
 pub use client::{Client, Link};
 pub use error::WireError;
 pub use message::{ToConsole, ToStation, VERSION};
-pub use preview::{Preview, PreviewHead, Wish};
-pub use server::{Guest, Host, Server, ServerSettings};
+pub use preview::{Preview, PreviewHead, PreviewRequest};
+pub use server::{ClientSession, Host, Server, ServerSettings};
 pub use snapshot::{Section, Snapshot};

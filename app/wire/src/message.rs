@@ -1,7 +1,7 @@
 //! What goes over the socket.
 
 use crate::ask::{Answer, Ask, Session};
-use crate::preview::{PreviewHead, Wish};
+use crate::preview::{PreviewHead, PreviewRequest};
 use crate::snapshot::Section;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub enum ToStation {
         name: String,
     },
     /// The previews it wants from now on, at most one a camera.
-    Watch(Vec<Wish>),
+    Watch(Vec<PreviewRequest>),
     /// A question or a command; exactly one answer comes back.
     Ask {
         /// Chosen by the console, repeated in the answer.

@@ -6,7 +6,7 @@ use sightline_domain::{Evaluation, Health, UtcMicros};
 
 /// A camera that a console wants to see, in a picture that fits into `width` x `height` pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct PreviewRequest {
     /// The camera's number.
     pub camera: u16,
     /// Most pixels wide.

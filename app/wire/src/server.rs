@@ -1,8 +1,8 @@
 //! The station's half: listens, gives each console a seat with two threads, and turns away whoever does not behave.
 
 use crate::ask::{Ask, Reply, Session};
-use crate::preview::{PreviewHead, Wish};
-use crate::seat::{self, Seats};
+use crate::connection::{self, Seats};
+use crate::preview::{PreviewHead, PreviewRequest};
 use crate::{Board, WireError};
 use std::fs;
 use std::io;
@@ -20,20 +20,20 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What consoles are told and asked on behalf of the station. Called on the consoles' own threads, never on a camera's.
 pub trait Host: Send + Sync {
     /// A console has come; what it may is kept with its guest until it goes.
-    fn welcome(&self, name: &str) -> Box<dyn Guest>;
+    fn welcome(&self, name: &str) -> Box<dyn ClientSession>;
 
     /// The newest picture for a wish that is not the one `seen` (its camera's frame number and whether it was judged):
     /// its pixels go into `pixels`.
     fn preview(
         &self,
-        wish: &Wish,
+        wish: &PreviewRequest,
         seen: Option<(u64, bool)>,
         pixels: &mut Vec<u8>,
     ) -> Option<PreviewHead>;
 }
 
 /// The station's side of one console.
-pub trait Guest: Send + Sync {
+pub trait ClientSession: Send + Sync {
     /// Answers. May take its time; only this console waits.
     fn answer(&self, ask: Ask) -> Reply;
     /// Who is logged in.
@@ -158,7 +158,7 @@ fn accept(
             // Nobody gets a thread for whom there is no room.
             Ok((stream, _)) => {
                 if let Some(seat) = seats.take(&stream) {
-                    seat::serve(stream, seat, settings, board.clone(), host.clone());
+                    connection::serve(stream, seat, settings, board.clone(), host.clone());
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(LOOK),

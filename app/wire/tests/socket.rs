@@ -32,7 +32,7 @@ struct Station {
 
 struct Visitor;
 
-impl Guest for Visitor {
+impl ClientSession for Visitor {
     fn answer(&self, ask: Ask) -> Reply {
         match ask {
             Ask::Acknowledge { .. } => Answer::Done.into(),
@@ -45,12 +45,12 @@ impl Guest for Visitor {
 }
 
 impl Host for Station {
-    fn welcome(&self, _: &str) -> Box<dyn Guest> {
+    fn welcome(&self, _: &str) -> Box<dyn ClientSession> {
         Box::new(Visitor)
     }
     fn preview(
         &self,
-        wish: &Wish,
+        wish: &PreviewRequest,
         _: Option<(u64, bool)>,
         pixels: &mut Vec<u8>,
     ) -> Option<PreviewHead> {
@@ -149,7 +149,7 @@ fn two_consoles_see_the_same_state_previews_and_their_own_answers() {
     rig.say(2);
     until("the change", || ok(&a) == 2 && ok(&b) == 2);
 
-    a.watch(vec![Wish {
+    a.watch(vec![PreviewRequest {
         camera: 4,
         width: 64,
         height: 36,
@@ -177,7 +177,7 @@ fn two_consoles_see_the_same_state_previews_and_their_own_answers() {
 fn a_station_that_comes_back_is_found_again_with_the_same_wishes() {
     let mut rig = rig();
     let client = rig.client();
-    client.watch(vec![Wish {
+    client.watch(vec![PreviewRequest {
         camera: 0,
         width: 8,
         height: 8,
@@ -297,7 +297,7 @@ fn a_console_that_stops_reading_is_let_go_and_costs_no_pictures() {
     until("the good console", || client.link() == Link::Up);
     let mut stopped = rig.raw();
     framing::write(&mut stopped, &ToStation::hello("stopped"), &[]).unwrap();
-    let wish = Wish {
+    let wish = PreviewRequest {
         camera: 0,
         width: 640,
         height: 480,

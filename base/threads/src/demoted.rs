@@ -103,8 +103,11 @@ impl Team {
     /// The first that kept its priority; the others were demoted all the same.
     pub fn demote(&self) -> Result<(), NotDemoted> {
         let threads = self.threads();
-        let demoted = threads.iter().map(|t| t.demote());
-        demoted.fold(Ok(()), |before, this| before.and(this))
+        let mut all = Ok(());
+        for thread in threads.iter() {
+            all = all.and(thread.demote());
+        }
+        all
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<Thread>> {
@@ -117,7 +120,7 @@ mod tests {
     use super::*;
     use crate::{Place, allowed_cores};
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::sync_channel;
 
     /// Processor time of a thread of this process, ns.
     fn worked(thread: Thread) -> u64 {
@@ -133,7 +136,7 @@ mod tests {
 
     /// A thread that spins on `core` until told to end.
     fn spinning(core: usize, end: &Arc<AtomicBool>) -> (Thread, std::thread::JoinHandle<()>) {
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(1);
         let end = Arc::clone(end);
         let spin = move || {
             let place = Place {
@@ -188,7 +191,7 @@ mod tests {
     #[test]
     fn a_real_time_thread_is_told_and_the_others_are_demoted_all_the_same() {
         let team = Team::default();
-        let (tell, told) = channel::<()>();
+        let (tell, told) = sync_channel::<()>(1);
         let place = Place {
             core: None,
             urgency: Some(crate::Urgency::Stage),
@@ -198,7 +201,7 @@ mod tests {
         let mut handles = Vec::new();
         for first in [true, false] {
             let (team, told) = (team.clone(), Arc::clone(&told));
-            let (say, said) = channel();
+            let (say, said) = sync_channel(1);
             handles.push(std::thread::spawn(move || {
                 say.send(first && place.take().is_ok()).unwrap();
                 team.join();

@@ -3,14 +3,14 @@
 //! It never waits for an engine: where engines have no room, views wait in their lane (their slots bound how many),
 //! triggers are still taken, and what cannot be made in time is given up, so that the line recovers at once.
 
+use crate::active_generation::ActiveGeneration;
 use crate::associate::{Assigned, Associator, Memory, Part, Sighting};
-use crate::counters::{Tally, bump};
+use crate::counters::{Counters, bump};
 use crate::gate::GateLink;
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::JudgeInput;
 use crate::lane::{Engines, Lane};
-use crate::live::Live;
 use crate::parts::{PartNote, Parts};
 use crate::sizes::Sizes;
 use sightline_domain::{
@@ -48,9 +48,9 @@ pub(crate) enum BatchOut {
 
 pub(crate) struct BatchCore {
     rules: BatchRules,
-    tally: Arc<Tally>,
+    tally: Arc<Counters>,
     gate: Option<Arc<GateLink>>,
-    live: Arc<Live>,
+    live: Arc<ActiveGeneration>,
     assoc: Associator<View>,
     assigned: Vec<Assigned<View>>,
     lanes: Vec<Lane>,
@@ -63,8 +63,8 @@ pub(crate) struct BatchCore {
 impl BatchCore {
     pub(crate) fn new(
         rules: BatchRules,
-        live: Arc<Live>,
-        tally: Arc<Tally>,
+        live: Arc<ActiveGeneration>,
+        tally: Arc<Counters>,
         gate: Option<Arc<GateLink>>,
     ) -> Self {
         let cameras = rules.camera_slots.len();
@@ -369,7 +369,7 @@ impl BatchCore {
         self.parts.came(track, view);
     }
 
-    fn switch(&mut self, live: Arc<Live>, done: Sender<()>, out: &mut Vec<BatchOut>) {
+    fn switch(&mut self, live: Arc<ActiveGeneration>, done: Sender<()>, out: &mut Vec<BatchOut>) {
         let before = std::mem::replace(&mut self.live, live);
         self.sizes = Sizes::of(&self.live.plan);
         self.assoc.prepare(&self.live.expected);

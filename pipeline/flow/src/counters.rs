@@ -113,7 +113,7 @@ counters! {
 
 /// Everything the threads share by number.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     pub line: LineTally,
     pub cameras: Vec<CameraTally>,
     /// Items the sinks took, and those the batcher dealt with.
@@ -125,7 +125,7 @@ pub(crate) struct Tally {
     challenges: Mutex<Challenges>,
 }
 
-impl Tally {
+impl Counters {
     pub(crate) fn new(cameras: usize, open: Arc<AtomicUsize>) -> Self {
         Self {
             line: LineTally::default(),

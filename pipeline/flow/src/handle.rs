@@ -1,14 +1,14 @@
 //! What the service holds of a running flow.
 
-use crate::counters::{CameraCounts, LineCounts, Tally};
+use crate::active_generation::{ActiveGeneration, WorkerEngines};
+use crate::counters::{CameraCounts, Counters, LineCounts};
+use crate::event_forwarder::EventForwarder;
 use crate::gate::GateLink;
-use crate::herald::Herald;
 use crate::input::FlowInput;
-use crate::live::{Live, WorkerEngines};
-use crate::sinks::Door;
+use crate::sinks::IntakeGate;
 use crate::stages::{StageTimes, Stages};
 use crate::threads::{
-    Crew, Hiring, Offered, ResultInput, Threads, Told, WorkerCommand, Workers, take,
+    Hiring, Offered, ResultInput, ResultsMade, Threads, WorkerCommand, WorkerLoad, Workers, take,
 };
 use crate::{FlowError, FlowEvents, FlowSettings, FlowTap, FlowTrigger, GenerationBuild};
 use sightline_domain::{Alarm, AlarmKind, CameraId, Generation};
@@ -28,15 +28,15 @@ pub struct FlowHandle {
     pub(crate) tap: FlowTap,
     pub(crate) trigger: FlowTrigger,
     pub(crate) input: Sender<FlowInput>,
-    pub(crate) door: Arc<Door>,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) crew: Arc<Crew>,
-    pub(crate) told: Arc<Told>,
+    pub(crate) door: Arc<IntakeGate>,
+    pub(crate) tally: Arc<Counters>,
+    pub(crate) load: Arc<WorkerLoad>,
+    pub(crate) told: Arc<ResultsMade>,
     pub(crate) stages: Arc<Mutex<Stages>>,
     pub(crate) gate: Option<Arc<GateLink>>,
     pub(crate) gauges: Vec<QueueGauge>,
     pub(crate) events: Arc<dyn FlowEvents>,
-    pub(crate) herald: Arc<Herald>,
+    pub(crate) herald: Arc<EventForwarder>,
     pub(crate) settings: FlowSettings,
     pub(crate) workers: Workers,
     pub(crate) generation: AtomicU32,
@@ -115,7 +115,7 @@ impl FlowHandle {
         if offered <= current {
             return Err(FlowError::Order { current, offered });
         }
-        let (live, engines) = Live::of(build, self.settings.camera_slots.len())?;
+        let (live, engines) = ActiveGeneration::of(build, self.settings.camera_slots.len())?;
         let workers = self.workers.all();
         if engines.len() != workers.len() || workers.is_empty() {
             return Err(FlowError::Build {
@@ -144,7 +144,7 @@ impl FlowHandle {
     /// Every worker takes its engines; one that does not come back from a batch is left there, and a successor takes them.
     fn offer(
         &self,
-        live: &Arc<Live>,
+        live: &Arc<ActiveGeneration>,
         workers: &[Sender<WorkerCommand>],
         engines: Vec<WorkerEngines>,
     ) -> Result<(), FlowError> {
@@ -160,7 +160,7 @@ impl FlowHandle {
         let end = Instant::now() + self.settings.hang_after;
         for (index, (offered, answers)) in asked.into_iter().enumerate() {
             let wait = match self
-                .crew
+                .load
                 .hangs(index, self.settings.hang_after, &*self.settings.clock)
             {
                 true => Instant::now(),
@@ -183,7 +183,7 @@ impl FlowHandle {
     fn replace(
         &self,
         index: usize,
-        live: &Arc<Live>,
+        live: &Arc<ActiveGeneration>,
         engines: WorkerEngines,
     ) -> Result<(), FlowError> {
         let mut control = self.control();
@@ -197,7 +197,7 @@ impl FlowHandle {
             None => "takes only what others leave of a core".to_owned(),
             Some(refused) => format!("may keep a core busy ({refused})"),
         };
-        let left = self.crew.left_behind.load(Ordering::SeqCst);
+        let left = self.load.left_behind.load(Ordering::SeqCst);
         self.events.alarm(Alarm {
             id: AlarmKind::EngineLeftBehind.into(),
             active: true,
@@ -247,12 +247,12 @@ impl FlowHandle {
             gate,
             at_gate: self.gate.as_ref().map_or(0, |g| g.coming()),
             open_parts: self.tally.open.load(Ordering::SeqCst),
-            batches_in_flight: self.crew.in_flight.load(Ordering::SeqCst),
-            workers: self.crew.alive.load(Ordering::SeqCst),
+            batches_in_flight: self.load.in_flight.load(Ordering::SeqCst),
+            workers: self.load.alive.load(Ordering::SeqCst),
             generation: self.generation(),
-            left_behind: self.crew.left_behind.load(Ordering::SeqCst),
+            left_behind: self.load.left_behind.load(Ordering::SeqCst),
             hanging: self
-                .crew
+                .load
                 .hanging(self.settings.hang_after, &*self.settings.clock),
             queues: self.gauges.iter().map(QueueGauge::snapshot).collect(),
             stages,
@@ -271,7 +271,7 @@ impl FlowHandle {
         let dealt = self.tally.dealt.load(Ordering::SeqCst);
         taken == dealt
             && self.tally.open.load(Ordering::SeqCst) == 0
-            && self.crew.in_flight.load(Ordering::SeqCst) == 0
+            && self.load.in_flight.load(Ordering::SeqCst) == 0
     }
 
     /// Waits until at least `results` results were told since the start, at most `timeout`. False: they were not.
@@ -303,7 +303,7 @@ impl FlowHandle {
         let until = Instant::now() + patience + Duration::from_secs(2);
         control.threads.wait("sl-judge", until);
         self.workers.dismiss();
-        if self.crew.left_behind.load(Ordering::SeqCst) > 0 {
+        if self.load.left_behind.load(Ordering::SeqCst) > 0 {
             // whoever was left behind still holds the way to it
             control.threads.leave("sl-retire");
         }

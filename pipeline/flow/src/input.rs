@@ -1,6 +1,6 @@
 //! What the batcher takes in.
 
-use crate::live::Live;
+use crate::active_generation::ActiveGeneration;
 use sightline_domain::{CameraId, Trigger};
 use sightline_frames::Tapped;
 use sightline_queue::Sender;
@@ -17,7 +17,7 @@ pub(crate) enum FlowInput {
     /// A camera is not live.
     CameraDown(CameraId),
     /// From the next trigger on, this generation inspects. Answered when it is in force.
-    Switch(Arc<Live>, Sender<()>),
+    Switch(Arc<ActiveGeneration>, Sender<()>),
     /// A worker has room again.
     Freed,
     /// No more input comes; finish what is there.

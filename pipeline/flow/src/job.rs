@@ -1,6 +1,6 @@
 //! What goes from batcher to engine to judge and back: a batch and the slips that say whose views are in it.
 
-use crate::live::Live;
+use crate::active_generation::ActiveGeneration;
 use sightline_domain::result::StagesUs;
 use sightline_domain::{FrameMeta, MissReason, MonoTime, ViewTag};
 use sightline_engine::{Batch, EngineTimes, Outputs};
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Whose view it is. Stays with the job even while an engine has the batch, so that an engine that loses the batch
 /// does not lose the part.
 #[derive(Clone, Debug)]
-pub(crate) struct Slip {
+pub(crate) struct ViewRecord {
     pub tag: ViewTag,
     pub meta: FrameMeta,
     /// Not to be judged by the answer but missed.
@@ -25,12 +25,12 @@ pub(crate) struct Slip {
 #[derive(Default)]
 pub(crate) struct Job {
     pub batch: Batch,
-    pub slips: Vec<Slip>,
+    pub slips: Vec<ViewRecord>,
     /// The first stage's answers, one a slip (those of a view's tiles put together), once the engine is done.
     pub answers: Outputs,
     /// Views that were taken out of the batch before the engine.
-    pub dropped: Vec<Slip>,
-    pub live: Option<Arc<Live>>,
+    pub dropped: Vec<ViewRecord>,
+    pub live: Option<Arc<ActiveGeneration>>,
     pub model: usize,
     pub dispatched: MonoTime,
     pub started: MonoTime,
@@ -70,7 +70,7 @@ impl Job {
 
     /// Gives the reason to all views that are missed for the engine's sake and have none yet.
     pub(crate) fn blame(&mut self, why: &Arc<str>) {
-        let engines = |s: &&mut Slip| {
+        let engines = |s: &&mut ViewRecord| {
             matches!(
                 s.missed,
                 Some(MissReason::EngineFault | MissReason::Undecodable)
@@ -87,7 +87,7 @@ impl Job {
     }
 
     /// Where the time of the view went until now, when it is judged.
-    pub(crate) fn stages(&self, slip: &Slip, deadline: Duration, now: MonoTime) -> StagesUs {
+    pub(crate) fn stages(&self, slip: &ViewRecord, deadline: Duration, now: MonoTime) -> StagesUs {
         let us = |d: Duration| d.as_micros() as u64;
         let triggered = slip.tag.deadline - deadline;
         let engine = self.times.preprocess_us + self.times.infer_us + self.times.postprocess_us;

@@ -1,9 +1,9 @@
 //! The judge without its thread: answers and misses in, decided parts out, the gate told first.
 
-use crate::counters::{Tally, bump};
+use crate::active_generation::ActiveGeneration;
+use crate::counters::{Counters, bump};
 use crate::gate::GateLink;
-use crate::job::{Job, Slip};
-use crate::live::Live;
+use crate::job::{Job, ViewRecord};
 use sightline_domain::{
     Disposition, Evaluation, FrameMeta, Generation, MissReason, MonoTime, TrackId, Trigger, ViewId,
     ViewTag,
@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(crate) enum JudgeInput {
     /// A part arrived.
     Open {
-        live: Arc<Live>,
+        live: Arc<ActiveGeneration>,
         trigger: Trigger,
         room: bool,
     },
@@ -71,13 +71,13 @@ struct OpenParts {
 pub(crate) struct JudgeCore {
     judge: Judge,
     gate: Option<Arc<GateLink>>,
-    tally: Arc<Tally>,
+    tally: Arc<Counters>,
     generations: Vec<OpenParts>,
     pub(crate) ended: bool,
 }
 
 impl JudgeCore {
-    pub(crate) fn new(max_open: usize, gate: Option<Arc<GateLink>>, tally: Arc<Tally>) -> Self {
+    pub(crate) fn new(max_open: usize, gate: Option<Arc<GateLink>>, tally: Arc<Counters>) -> Self {
         Self {
             judge: Judge::new(max_open),
             gate,
@@ -123,7 +123,7 @@ impl JudgeCore {
 
     fn open(
         &mut self,
-        live: &Arc<Live>,
+        live: &Arc<ActiveGeneration>,
         trigger: &Trigger,
         room: bool,
         now: MonoTime,
@@ -167,7 +167,7 @@ impl JudgeCore {
                 self.judge.seen(&slip.tag, &slip.meta, said, stages, now);
             }
         }
-        for Slip {
+        for ViewRecord {
             tag,
             meta,
             missed,

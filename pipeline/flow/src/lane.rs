@@ -1,7 +1,7 @@
 //! Views that wait for an engine of one model of one generation.
 
-use crate::job::{Job, Slip};
-use crate::live::{Live, LiveModel};
+use crate::active_generation::{ActiveGeneration, LiveModel};
+use crate::job::{Job, ViewRecord};
 use crate::parts::Parts;
 use sightline_domain::{MonoTime, TrackId, ViewId, ViewTag};
 use sightline_engine::{BatchView, Reference};
@@ -31,13 +31,13 @@ struct Waiting {
 }
 
 pub(crate) struct Lane {
-    pub live: Arc<Live>,
+    pub live: Arc<ActiveGeneration>,
     pub model: usize,
     waiting: Vec<Waiting>,
 }
 
 impl Lane {
-    pub(crate) fn new(live: &Arc<Live>, model: usize, capacity: usize) -> Self {
+    pub(crate) fn new(live: &Arc<ActiveGeneration>, model: usize, capacity: usize) -> Self {
         Self {
             live: Arc::clone(live),
             model,
@@ -168,7 +168,7 @@ impl Lane {
             };
             let Waiting { view, tag } = self.waiting.remove(at);
             parts.left(tag.track_id, true);
-            job.slips.push(Slip {
+            job.slips.push(ViewRecord {
                 tag,
                 meta: *view.lease.meta(),
                 missed: None,

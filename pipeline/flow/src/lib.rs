@@ -6,18 +6,18 @@
 //! belongs to which part; `batcher`, `worker`, `judging`, `gate`, `results` are one thread each, written so that
 //! [`Lockstep`] can turn the same code on one thread with a mock clock.
 
+mod active_generation;
 pub mod associate;
 mod batcher;
 mod counters;
 mod error;
+mod event_forwarder;
 mod gate;
 mod handle;
-mod herald;
 mod input;
 mod job;
 mod judging;
 mod lane;
-mod live;
 mod lockstep;
 mod pace;
 mod parts;
@@ -32,11 +32,11 @@ mod start;
 mod threads;
 mod worker;
 
+pub use active_generation::{GenerationBuild, ModelEngines, Rebuild, WorkerEngines};
 pub use counters::{CameraCounts, LineCounts};
 pub use error::FlowError;
 pub use gate::GateSetup;
 pub use handle::{FlowCounters, FlowHandle};
-pub use live::{GenerationBuild, ModelEngines, Rebuild, WorkerEngines};
 pub use lockstep::Lockstep;
 pub use presence::{Presence, PresenceError};
 pub use recording::{

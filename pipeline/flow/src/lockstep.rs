@@ -1,14 +1,14 @@
 //! The whole line on one thread under a clock that moves only when it is told to: the same state machines, turned in a
 //! fixed order, so that the same input gives the same bytes.
 
+use crate::active_generation::ActiveGeneration;
 use crate::batcher::{BatchCore, BatchOut, BatchRules};
-use crate::counters::{Tally, bump};
+use crate::counters::{Counters, bump};
 use crate::gate::{GateCore, GateLink, LOOK};
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::{JudgeCore, JudgeInput};
 use crate::lane::Engines;
-use crate::live::Live;
 use crate::recording::{Recorded, RecordedFrame, Recording};
 use crate::results::ResultCore;
 use crate::stages::Stages;
@@ -39,7 +39,7 @@ const ENGINES: Engines = Engines {
 /// The line in lockstep.
 pub struct Lockstep {
     clock: Arc<MockClock>,
-    tally: Arc<Tally>,
+    tally: Arc<Counters>,
     events: Arc<dyn FlowEvents>,
     link: Option<Arc<GateLink>>,
     batch: BatchCore,
@@ -72,8 +72,8 @@ impl Lockstep {
     ) -> Result<Self, FlowError> {
         let any: Arc<dyn Clock> = clock.clone();
         let (cameras, max_open) = (settings.camera_slots.len(), settings.most_open());
-        let (live, engines) = Live::of(first, cameras)?;
-        let tally = Arc::new(Tally::new(cameras, settings.open_parts.clone()));
+        let (live, engines) = ActiveGeneration::of(first, cameras)?;
+        let tally = Arc::new(Counters::new(cameras, settings.open_parts.clone()));
         let (t, e) = (Arc::clone(&tally), Arc::clone(&events));
         let mut worker = EngineCore::new(0, Arc::clone(&any), t, e, true);
         for engines in engines.into_iter().take(1) {
@@ -149,7 +149,7 @@ impl Lockstep {
         if offered <= current {
             return Err(FlowError::Order { current, offered });
         }
-        let (live, engines) = Live::of(build, self.cameras)?;
+        let (live, engines) = ActiveGeneration::of(build, self.cameras)?;
         for engines in engines.into_iter().take(1) {
             self.worker.add(Arc::clone(&live), engines)?;
         }

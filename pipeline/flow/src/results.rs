@@ -1,6 +1,6 @@
 //! Decided parts become results: numbered, written once, handed to the sink; and the stages' times are kept.
 
-use crate::counters::{Tally, bump};
+use crate::counters::{Counters, bump};
 use crate::judging::Decided;
 use crate::stages::Stages;
 use crate::{FlowEvents, ResultSink};
@@ -20,20 +20,20 @@ pub(crate) struct ResultCore {
     sink: Box<dyn ResultSink>,
     events: Arc<dyn FlowEvents>,
     clock: Arc<dyn Clock>,
-    tally: Arc<Tally>,
+    tally: Arc<Counters>,
     stages: Arc<Mutex<Stages>>,
     lately: Lately,
 }
 
 /// A part that was told, as bytes: hardly one in thousands is ever read again.
-struct Told {
+struct ResultsMade {
     track: TrackId,
     bytes: Box<[u8]>,
 }
 
 /// Parts that a gate may yet correct. Fixed room; without a gate none.
 struct Lately {
-    told: VecDeque<Told>,
+    told: VecDeque<ResultsMade>,
     room: usize,
     /// Corrections that came before their result.
     early: VecDeque<Correction>,
@@ -45,7 +45,7 @@ impl ResultCore {
         sink: Box<dyn ResultSink>,
         events: Arc<dyn FlowEvents>,
         clock: Arc<dyn Clock>,
-        tally: Arc<Tally>,
+        tally: Arc<Counters>,
         stages: Arc<Mutex<Stages>>,
         to_correct: usize,
     ) -> Self {
@@ -170,7 +170,7 @@ impl Lately {
             self.told.pop_front();
         }
         let bytes = bytes.into();
-        self.told.push_back(Told { track, bytes });
+        self.told.push_back(ResultsMade { track, bytes });
     }
 
     fn before_its_result(&mut self, correction: Correction) {

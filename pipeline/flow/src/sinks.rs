@@ -1,6 +1,6 @@
 //! Where cameras and triggers hand on what they have. Nothing here waits, but a trigger for room in the queue.
 
-use crate::counters::{Tally, bump};
+use crate::counters::{Counters, bump};
 use crate::gate::GateLink;
 use crate::input::FlowInput;
 use sightline_domain::{CameraId, Clock, Trigger};
@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The door in: closed once, and then nobody is inside any more.
 #[derive(Debug, Default)]
-pub(crate) struct Door {
+pub(crate) struct IntakeGate {
     closed: AtomicBool,
     inside: AtomicUsize,
 }
 
-impl Door {
+impl IntakeGate {
     /// Runs `f` unless the door is closed.
     fn through<T>(&self, f: impl FnOnce() -> T) -> Option<T> {
         self.inside.fetch_add(1, Ordering::SeqCst);
@@ -42,8 +42,8 @@ impl Door {
 #[derive(Clone)]
 pub struct FlowTap {
     pub(crate) input: Sender<FlowInput>,
-    pub(crate) door: Arc<Door>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) door: Arc<IntakeGate>,
+    pub(crate) tally: Arc<Counters>,
 }
 
 impl TapSink for FlowTap {
@@ -93,8 +93,8 @@ impl FlowTap {
 #[derive(Clone)]
 pub struct FlowTrigger {
     pub(crate) input: Sender<FlowInput>,
-    pub(crate) door: Arc<Door>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) door: Arc<IntakeGate>,
+    pub(crate) tally: Arc<Counters>,
     pub(crate) gate: Option<Arc<GateLink>>,
     pub(crate) clock: Arc<dyn Clock>,
 }

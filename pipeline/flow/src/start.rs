@@ -1,19 +1,20 @@
 //! Puts the threads and the queues between them together.
 
+use crate::active_generation::ActiveGeneration;
 use crate::batcher::{BatchCore, BatchRules};
-use crate::counters::Tally;
+use crate::counters::Counters;
+use crate::event_forwarder::EventForwarder;
 use crate::gate::{GateCore, GateLink};
 use crate::handle::{Control, FlowHandle};
-use crate::herald::Herald;
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::{JudgeCore, JudgeInput};
-use crate::live::Live;
 use crate::results::ResultCore;
-use crate::sinks::{Door, FlowTap, FlowTrigger};
+use crate::sinks::{FlowTap, FlowTrigger, IntakeGate};
 use crate::stages::Stages;
 use crate::threads::{
-    BatchThread, Crew, Ear, Hiring, JudgeThread, ResultInput, ResultThread, Threads, Told, Workers,
+    BatchThread, Hiring, JudgeSender, JudgeThread, ResultInput, ResultThread, ResultsMade, Threads,
+    WorkerLoad, Workers,
 };
 use crate::{
     FlowError, FlowEvents, FlowSettings, GateSetup, GenerationBuild, ModelEngines, ResultSink,
@@ -46,15 +47,15 @@ impl Flow {
         let cores = settings.engine_cores.iter().chain(&settings.stage_core);
         check_cores(cores.copied())?;
         let cameras = settings.camera_slots.len();
-        let (live, engines) = Live::of(first, cameras)?;
-        let herald = Herald::start(events, Arc::clone(&settings.clock))?;
+        let (live, engines) = ActiveGeneration::of(first, cameras)?;
+        let herald = EventForwarder::start(events, Arc::clone(&settings.clock))?;
         let events: Arc<dyn FlowEvents> = herald.clone();
         let target = live.models.iter().map(|m| m.target).max().unwrap_or(1);
         let mut assembly = Assembly {
             queues: Queues::new(&settings, engines.len(), target),
-            tally: Arc::new(Tally::new(cameras, settings.open_parts.clone())),
-            crew: Arc::new(Crew::new(engines.len())),
-            told: Arc::new(Told::default()),
+            tally: Arc::new(Counters::new(cameras, settings.open_parts.clone())),
+            load: Arc::new(WorkerLoad::new(engines.len())),
+            told: Arc::new(ResultsMade::default()),
             stages: Arc::new(Mutex::new(Stages::new(settings.batch_wait))),
             threads: Threads::new(events.clone(), Arc::clone(&settings.clock), settings.raised),
             events,
@@ -128,9 +129,9 @@ impl Queues {
 struct Assembly {
     settings: FlowSettings,
     queues: Queues,
-    tally: Arc<Tally>,
-    crew: Arc<Crew>,
-    told: Arc<Told>,
+    tally: Arc<Counters>,
+    load: Arc<WorkerLoad>,
+    told: Arc<ResultsMade>,
     stages: Arc<Mutex<Stages>>,
     events: Arc<dyn FlowEvents>,
     link: Option<Arc<GateLink>>,
@@ -186,7 +187,7 @@ impl Assembly {
     /// The engines' threads, and the one that lets go of engines that are not needed any more.
     fn engines(
         &mut self,
-        live: &Arc<Live>,
+        live: &Arc<ActiveGeneration>,
         engines: Vec<WorkerEngines>,
     ) -> Result<Hiring, FlowError> {
         let retired = self.queues.retired.1.clone();
@@ -199,7 +200,7 @@ impl Assembly {
             clock: self.clock(),
             events: Arc::clone(&self.events),
             tally: Arc::clone(&self.tally),
-            crew: Arc::clone(&self.crew),
+            load: Arc::clone(&self.load),
             work: self.queues.work.1.clone(),
             judge: self.queues.judge.0.clone(),
             input: self.queues.input.0.clone(),
@@ -233,7 +234,11 @@ impl Assembly {
             .spawn("sl-judge", core, Some(Urgency::Stage), move || judge.run())
     }
 
-    fn batcher(&mut self, live: Arc<Live>, batch_capacity: usize) -> Result<(), FlowError> {
+    fn batcher(
+        &mut self,
+        live: Arc<ActiveGeneration>,
+        batch_capacity: usize,
+    ) -> Result<(), FlowError> {
         let settings = &self.settings;
         let rules = BatchRules {
             clock: self.clock(),
@@ -249,10 +254,10 @@ impl Assembly {
             core: BatchCore::new(rules, live, Arc::clone(&self.tally), self.link.clone()),
             clock: self.clock(),
             events: Arc::clone(&self.events),
-            crew: Arc::clone(&self.crew),
+            load: Arc::clone(&self.load),
             tally: Arc::clone(&self.tally),
             input: queues.input.1.clone(),
-            judge: Ear::new(judge, quiet, Arc::clone(&self.wakes_at)),
+            judge: JudgeSender::new(judge, quiet, Arc::clone(&self.wakes_at)),
             work: queues.work.0.clone(),
             orphans: queues.work.1.clone(),
             home: queues.home.1.clone(),
@@ -267,8 +272,13 @@ impl Assembly {
             })
     }
 
-    fn handle(self, hiring: Hiring, herald: Arc<Herald>, generation: Generation) -> FlowHandle {
-        let (door, input) = (Arc::new(Door::default()), self.queues.input.0.clone());
+    fn handle(
+        self,
+        hiring: Hiring,
+        herald: Arc<EventForwarder>,
+        generation: Generation,
+    ) -> FlowHandle {
+        let (door, input) = (Arc::new(IntakeGate::default()), self.queues.input.0.clone());
         FlowHandle {
             tap: FlowTap {
                 input: input.clone(),
@@ -294,7 +304,7 @@ impl Assembly {
             input,
             door,
             tally: self.tally,
-            crew: self.crew,
+            load: self.load,
             told: self.told,
             stages: self.stages,
             gate: self.link,

@@ -238,6 +238,10 @@ impl Checker {
             let part = part.ok_or(Fault::Header)?;
             *slot = (part, usize::from(tables >> 4 & 3), usize::from(tables & 3));
             self.parts[part].begin(&self.quant, self.depth, band, self.progressive)?;
+            if !self.progressive {
+                self.dc[slot.1].prepare_differences();
+                self.ac[slot.2].prepare_steps();
+            }
         }
         let order = &order[..count];
         let (across, down) = match order {

@@ -27,6 +27,13 @@ mod status;
 mod supervisor;
 mod tap;
 
+/// Whether a JPEG is whole, as the ways into decoders ask it; for the bench.
+#[doc(hidden)]
+pub fn jpeg_check() -> impl FnMut(&[u8]) -> bool {
+    let mut checker = jpeg::Checker::default();
+    move |data| checker.check(data).is_ok()
+}
+
 pub use camera::{CameraContext, CameraHandle, start};
 pub use error::IngestError;
 pub use fitness::Unfit;

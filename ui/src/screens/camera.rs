@@ -4,7 +4,7 @@ use super::line::state_name;
 use crate::pieces::{self, choice};
 use crate::view::View;
 use eframe::egui::{Rect, ScrollArea, Ui};
-use sightline_wire::Wish;
+use sightline_wire::PreviewRequest;
 
 pub fn show(ui: &mut Ui, view: &mut View) {
     let tokens = view.tokens;
@@ -22,7 +22,7 @@ pub fn show(ui: &mut Ui, view: &mut View) {
     let i = view.chosen.camera as u16;
     if !view.chosen.paused {
         let zoom = view.chosen.zoom;
-        view.wishes.push(Wish {
+        view.wishes.push(PreviewRequest {
             camera: i,
             width: (place.width() * zoom) as u16,
             height: (place.height() * zoom) as u16,

@@ -11,7 +11,7 @@ use crate::history::History;
 use crate::station::{ActiveSet, Order};
 use crate::support_file;
 use sightline_domain::MonoTime;
-use sightline_wire::{Answer, Ask, Guest, Refusal, Reply, Role, Session};
+use sightline_wire::{Answer, Ask, ClientSession, Refusal, Reply, Role, Session};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,7 +37,7 @@ struct Login {
 
 type Done = Result<Reply, Refusal>;
 
-impl Guest for ConsoleSession {
+impl ClientSession for ConsoleSession {
     fn answer(&self, ask: Ask) -> Reply {
         let session = self.session();
         if session.role < ask.needs() {

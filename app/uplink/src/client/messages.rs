@@ -80,20 +80,20 @@ impl Session<'_> {
         self.past.suspicion.answered(&group);
         let again = self.past.refusals.taken(&group, &topic);
         let others = refusals::is_answer(&group) && self.past.refusals.answers_refused() > 0;
-        let mut desk = self.shared.desk();
+        let mut state = self.shared.state();
         if again && !others {
-            desk.conditions.taken(&group);
+            state.conditions.taken(&group);
         }
         match what {
-            What::Said(id, _) if desk.said.acknowledged(id) => {
-                let dropped = desk.said.dropped();
-                desk.conditions.dropped(dropped);
+            What::Said(id, _) if state.said.acknowledged(id) => {
+                let dropped = state.said.dropped();
+                state.conditions.dropped(dropped);
             }
             // What is over is forgotten once the broker has emptied it.
             What::Retained(suffix) if goes(&suffix) => {
                 let over = |(json, changed): &(Vec<u8>, bool)| json.is_empty() && !changed;
-                if desk.retained.get(&suffix).is_some_and(over) {
-                    desk.retained.remove(&suffix);
+                if state.retained.get(&suffix).is_some_and(over) {
+                    state.retained.remove(&suffix);
                 }
             }
             _ => {}
@@ -108,12 +108,12 @@ impl Session<'_> {
         self.refused(&group, &topic, kind, reason);
         match what {
             What::Retained(suffix) => {
-                let mut desk = self.shared.desk();
-                if let Some((_, changed)) = desk.retained.get_mut(&suffix) {
+                let mut state = self.shared.state();
+                if let Some((_, changed)) = state.retained.get_mut(&suffix) {
                     *changed = true;
                 }
             }
-            What::Said(id, _) => self.shared.desk().said.refused(id),
+            What::Said(id, _) => self.shared.state().said.refused(id),
             What::Status => self.state = None,
             What::Result(_) | What::Subscription(_) => {}
         }
@@ -121,16 +121,16 @@ impl Session<'_> {
 
     /// Sends retained messages that changed, and `status` if it follows from the alarms that it changed.
     pub(super) fn send_retained(&mut self) {
-        let desk = self.shared.desk();
-        if desk.stopping {
+        let state = self.shared.state();
+        if state.stopping {
             return;
         }
-        let changed = desk.retained.iter().filter(|(_, (_, changed))| *changed);
+        let changed = state.retained.iter().filter(|(_, (_, changed))| *changed);
         let messages: Vec<(String, Bytes)> = changed
             .map(|(suffix, (json, _))| (suffix.clone(), Bytes::copy_from_slice(json)))
             .collect();
-        let worst = desk.alarms.values().max().copied();
-        drop(desk);
+        let worst = state.alarms.values().max().copied();
+        drop(state);
         for (suffix, json) in messages {
             let topic = self.link.topic(&suffix);
             if !self.may_send(&self.group(&topic), &topic) {
@@ -140,8 +140,8 @@ impl Session<'_> {
             self.sent(&suffix, &json);
             let message = Message::new(topic, json.clone()).retained();
             if !self.publish_other(What::Retained(suffix.clone()), message) {
-                let mut desk = self.shared.desk();
-                let entry = desk.retained.entry(suffix);
+                let mut state = self.shared.state();
+                let entry = state.retained.entry(suffix);
                 entry.or_insert((json.to_vec(), true)).1 = true;
             }
         }
@@ -150,8 +150,8 @@ impl Session<'_> {
 
     /// A retained message is on its way.
     fn sent(&self, suffix: &str, json: &[u8]) {
-        let mut desk = self.shared.desk();
-        if let Some((newest, changed)) = desk.retained.get_mut(suffix) {
+        let mut state = self.shared.state();
+        if let Some((newest, changed)) = state.retained.get_mut(suffix) {
             *changed = newest != json;
         }
     }
@@ -179,7 +179,7 @@ impl Session<'_> {
         loop {
             let (shared, now) = (self.shared, Instant::now());
             let (past, root) = (&mut *self.past, &self.link.root);
-            let next = shared.desk().said.next(|message| {
+            let next = shared.state().said.next(|message| {
                 let group = refusals::group(root, &message.topic);
                 past.suspicion.may(&group) && past.refusals.may(&group, &message.topic, now)
             });
@@ -188,24 +188,24 @@ impl Session<'_> {
             };
             let what = What::Said(id, message.topic.clone());
             if self.is_too_large(&message) {
-                let mut desk = self.shared.desk();
-                let dropped = desk.said.give_up(id);
-                desk.conditions.dropped(dropped);
+                let mut state = self.shared.state();
+                let dropped = state.said.give_up(id);
+                state.conditions.dropped(dropped);
                 continue;
             }
             if !self.publish_other(what, message) {
-                self.shared.desk().said.again(id);
+                self.shared.state().said.again(id);
                 return;
             }
         }
     }
 
     pub(super) fn send_kpi(&mut self) {
-        let mut desk = self.shared.desk();
-        let (true, Some(json)) = (desk.outbox.connected, desk.kpi.take()) else {
+        let mut state = self.shared.state();
+        let (true, Some(json)) = (state.outbox.connected, state.kpi.take()) else {
             return;
         };
-        drop(desk);
+        drop(state);
         let expires = (self.link.kpi_every.as_secs_f64() * 3.0).ceil() as u32;
         let message = Message {
             qos: Qos::AtMostOnce,
@@ -235,7 +235,7 @@ impl Session<'_> {
         let stale = message.retain && !message.payload.is_empty();
         if stale && goes(suffix) {
             // What an earlier run left behind is emptied.
-            let retained = &mut self.shared.desk().retained;
+            let retained = &mut self.shared.state().retained;
             if !retained.contains_key(suffix) && retained.len() < RETAINED {
                 retained.insert(suffix.into(), (Vec::new(), true));
             }

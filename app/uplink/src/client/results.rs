@@ -14,7 +14,7 @@ impl Session<'_> {
     pub(super) fn unacknowledged_for(&mut self) -> Option<Trouble> {
         let waited = self.progress.elapsed();
         let late = !self.results.is_empty() && waited > self.link.patience.acknowledgement;
-        let mut desk = self.shared.desk();
+        let mut state = self.shared.state();
         if !late {
             return None;
         }
@@ -22,7 +22,8 @@ impl Session<'_> {
         let what = format!(
             "expected acknowledgements, found none for the oldest of {n} results sent for {s} s; see to the broker, results wait"
         );
-        desk.conditions
+        state
+            .conditions
             .raise(AlarmKind::MqttUnacknowledged, what.clone());
         Some(Trouble::new(Kind::Away, what))
     }
@@ -78,23 +79,24 @@ impl Session<'_> {
         self.past.suspicion.answered(RESULT);
         self.past.holding.reset();
         self.past.refusals.taken(RESULT, &self.result_topic);
-        let mut desk = self.shared.desk();
-        let oldest_left = desk.outbox.acknowledge(seq);
-        desk.conditions.taken(RESULT);
-        desk.conditions.heard(&self.result_topic, taken);
+        let mut state = self.shared.state();
+        let oldest_left = state.outbox.acknowledge(seq);
+        state.conditions.taken(RESULT);
+        state.conditions.heard(&self.result_topic, taken);
         if oldest_left {
-            desk.conditions.clear(AlarmKind::MqttUnacknowledged);
+            state.conditions.clear(AlarmKind::MqttUnacknowledged);
             self.progress = Instant::now();
         }
     }
 
     fn result_refused(&mut self, kind: Kind, why: &str) {
         self.past.suspicion.answered(RESULT);
-        let mut desk = self.shared.desk();
+        let mut state = self.shared.state();
         let who = &self.link.who;
-        desk.conditions
+        state
+            .conditions
             .refused(RESULT, &self.result_topic, (kind, why), who);
-        drop(desk);
+        drop(state);
         self.hold(why);
     }
 
@@ -108,9 +110,9 @@ impl Session<'_> {
         );
         self.past.hold = Some(Instant::now() + wait);
         self.results.clear();
-        let mut desk = self.shared.desk();
-        desk.outbox.disconnected();
-        desk.outbox.connected = true;
+        let mut state = self.shared.state();
+        state.outbox.disconnected();
+        state.outbox.connected = true;
     }
 
     /// True while results are held back; asks to be looked at again when that ends.
@@ -141,8 +143,8 @@ impl Session<'_> {
         if self.results.len() >= window || careful || self.held() {
             return;
         }
-        let mut desk = self.shared.desk();
-        let behind = desk.outbox.pending() > backlog::HELPING;
+        let mut state = self.shared.state();
+        let behind = state.outbox.pending() > backlog::HELPING;
         let window = match behind {
             true => window.min(backlog::HELPING),
             false => window,
@@ -152,10 +154,10 @@ impl Session<'_> {
         if self.gives_way {
             return;
         }
-        let batch: Vec<_> = std::iter::from_fn(|| desk.outbox.next())
+        let batch: Vec<_> = std::iter::from_fn(|| state.outbox.next())
             .take(free)
             .collect();
-        drop(desk);
+        drop(state);
         if self.results.is_empty() {
             self.progress = Instant::now();
         }

@@ -60,8 +60,8 @@ impl Session<'_> {
                 self.subscriptions[n] = Subscription::Stands;
                 let filter = self.link.topic(&format!("{name}/+"));
                 self.past.refusals.taken(&group(name), &filter);
-                let mut desk = self.shared.desk();
-                desk.conditions.subscription(Face::Mqtt, name, None);
+                let mut state = self.shared.state();
+                state.conditions.subscription(Face::Mqtt, name, None);
             }
             Err((kind, reason)) => {
                 self.subscriptions[n] = Subscription::Wanted;
@@ -75,8 +75,8 @@ impl Session<'_> {
         let refusals = &mut self.past.refusals;
         refusals.refused(&group(name), &filter, Instant::now());
         let refused = Some((filter.as_str(), reason, self.link.who.as_str()));
-        let mut desk = self.shared.desk();
-        desk.conditions.subscription(Face::Mqtt, name, refused);
+        let mut state = self.shared.state();
+        state.conditions.subscription(Face::Mqtt, name, refused);
         tracing::warn!(filter, reason, "the broker refused a subscription");
     }
 }

@@ -3,7 +3,7 @@
 use super::wait_for;
 use crate::UplinkError;
 use crate::backoff::Backoff;
-use crate::desk::Shared;
+use crate::shared::Shared;
 use sightline_domain::AlarmKind;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
@@ -141,10 +141,10 @@ impl Supervisor {
 
     fn tell(&self, down: Option<String>) {
         let Some(shared) = &self.shared else { return };
-        let mut desk = shared.desk();
+        let mut state = shared.state();
         match down {
-            Some(why) => desk.conditions.raise(AlarmKind::MqttEmbeddedBroker, why),
-            None => desk.conditions.clear(AlarmKind::MqttEmbeddedBroker),
+            Some(why) => state.conditions.raise(AlarmKind::MqttEmbeddedBroker, why),
+            None => state.conditions.clear(AlarmKind::MqttEmbeddedBroker),
         }
     }
 

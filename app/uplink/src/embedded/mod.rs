@@ -8,7 +8,7 @@ mod child;
 mod configuration;
 
 use crate::UplinkError;
-use crate::desk::Shared;
+use crate::shared::Shared;
 use child::Program;
 use configuration::Listeners;
 use sightline_configs::station::Mqtt;

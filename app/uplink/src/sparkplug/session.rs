@@ -3,12 +3,12 @@
 use super::bd_seq::BdSeq;
 use super::metrics::{Counts, Part};
 use super::node::{Ask, Names, Node};
-use crate::backlog::{self, Helpings};
+use crate::backlog::{self, BacklogThrottle};
 use crate::client::{Link, Reconnecting, Went};
 use crate::conditions::Face as Which;
-use crate::desk::Shared;
 use crate::mqtt::{Connection, Dial, Kind, Message, Refusal, Signal, Trouble, Version};
 use crate::refusals::Refusals;
+use crate::shared::Shared;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sightline_configs::station::Protocol;
@@ -133,7 +133,7 @@ impl Face {
     }
 }
 
-/// Keeps a connection until the desk says stop.
+/// Keeps a connection until it is told to stop.
 pub(crate) async fn attend(face: &Face, link: &Link, shared: &Shared) {
     let mut reconnecting = Reconnecting::new(link.patience.steady);
     let mut refusals = Refusals::new(&link.patience);
@@ -192,10 +192,10 @@ fn now_ms(link: &Link) -> u64 {
 
 async fn stopped_within(face: &Face, shared: &Shared, wait: Duration) -> bool {
     let end = tokio::time::Instant::now() + wait;
-    while !shared.desk().stopping {
+    while !shared.state().stopping {
         let changed = tokio::time::timeout_at(end, face.changed.notified());
         if changed.await.is_err() {
-            return shared.desk().stopping;
+            return shared.state().stopping;
         }
     }
     true
@@ -228,7 +228,7 @@ struct Session<'a> {
     unanswered: Vec<(&'static str, String, tokio::time::Instant)>,
     outgoing: VecDeque<Message>,
     /// History goes between parts.
-    helpings: Helpings,
+    helpings: BacklogThrottle,
     gives_way: bool,
 }
 
@@ -253,7 +253,7 @@ impl<'a> Session<'a> {
             asked: FuturesUnordered::new(),
             unanswered: Vec::new(),
             outgoing: VecDeque::new(),
-            helpings: Helpings::new(link.inspecting.clone()),
+            helpings: BacklogThrottle::new(link.inspecting.clone()),
             gives_way: false,
         }
     }
@@ -262,7 +262,7 @@ impl<'a> Session<'a> {
         let mut again = tokio::time::interval(BUSY);
         let mut slowly = tokio::time::interval(LOOK);
         loop {
-            if self.shared.desk().stopping {
+            if self.shared.state().stopping {
                 self.die().await;
                 return End::Stopped;
             }
@@ -309,7 +309,7 @@ impl<'a> Session<'a> {
     fn look(&mut self) {
         let steady = self.link.patience.steady;
         if self.since.is_some_and(|since| since.elapsed() >= steady) {
-            self.shared.desk().conditions.steady(Which::Sparkplug);
+            self.shared.state().conditions.steady(Which::Sparkplug);
         }
         let patience = self.link.patience.acknowledgement;
         for (kind, filter, since) in &self.unanswered {
@@ -319,8 +319,9 @@ impl<'a> Session<'a> {
                     since.elapsed().as_secs()
                 );
                 let refused = Some((filter.as_str(), reason.as_str(), self.link.who.as_str()));
-                let mut desk = self.shared.desk();
-                desk.conditions
+                let mut state = self.shared.state();
+                state
+                    .conditions
                     .subscription(Which::Sparkplug, kind, refused);
             }
         }
@@ -329,9 +330,9 @@ impl<'a> Session<'a> {
     /// The connection stands: subscriptions first, then births, if nobody has to be waited for.
     fn stand(&mut self) {
         self.since = Some(tokio::time::Instant::now());
-        let mut desk = self.shared.desk();
-        desk.conditions.connected(Which::Sparkplug, self.older);
-        drop(desk);
+        let mut state = self.shared.state();
+        state.conditions.connected(Which::Sparkplug, self.older);
+        drop(state);
         self.wanted = self.face.node().subscriptions();
         self.subscribe();
         if self.face.node().may_be_born() {
@@ -364,18 +365,19 @@ impl<'a> Session<'a> {
             Ok(()) => {
                 self.acknowledged = true;
                 self.refusals.taken(kind, &filter);
-                let mut desk = self.shared.desk();
-                desk.conditions.subscription(Which::Sparkplug, kind, None);
+                let mut state = self.shared.state();
+                state.conditions.subscription(Which::Sparkplug, kind, None);
             }
             Err(Refusal::Said { reason, .. }) => {
                 let now = tokio::time::Instant::now();
                 self.refusals.refused(kind, &filter, now);
                 let who = &self.link.who;
                 let refused = Some((filter.as_str(), reason.as_str(), who.as_str()));
-                let mut desk = self.shared.desk();
-                desk.conditions
+                let mut state = self.shared.state();
+                state
+                    .conditions
                     .subscription(Which::Sparkplug, kind, refused);
-                drop(desk);
+                drop(state);
                 self.wanted.push((kind, filter));
             }
             // The connection's end follows.
@@ -395,8 +397,8 @@ impl<'a> Session<'a> {
             if self.outgoing.is_empty() {
                 let Some(message) = self.next_part() else {
                     if self.face.caught_up() {
-                        let mut desk = self.shared.desk();
-                        desk.conditions.clear(AlarmKind::SparkplugBufferFull);
+                        let mut state = self.shared.state();
+                        state.conditions.clear(AlarmKind::SparkplugBufferFull);
                     }
                     return;
                 };

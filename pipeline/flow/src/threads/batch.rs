@@ -1,10 +1,10 @@
 //! The batcher's thread.
 
-use super::crew::failed;
-use super::{BURST, Crew, Ear, LOOK_AROUND};
+use super::worker_load::failed;
+use super::{BURST, JudgeSender, LOOK_AROUND, WorkerLoad};
 use crate::FlowEvents;
 use crate::batcher::{BatchCore, BatchOut};
-use crate::counters::Tally;
+use crate::counters::Counters;
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::JudgeInput;
@@ -19,10 +19,10 @@ pub(crate) struct BatchThread {
     pub core: BatchCore,
     pub clock: Arc<dyn Clock>,
     pub events: Arc<dyn FlowEvents>,
-    pub crew: Arc<Crew>,
-    pub tally: Arc<Tally>,
+    pub load: Arc<WorkerLoad>,
+    pub tally: Arc<Counters>,
     pub input: Receiver<FlowInput>,
-    pub judge: Ear,
+    pub judge: JudgeSender,
     pub work: Sender<Box<Job>>,
     /// To take batches back when no engine is left.
     pub orphans: Receiver<Box<Job>>,
@@ -38,7 +38,7 @@ impl BatchThread {
         let mut out = Vec::with_capacity(256);
         let mut blocked = false;
         let mut give_up: Option<MonoTime> = None;
-        let mut hung = vec![false; self.crew.alive.load(Ordering::SeqCst)];
+        let mut hung = vec![false; self.load.alive.load(Ordering::SeqCst)];
         loop {
             let now = self.clock.now();
             let wake = self.core.next_wake(blocked);
@@ -50,7 +50,7 @@ impl BatchThread {
             if self.core.stopping {
                 let now = self.clock.now();
                 let until = *give_up.get_or_insert(now + self.patience);
-                let idle = self.crew.in_flight.load(Ordering::SeqCst) == 0;
+                let idle = self.load.in_flight.load(Ordering::SeqCst) == 0;
                 if (idle && self.core.waiting() == 0) || now >= until {
                     self.judge.tell(JudgeInput::End);
                     return;
@@ -81,7 +81,7 @@ impl BatchThread {
     /// Forms batches while engines have room. True: batches wait for room.
     fn pump(&mut self, out: &mut Vec<BatchOut>) -> bool {
         loop {
-            let engines = self.crew.engines(self.core.depth());
+            let engines = self.load.engines(self.core.depth());
             let (home, capacity) = (&self.home, self.batch_capacity);
             let blank = || {
                 let used = home.try_recv();
@@ -96,8 +96,8 @@ impl BatchThread {
                 return false;
             }
             // ask to be woken, then look again: room may have come in between
-            self.crew.wanted.store(true, Ordering::SeqCst);
-            if self.crew.engines(self.core.depth()).room == 0 {
+            self.load.wanted.store(true, Ordering::SeqCst);
+            if self.load.engines(self.core.depth()).room == 0 {
                 return true;
             }
         }
@@ -114,9 +114,9 @@ impl BatchThread {
                     let _ = done.try_send(());
                 }
                 BatchOut::Job(job) => {
-                    self.crew.in_flight.fetch_add(1, Ordering::SeqCst);
+                    self.load.in_flight.fetch_add(1, Ordering::SeqCst);
                     if let Err(closed) = self.work.send(job) {
-                        self.judge.tell(failed(&self.crew, closed.0));
+                        self.judge.tell(failed(&self.load, closed.0));
                     }
                 }
             }
@@ -126,14 +126,14 @@ impl BatchThread {
     /// Without a single engine, what was given out comes back as failed.
     fn take_orphans(&self) {
         for job in self.orphans.drain() {
-            self.judge.tell(failed(&self.crew, job));
+            self.judge.tell(failed(&self.load, job));
         }
     }
 
     fn look_at_engines(&self, hung: &mut [bool]) {
         let now = self.clock.now();
         for (n, hung) in hung.iter_mut().enumerate() {
-            let since = self.crew.busy_since(n).unwrap_or(0);
+            let since = self.load.busy_since(n).unwrap_or(0);
             let hangs = since != 0 && now.since(MonoTime(since)) > self.hang_after;
             if hangs != std::mem::replace(hung, hangs) {
                 self.events.alarm(Alarm {

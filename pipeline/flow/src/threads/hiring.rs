@@ -1,12 +1,12 @@
 //! Starts workers: the first ones, and the successor of one that does not come back from its engine.
 
-use super::crew::WorkerPlace;
-use super::{Crew, Threads, WorkerCommand, WorkerThread};
-use crate::counters::Tally;
+use super::worker_load::WorkerPlace;
+use super::{Threads, WorkerCommand, WorkerLoad, WorkerThread};
+use crate::active_generation::{ActiveGeneration, ModelEngines, WorkerEngines};
+use crate::counters::Counters;
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::JudgeInput;
-use crate::live::{Live, ModelEngines, WorkerEngines};
 use crate::worker::EngineCore;
 use crate::{FlowError, FlowEvents};
 use sightline_domain::Clock;
@@ -56,8 +56,8 @@ impl Workers {
 pub(crate) struct Hiring {
     pub clock: Arc<dyn Clock>,
     pub events: Arc<dyn FlowEvents>,
-    pub tally: Arc<Tally>,
-    pub crew: Arc<Crew>,
+    pub tally: Arc<Counters>,
+    pub load: Arc<WorkerLoad>,
     pub work: Receiver<Box<Job>>,
     pub judge: Sender<JudgeInput>,
     pub input: Sender<FlowInput>,
@@ -73,18 +73,18 @@ impl Hiring {
         &self,
         threads: &mut Threads,
         index: usize,
-        live: &Arc<Live>,
+        live: &Arc<ActiveGeneration>,
         engines: WorkerEngines,
     ) -> Result<(), FlowError> {
         let core = self.core(index, live, engines)?;
-        let place = self.crew.place(index);
+        let place = self.load.place(index);
         self.spawn(threads, &format!("sl-engine-{index}"), index, place, core)
     }
 
     fn core(
         &self,
         index: usize,
-        live: &Arc<Live>,
+        live: &Arc<ActiveGeneration>,
         engines: WorkerEngines,
     ) -> Result<EngineCore, FlowError> {
         let (tally, events) = (Arc::clone(&self.tally), Arc::clone(&self.events));
@@ -99,14 +99,14 @@ impl Hiring {
         &self,
         threads: &mut Threads,
         index: usize,
-        live: &Arc<Live>,
+        live: &Arc<ActiveGeneration>,
         engines: WorkerEngines,
     ) -> Result<Option<NotDemoted>, FlowError> {
         let core = self.core(index, live, engines)?;
-        let (lost, place) = self.crew.leave_behind(index);
+        let (lost, place) = self.load.leave_behind(index);
         let kept = lost.demote().err();
         let before = self
-            .crew
+            .load
             .left_behind
             .load(std::sync::atomic::Ordering::SeqCst);
         threads.leave(&format!("sl-engine-{index}"));
@@ -136,7 +136,7 @@ impl Hiring {
             place,
             clock: Arc::clone(&self.clock),
             events: Arc::clone(&self.events),
-            crew: Arc::clone(&self.crew),
+            load: Arc::clone(&self.load),
             work: self.work.clone(),
             control,
             judge: self.judge.clone(),

@@ -1,22 +1,22 @@
 //! What each thread does: wait, take, turn its state machine, hand on.
 
 mod batch;
-mod crew;
-mod ear;
 mod hiring;
 mod judge;
+mod judge_sender;
 mod result;
 mod running;
 mod worker;
+mod worker_load;
 
 pub(crate) use batch::BatchThread;
-pub(crate) use crew::Crew;
-pub(crate) use ear::Ear;
 pub(crate) use hiring::{Hiring, Workers};
 pub(crate) use judge::JudgeThread;
-pub(crate) use result::{ResultInput, ResultThread, Told};
+pub(crate) use judge_sender::JudgeSender;
+pub(crate) use result::{ResultInput, ResultThread, ResultsMade};
 pub(crate) use running::Threads;
 pub(crate) use worker::{Offered, WorkerCommand, WorkerThread, take};
+pub(crate) use worker_load::WorkerLoad;
 
 use std::time::Duration;
 

@@ -20,12 +20,12 @@ pub(crate) struct ResultThread {
     pub core: ResultCore,
     pub input: Receiver<ResultInput>,
     pub dossiers: Sender<Box<Dossier>>,
-    pub told: Arc<Told>,
+    pub told: Arc<ResultsMade>,
 }
 
 /// Wakes who waits for results.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct ResultsMade {
     pub count: Mutex<u64>,
     pub more: Condvar,
 }

@@ -1,11 +1,11 @@
 //! A worker's thread.
 
-use super::Crew;
-use super::crew::WorkerPlace;
+use super::WorkerLoad;
+use super::worker_load::WorkerPlace;
+use crate::active_generation::{ActiveGeneration, ModelEngines, WorkerEngines};
 use crate::input::FlowInput;
 use crate::job::Job;
 use crate::judging::JudgeInput;
-use crate::live::{Live, ModelEngines, WorkerEngines};
 use crate::worker::EngineCore;
 use crate::{FlowError, FlowEvents};
 use crossbeam_channel::select;
@@ -18,7 +18,11 @@ use std::time::Duration;
 /// What a worker is told beside its batches.
 pub(crate) enum WorkerCommand {
     /// Take these engines in; answer whether that worked.
-    Add(Arc<Live>, Offered, Sender<Result<(), FlowError>>),
+    Add(
+        Arc<ActiveGeneration>,
+        Offered,
+        Sender<Result<(), FlowError>>,
+    ),
     /// Let this generation's engines go.
     Remove(Generation),
 }
@@ -41,7 +45,7 @@ pub(crate) struct WorkerThread {
     pub place: Arc<WorkerPlace>,
     pub clock: Arc<dyn Clock>,
     pub events: Arc<dyn FlowEvents>,
-    pub crew: Arc<Crew>,
+    pub load: Arc<WorkerLoad>,
     pub work: Receiver<Box<Job>>,
     pub control: Receiver<WorkerCommand>,
     pub judge: Sender<JudgeInput>,
@@ -62,7 +66,7 @@ enum Met {
 }
 
 /// A worker that dies of its own bug is one worker less.
-struct Alive(Arc<Crew>, Arc<WorkerPlace>);
+struct Alive(Arc<WorkerLoad>, Arc<WorkerPlace>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
@@ -74,7 +78,7 @@ impl Drop for Alive {
 
 impl WorkerThread {
     pub(crate) fn run(mut self) {
-        let _alive = Alive(Arc::clone(&self.crew), Arc::clone(&self.place));
+        let _alive = Alive(Arc::clone(&self.load), Arc::clone(&self.place));
         self.place.thread.join();
         let mut lame = false;
         while !self.place.is_left_behind() {
@@ -139,12 +143,12 @@ impl WorkerThread {
             _ => self.clock.now().0.max(1),
         };
         self.place.busy_since.store(busy, Ordering::Relaxed);
-        if !self.place.gives(&self.crew) {
+        if !self.place.gives(&self.load) {
             // its parts were decided without it
             return drop(job);
         }
         let _ = self.judge.send(JudgeInput::Done(job));
-        if self.crew.wanted.swap(false, Ordering::SeqCst) {
+        if self.load.wanted.swap(false, Ordering::SeqCst) {
             // full: the batcher is awake anyway
             let _ = self.input.try_send(FlowInput::Freed);
         }
@@ -176,7 +180,7 @@ impl WorkerThread {
                 self.place.works_with(self.core.teams());
                 let revived = lame && added.is_ok();
                 if revived {
-                    self.crew.alive.fetch_add(1, Ordering::SeqCst);
+                    self.load.alive.fetch_add(1, Ordering::SeqCst);
                     let what = "it works again, with a new generation";
                     self.tell(AlarmKind::EngineStopped.of(self.index), false, what);
                     self.tell(AlarmKind::EngineNone.into(), false, what);
@@ -202,7 +206,7 @@ impl WorkerThread {
         while let Some(job) = self.core.finish() {
             self.hand_on(job);
         }
-        let left = self.crew.alive.fetch_sub(1, Ordering::SeqCst) - 1;
+        let left = self.load.alive.fetch_sub(1, Ordering::SeqCst) - 1;
         let what = "its engine failed and could not be made anew";
         self.tell(AlarmKind::EngineStopped.of(self.index), true, what);
         if left == 0 {

@@ -4,9 +4,9 @@ mod cascade;
 mod guard;
 mod references;
 
-use crate::counters::{Tally, bump};
+use crate::active_generation::{ActiveGeneration, ModelEngines, WorkerEngines};
+use crate::counters::{Counters, bump};
 use crate::job::Job;
-use crate::live::{Live, ModelEngines, WorkerEngines};
 use crate::{FlowError, FlowEvents};
 use guard::{Guard, Guarded, Trouble};
 use references::References;
@@ -24,7 +24,7 @@ const FAULTS_IN_A_ROW: u32 = 3;
 
 /// One generation's engines on this worker.
 struct Loaded {
-    live: Arc<Live>,
+    live: Arc<ActiveGeneration>,
     models: Vec<ModelState>,
     references: References,
 }
@@ -60,7 +60,7 @@ enum Condition {
 pub(crate) struct EngineCore {
     index: usize,
     clock: Arc<dyn Clock>,
-    tally: Arc<Tally>,
+    tally: Arc<Counters>,
     events: Arc<dyn FlowEvents>,
     loaded: Vec<Loaded>,
     /// Jobs whose batch an engine has, oldest first.
@@ -76,7 +76,7 @@ impl EngineCore {
     pub(crate) fn new(
         index: usize,
         clock: Arc<dyn Clock>,
-        tally: Arc<Tally>,
+        tally: Arc<Counters>,
         events: Arc<dyn FlowEvents>,
         untimed: bool,
     ) -> Self {
@@ -95,7 +95,11 @@ impl EngineCore {
     }
 
     /// Takes a generation's engines in, beside those it has.
-    pub(crate) fn add(&mut self, live: Arc<Live>, engines: WorkerEngines) -> Result<(), FlowError> {
+    pub(crate) fn add(
+        &mut self,
+        live: Arc<ActiveGeneration>,
+        engines: WorkerEngines,
+    ) -> Result<(), FlowError> {
         let references = References::new(&live)?;
         let state = |engines| ModelState {
             engines,

@@ -1,8 +1,8 @@
 //! Brings each view its golden picture: its own, the recipe's, or the recipe's registered to the part.
 
 use crate::FlowError;
+use crate::active_generation::ActiveGeneration;
 use crate::job::Job;
-use crate::live::Live;
 use crate::presence::Presence;
 use sightline_configs::recipe::{Reference as Planned, Registration};
 use sightline_domain::{Health, MissReason, PictureRef};
@@ -36,7 +36,7 @@ pub(super) struct References {
 }
 
 impl References {
-    pub(super) fn new(live: &Live) -> Result<Self, FlowError> {
+    pub(super) fn new(live: &ActiveGeneration) -> Result<Self, FlowError> {
         let pairs = live.plan.views.iter().zip(&live.references);
         let views = pairs.map(|(view, golden)| {
             let Some(planned) = &view.reference else {

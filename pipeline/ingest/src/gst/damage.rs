@@ -332,7 +332,9 @@ impl Gate {
         );
     }
 
-    /// One JPEG, or the two fields of a picture.
+    /// One JPEG, or the two fields of a picture. Walked also where RTP's sequence numbers have no gap: they prove that all
+    /// that was sent came, not that the sender's encoder had finished, nor that no bit fell over on the way (UDP may go
+    /// without a checksum).
     fn is_whole(&mut self, mut data: &[u8]) -> bool {
         loop {
             match self.jpeg.check(data) {

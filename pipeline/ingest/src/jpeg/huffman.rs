@@ -1,9 +1,68 @@
 //! Huffman tables (ITU-T T.81, annexes C and K.3).
 
-use super::{Fault, bits::Bits};
+use super::Fault;
+use super::bits::{Bits, signed};
+use std::ops::Range;
 
 /// Codes up to this length are found in one step.
 const QUICK: u32 = 9;
+/// Codes with their values up to this length, two where they fit, are taken in one step.
+const STEP: u32 = 11;
+/// The longest AC value that every picture may have, in bits (8 bits a sample).
+const LARGEST: u32 = 10;
+
+/// What the next [`STEP`] bits begin with: one value or two of a block, or one and the block's end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Step {
+    /// Bits of all.
+    pub(super) bits: u8,
+    /// Places to the first value and past it; 0 where there is none.
+    pub(super) first: u8,
+    /// Places past the last value; [`Step::BEYOND`] where the bits must be read one by one.
+    pub(super) places: u8,
+    /// The block ends.
+    pub(super) ends: bool,
+    /// The values without their signs; 0 where there is none.
+    pub(super) values: [u16; 2],
+}
+
+/// The DC difference that the next [`STEP`] bits begin with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Difference {
+    /// Of code and value; 0 where they must be read one by one.
+    pub(super) bits: u8,
+    pub(super) value: i16,
+}
+
+impl Step {
+    /// More places than a block has.
+    const BEYOND: u8 = 64;
+    const NONE: Self = Self {
+        bits: 0,
+        first: 0,
+        places: Self::BEYOND,
+        ends: false,
+        values: [0; 2],
+    };
+
+    /// Both, one after the other, if they fit.
+    fn then(self, next: Self) -> Self {
+        if self.places == Self::BEYOND || self.ends || next.places == Self::BEYOND {
+            return self;
+        }
+        let bits = self.bits + next.bits;
+        if u32::from(bits) > STEP {
+            return self;
+        }
+        Self {
+            bits,
+            first: self.first,
+            places: self.places + next.places,
+            ends: next.ends,
+            values: [self.values[0], next.values[0]],
+        }
+    }
+}
 
 /// A table; made anew only when its definition changes.
 #[derive(Clone, Debug)]
@@ -15,6 +74,14 @@ pub(super) struct Table {
     /// Of each length: the first code that is longer, as 16 bits; what to add for the symbol's place.
     beyond: [u32; 17],
     place: [i32; 17],
+    /// Of a table of AC values, by the next [`STEP`] bits; made when a sequential scan first uses it.
+    steps: Box<[Step; 1 << STEP]>,
+    /// The same with one value each, from which they are put together.
+    single: Vec<Step>,
+    /// Of a table of DC values.
+    differences: Box<[Difference; 1 << STEP]>,
+    has_steps: bool,
+    has_differences: bool,
 }
 
 impl Table {
@@ -25,6 +92,11 @@ impl Table {
             quick: Box::new([0; 1 << QUICK]),
             beyond: [0; 17],
             place: [0; 17],
+            steps: Box::new([Step::NONE; 1 << STEP]),
+            single: Vec::new(),
+            differences: Box::new([Difference::default(); 1 << STEP]),
+            has_steps: false,
+            has_differences: false,
         }
     }
 
@@ -36,6 +108,7 @@ impl Table {
         self.counts = *counts;
         self.symbols[..symbols.len()].copy_from_slice(symbols);
         self.quick.fill(0);
+        (self.has_steps, self.has_differences) = (false, false);
         let (mut code, mut place) = (0u32, 0usize);
         for length in 1..=16u32 {
             let count = u32::from(counts[length as usize - 1]);
@@ -59,11 +132,66 @@ impl Table {
         Ok(())
     }
 
+    /// Makes what [`Table::step`] takes.
+    pub(super) fn prepare_steps(&mut self) {
+        if self.has_steps {
+            return;
+        }
+        self.has_steps = true;
+        let single = &mut self.single;
+        single.clear();
+        single.resize(1 << STEP, Step::NONE);
+        each_value(&self.counts, &self.symbols, |at, length, symbol, value| {
+            let (run, size) = (symbol >> 4, symbol & 15);
+            // a run of sixteen zeros, and what is no symbol, is looked at one by one
+            if size == 0 && run > 0 {
+                return;
+            }
+            let past = if size == 0 { 0 } else { run + 1 };
+            single[at].fill(Step {
+                bits: length,
+                first: past,
+                places: past,
+                ends: size == 0,
+                values: [value.unsigned_abs(), 0],
+            });
+        });
+        for (at, (step, one)) in self.steps.iter_mut().zip(&*single).enumerate() {
+            let behind = at << one.bits & ((1 << STEP) - 1);
+            *step = one.then(single[behind]);
+        }
+    }
+
+    /// Makes what [`Table::difference`] takes.
+    pub(super) fn prepare_differences(&mut self) {
+        if self.has_differences {
+            return;
+        }
+        self.has_differences = true;
+        let differences = &mut self.differences;
+        differences.fill(Difference::default());
+        each_value(&self.counts, &self.symbols, |at, bits, symbol, value| {
+            if symbol <= 15 {
+                differences[at].fill(Difference { bits, value });
+            }
+        });
+    }
+
+    #[inline]
+    pub(super) fn step(&self, bits: &Bits<'_>) -> Step {
+        self.steps[bits.peek::<STEP>()]
+    }
+
+    #[inline]
+    pub(super) fn difference(&self, bits: &Bits<'_>) -> Difference {
+        self.differences[bits.peek::<STEP>()]
+    }
+
     /// The next symbol; a code that the table does not have is a fault.
     #[inline]
     pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Fault> {
         bits.fill();
-        let next = bits.peek16();
+        let next = bits.peek::<16>();
         let entry = self.quick[next >> (16 - QUICK)];
         if entry != 0 {
             bits.skip(u32::from(entry >> 8));
@@ -92,6 +220,34 @@ impl Table {
         let defined = table.define(&counts, symbols);
         debug_assert!(defined.is_ok(), "the standard's tables are sound");
         table
+    }
+}
+
+/// Calls `note` for every code with every value that may stand behind it, if both fit into [`STEP`] bits: where they
+/// stand among the next bits, how many they are, the symbol, the value.
+fn each_value(
+    counts: &[u8; 16],
+    symbols: &[u8; 256],
+    mut note: impl FnMut(Range<usize>, u8, u8, i16),
+) {
+    let (mut code, mut place) = (0usize, 0usize);
+    for length in 1..=STEP {
+        for _ in 0..counts[length as usize - 1] {
+            let symbol = symbols[place];
+            let size = u32::from(symbol & 15);
+            if size <= LARGEST && length + size <= STEP {
+                let first = code << (STEP - length);
+                let each = 1usize << (STEP - length - size);
+                for bits in 0..1usize << size {
+                    let at = first + bits * each;
+                    let value = signed(bits as i32, size) as i16;
+                    note(at..at + each, (length + size) as u8, symbol, value);
+                }
+            }
+            code += 1;
+            place += 1;
+        }
+        code <<= 1;
     }
 }
 

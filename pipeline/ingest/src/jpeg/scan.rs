@@ -2,6 +2,12 @@
 
 use super::{Fault, bits::Bits, component::Component, huffman::Table};
 
+/// Steps that a filled reader has the bits for, beside a DC difference.
+const STEPS: usize = 4;
+
+/// Longer than any block of pixels.
+const MOST: u64 = 1 << 62;
+
 /// What of the spectrum a scan carries (progressive; all of it otherwise).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Band {
@@ -28,50 +34,100 @@ pub(super) fn whole(
     bits: &mut Bits<'_>,
     part: &mut Component,
 ) -> Result<(), Fault> {
-    let size = u32::from(walk.dc.symbol(bits)?);
+    bits.fill();
+    let difference = walk.dc.difference(bits);
+    if difference.bits > 0 {
+        bits.skip(u32::from(difference.bits));
+        part.last += i32::from(difference.value);
+    } else {
+        let value;
+        (*bits, value) = difference_slowly(walk, *bits)?;
+        part.last += value;
+        bits.fill();
+    }
+    let quant = &part.quant;
+    let mut square = length(part.last, quant[0]);
+    let mut at = 1usize;
+    'block: while at < 64 {
+        for _ in 0..STEPS {
+            let step = walk.ac.step(bits);
+            let next = at + usize::from(step.places);
+            if next > 63 {
+                let found;
+                (*bits, found) = value_slowly(walk, *bits, at)?;
+                let Some((past, value)) = found else {
+                    break 'block;
+                };
+                // more than any reach, and room for what the steps add
+                square = square
+                    .saturating_add(length(value, quant[(past - 1) & 63]))
+                    .min(MOST);
+                at = past;
+                break;
+            }
+            bits.skip(u32::from(step.bits));
+            let first = (at + usize::from(step.first)).wrapping_sub(1) & 63;
+            let last = next.wrapping_sub(1) & 63;
+            let a = u32::from(step.values[0]) * u32::from(quant[first]);
+            let b = u32::from(step.values[1]) * u32::from(quant[last]);
+            square += u64::from(a) * u64::from(a) + u64::from(b) * u64::from(b);
+            if step.ends {
+                break 'block;
+            }
+            at = next;
+        }
+        bits.fill();
+    }
+    match () {
+        () if bits.overrun() => Err(Fault::Short),
+        () if square > part.reach => Err(Fault::Value),
+        () => Ok(()),
+    }
+}
+
+/// The DC difference of a block.
+#[cold]
+#[inline(never)]
+fn difference_slowly<'a>(walk: &Walk<'_>, mut bits: Bits<'a>) -> Result<(Bits<'a>, i32), Fault> {
+    let size = u32::from(walk.dc.symbol(&mut bits)?);
     if size > walk.deepest + 1 {
         return Err(Fault::Value);
     }
-    part.last += bits.signed(size);
-    let quant = &part.quant;
-    let length = |value: i32, at: usize| {
-        let value = i64::from(value) * i64::from(quant[at]);
-        (value * value) as u64
+    let value = bits.signed(size);
+    Ok((bits, value))
+}
+
+/// The square of a value's length in pixels.
+#[inline]
+fn length(value: i32, quant: u16) -> u64 {
+    let value = i64::from(value) * i64::from(quant);
+    (value * value) as u64
+}
+
+/// The next AC value from place `at` on and the place past it, or a run of zeros; `None`: the block ends.
+#[cold]
+#[inline(never)]
+fn value_slowly<'a>(
+    walk: &Walk<'_>,
+    mut bits: Bits<'a>,
+    at: usize,
+) -> Result<(Bits<'a>, Option<(usize, i32)>), Fault> {
+    let symbol = walk.ac.symbol(&mut bits)?;
+    let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
+    let past = match (run, size) {
+        (0, 0) => return Ok((bits, None)),
+        (1..15, 0) => return Err(Fault::Code),
+        _ => at + run + 1,
     };
-    let mut square = length(part.last, 0);
-    let mut at = 1usize;
-    while at < 64 {
-        let symbol = walk.ac.symbol(bits)?;
-        let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
-        if size == 0 {
-            match run {
-                0 => break,
-                15 => at += 16,
-                _ => return Err(Fault::Code),
-            }
-            if at > 63 {
-                return Err(Fault::Run);
-            }
-            continue;
-        }
-        at += run;
-        if at > 63 {
-            return Err(Fault::Run);
-        }
-        if size > walk.deepest {
-            return Err(Fault::Value);
-        }
-        square += length(bits.signed(size), at);
-        at += 1;
+    // behind sixteen zeros something comes
+    if past > 64 || (size == 0 && past > 63) {
+        return Err(Fault::Run);
     }
-    if square > part.reach || bits.overrun() {
-        return Err(if bits.overrun() {
-            Fault::Short
-        } else {
-            Fault::Value
-        });
+    if size > walk.deepest {
+        return Err(Fault::Value);
     }
-    Ok(())
+    let value = bits.signed(size);
+    Ok((bits, Some((past, value))))
 }
 
 /// The DC value of a block, or one more bit of it (progressive).

@@ -4,7 +4,7 @@ use crate::pieces::{self, fitting};
 use crate::view::View;
 use eframe::egui::{Align2, Rect, Sense, Stroke, StrokeKind, Ui, vec2};
 use sightline_domain::Health;
-use sightline_wire::Wish;
+use sightline_wire::PreviewRequest;
 use sightline_wire::snapshot::CameraState;
 
 /// Width to height that a tile's picture is given.
@@ -38,7 +38,7 @@ pub fn tiles(ui: &mut Ui, view: &mut View, rect: Rect) {
         pieces::card(ui, &tokens, cell);
         tile_title(ui, view, i, title);
         let place = place.shrink(2.0);
-        view.wishes.push(Wish {
+        view.wishes.push(PreviewRequest {
             camera: i as u16,
             width: place.width() as u16,
             height: place.height() as u16,

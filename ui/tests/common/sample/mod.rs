@@ -26,7 +26,7 @@ pub struct Still {
     pub age: Duration,
     pub link: Link,
     pub asked: RefCell<Vec<Ask>>,
-    pub wishes: RefCell<Vec<Wish>>,
+    pub wishes: RefCell<Vec<PreviewRequest>>,
     answers: RefCell<Vec<(u64, Reply)>>,
 }
 
@@ -84,7 +84,7 @@ impl Station for Still {
     }
     fn take_previews(&self) -> BTreeMap<u16, Preview> {
         let wishes = self.wishes.borrow();
-        let one = |w: &Wish| {
+        let one = |w: &PreviewRequest| {
             (
                 w.camera,
                 preview(w.camera, w.width.min(w.height), w.camera == 2),
@@ -95,7 +95,7 @@ impl Station for Still {
     fn take_answers(&self) -> Vec<(u64, Reply)> {
         self.answers.take()
     }
-    fn watch(&self, wishes: Vec<Wish>) {
+    fn watch(&self, wishes: Vec<PreviewRequest>) {
         *self.wishes.borrow_mut() = wishes;
     }
     fn ask(&self, ask: Ask) -> Option<u64> {

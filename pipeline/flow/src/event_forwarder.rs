@@ -21,7 +21,7 @@ enum Said {
 }
 
 /// Takes events from the flow's threads and tells them to whoever hears, on the thread `sl-events`.
-pub(crate) struct Herald {
+pub(crate) struct EventForwarder {
     queue: Sender<Said>,
     lost: Arc<AtomicU64>,
     ended: AtomicBool,
@@ -29,7 +29,7 @@ pub(crate) struct Herald {
     thread: Mutex<Option<(JoinHandle<()>, Receiver<()>)>>,
 }
 
-impl Herald {
+impl EventForwarder {
     pub(crate) fn start(
         hears: Arc<dyn FlowEvents>,
         clock: Arc<dyn Clock>,
@@ -106,7 +106,7 @@ fn tell(told: &Receiver<Said>, hears: &dyn FlowEvents, lost: &AtomicU64, clock: 
     }
 }
 
-impl FlowEvents for Herald {
+impl FlowEvents for EventForwarder {
     fn alarm(&self, alarm: Alarm) {
         self.say(Said::Alarm(alarm));
     }

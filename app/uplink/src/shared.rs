@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// What both sides see, under one short lock.
-pub(crate) struct Desk {
+pub(crate) struct SharedState {
     pub(crate) outbox: Outbox,
     /// Retained messages by topic suffix, and whether each has changed since it was sent.
     pub(crate) retained: BTreeMap<String, (Vec<u8>, bool)>,
@@ -28,14 +28,14 @@ pub(crate) struct Desk {
 }
 
 pub(crate) struct Shared {
-    desk: Mutex<Desk>,
+    state: Mutex<SharedState>,
     pub(crate) changed: Notify,
 }
 
 impl Shared {
     /// Without a journal, `outbox` results may wait.
     pub(crate) fn new(outbox: usize) -> Self {
-        let desk = Desk {
+        let state = SharedState {
             outbox: Outbox::new(outbox),
             retained: BTreeMap::new(),
             kpi: None,
@@ -47,20 +47,20 @@ impl Shared {
             stopping: false,
         };
         Self {
-            desk: Mutex::new(desk),
+            state: Mutex::new(state),
             changed: Notify::new(),
         }
     }
 
-    pub(crate) fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn state(&self) -> MutexGuard<'_, SharedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connection is gone: what was in flight waits again.
     pub(crate) fn disconnected(&self) {
-        let mut desk = self.desk();
-        desk.outbox.disconnected();
-        desk.said.disconnected();
+        let mut state = self.state();
+        state.outbox.disconnected();
+        state.said.disconnected();
     }
 
     /// Why a connection was lost or never made (`stood` is false then), and how many the broker closed in a row where that
@@ -72,34 +72,34 @@ impl Shared {
         closed: Option<usize>,
         id: &str,
     ) {
-        let mut desk = self.desk();
-        desk.conditions.connection(face, trouble, stood, id);
+        let mut state = self.state();
+        state.conditions.connection(face, trouble, stood, id);
         if let Some(times) = closed {
-            desk.conditions.unsteady(face, times, id);
+            state.conditions.unsteady(face, times, id);
         }
     }
 
     /// Puts a message beside the results, an answer or a copy; the oldest go, and are told, when nobody takes them.
     pub(crate) fn say(&self, message: Message, answer: bool) {
-        let mut desk = self.desk();
-        if desk.said.push(message, answer) {
-            let dropped = desk.said.dropped();
-            desk.conditions.dropped(dropped);
+        let mut state = self.state();
+        if state.said.push(message, answer) {
+            let dropped = state.said.dropped();
+            state.conditions.dropped(dropped);
         }
-        drop(desk);
+        drop(state);
         self.changed.notify_one();
     }
 
-    /// Waits, unless the desk says stop before. True: it does.
+    /// Waits, unless it is told to stop before. True: it does.
     pub(crate) async fn stopped_within(&self, wait: Duration) -> bool {
         let end = tokio::time::Instant::now() + wait;
         loop {
-            if self.desk().stopping {
+            if self.state().stopping {
                 return true;
             }
             let changed = tokio::time::timeout_at(end, self.changed.notified());
             if changed.await.is_err() {
-                return self.desk().stopping;
+                return self.state().stopping;
             }
         }
     }

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// The judge's ear. A wake-up costs more than what is told, so news that can wait until the judge is awake anyway go
 /// into a queue of their own, which nobody sleeps on.
-pub(crate) struct Ear {
+pub(crate) struct JudgeSender {
     awake: Sender<JudgeInput>,
     quiet: Sender<JudgeInput>,
     /// When the judge is awake at the latest, ns.
     wakes_at: Arc<AtomicU64>,
 }
 
-impl Ear {
+impl JudgeSender {
     pub(crate) fn new(
         awake: Sender<JudgeInput>,
         quiet: Sender<JudgeInput>,

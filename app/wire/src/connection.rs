@@ -4,8 +4,8 @@ use crate::ask::Reply;
 use crate::board::{Board, Sent};
 use crate::framing;
 use crate::message::{MAGIC, ToConsole, ToStation, VERSION};
-use crate::preview::Wish;
-use crate::server::{Guest, Host, ServerSettings};
+use crate::preview::PreviewRequest;
+use crate::server::{ClientSession, Host, ServerSettings};
 use crate::{Session, WireError};
 use std::collections::BTreeMap;
 use std::io;
@@ -51,7 +51,7 @@ impl Seats {
     }
 
     /// A place to say hello at, or `None` when too many stand there.
-    pub(crate) fn take(self: &Arc<Self>, stream: &UnixStream) -> Option<Seat> {
+    pub(crate) fn take(self: &Arc<Self>, stream: &UnixStream) -> Option<Connection> {
         let mut state = self.state();
         let full = state.streams.len() >= self.consoles + STRANGERS;
         if state.closed || full || state.strangers >= STRANGERS {
@@ -62,7 +62,7 @@ impl Seats {
         state.next += 1;
         state.strangers += 1;
         state.streams.insert(id, kept);
-        Some(Seat {
+        Some(Connection {
             id,
             stranger: true,
             seats: self.clone(),
@@ -86,13 +86,13 @@ impl Seats {
 }
 
 /// A place, given back on drop.
-pub(crate) struct Seat {
+pub(crate) struct Connection {
     id: u64,
     stranger: bool,
     seats: Arc<Seats>,
 }
 
-impl Seat {
+impl Connection {
     /// From stranger to console, if there is room.
     fn sit(&mut self) -> bool {
         let mut state = self.seats.state();
@@ -105,7 +105,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Connection {
     fn drop(&mut self) {
         let mut state = self.seats.state();
         state.strangers -= usize::from(self.stranger);
@@ -118,7 +118,7 @@ impl Drop for Seat {
 /// What reader and writer of a console share: at most one answer, and the wishes.
 #[derive(Default)]
 struct Desk {
-    wishes: Vec<Wish>,
+    wishes: Vec<PreviewRequest>,
     answer: Option<(u64, Reply)>,
     closed: bool,
 }
@@ -143,7 +143,7 @@ impl Shared {
 /// Serves a connection on two threads of its own.
 pub(crate) fn serve(
     stream: UnixStream,
-    seat: Seat,
+    seat: Connection,
     settings: &ServerSettings,
     board: Arc<Board>,
     host: Arc<dyn Host>,
@@ -164,7 +164,7 @@ pub(crate) fn serve(
 
 fn talk(
     stream: &UnixStream,
-    mut seat: Seat,
+    mut seat: Connection,
     settings: &ServerSettings,
     board: &Arc<Board>,
     host: &Arc<dyn Host>,
@@ -178,7 +178,7 @@ fn talk(
         return Ok(());
     }
     stream.set_read_timeout(Some(SILENCE))?;
-    let guest: Arc<dyn Guest> = Arc::from(host.welcome(&name));
+    let guest: Arc<dyn ClientSession> = Arc::from(host.welcome(&name));
     let shared = Arc::new(Shared::default());
     let writer = Writer {
         stream: stream.try_clone()?,
@@ -237,7 +237,7 @@ fn listen(
     mut stream: &UnixStream,
     buffer: &mut Vec<u8>,
     shared: &Shared,
-    guest: &dyn Guest,
+    guest: &dyn ClientSession,
 ) -> Result<(), WireError> {
     loop {
         let (message, _) = framing::read(&mut stream, framing::TO_STATION, buffer)?;
@@ -276,7 +276,7 @@ struct Writer {
     shared: Arc<Shared>,
     board: Arc<Board>,
     host: Arc<dyn Host>,
-    guest: Arc<dyn Guest>,
+    guest: Arc<dyn ClientSession>,
 }
 
 impl Writer {
@@ -331,7 +331,7 @@ impl Writer {
     fn wait(
         &self,
         due: Instant,
-        wishes: &mut Vec<Wish>,
+        wishes: &mut Vec<PreviewRequest>,
     ) -> Result<Option<(u64, Reply)>, WireError> {
         let mut desk = self.shared.desk();
         loop {

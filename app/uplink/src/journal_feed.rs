@@ -5,9 +5,9 @@
 
 use crate::UplinkError;
 use crate::backlog::{self, Turn};
-use crate::desk::Shared;
 use crate::outbox::Outgoing;
 use crate::resend::Resend;
+use crate::shared::Shared;
 use sightline_journal::{Journal, JournalError, Reader, Record, StoredResult};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -23,12 +23,12 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// What the outbox needs of the journal: to retire, and to ask for more.
 #[derive(Debug)]
-pub(crate) struct Tap {
+pub(crate) struct JournalCursor {
     journal: Journal,
     feeder: Thread,
 }
 
-impl Tap {
+impl JournalCursor {
     pub(crate) fn new(journal: Journal, feeder: Thread) -> Self {
         Self { journal, feeder }
     }
@@ -66,9 +66,9 @@ impl Feed {
         let progress = journal.progress();
         let mut feeder = Feeder::new(journal.clone(), shared.clone(), inspecting)?;
         // The outbox is a window onto the journal before the feeder sees it.
-        let mut desk = shared.desk();
+        let mut state = shared.state();
         // What lies there now is late, however soon the connection was made.
-        desk.outbox.late_to = progress.committed_to;
+        state.outbox.late_to = progress.committed_to;
         let thread = std::thread::Builder::new()
             .name("sl-outbox".into())
             .spawn(move || {
@@ -79,9 +79,10 @@ impl Feed {
                 name: "sl-outbox",
                 source,
             })?;
-        desk.outbox
-            .over(Tap::new(journal.clone(), thread.thread().clone()));
-        drop(desk);
+        state
+            .outbox
+            .over(JournalCursor::new(journal.clone(), thread.thread().clone()));
+        drop(state);
         Ok(Self {
             journal,
             carried: progress.pending,
@@ -110,7 +111,7 @@ impl Drop for Feed {
         if thread.join().is_err() {
             tracing::error!("the outbox's thread panicked; later results wait in the journal");
         }
-        self.shared.desk().outbox.release();
+        self.shared.state().outbox.release();
     }
 }
 
@@ -162,7 +163,7 @@ impl Feeder {
     fn run(&mut self) {
         loop {
             let committed_to = self.journal.wait_committed(self.read_to, LOOK);
-            if self.shared.desk().stopping {
+            if self.shared.state().stopping {
                 return;
             }
             match self.round(committed_to, Instant::now()) {
@@ -176,11 +177,11 @@ impl Feeder {
 
     /// Moves what was committed up to `committed_to` into the window, as much as there is room for and one reading gives.
     pub(crate) fn round(&mut self, committed_to: u64, now: Instant) -> Round {
-        let mut desk = self.shared.desk();
-        desk.outbox.made(committed_to);
-        let room = desk.outbox.room().min(CHUNK);
-        let asked = desk.resend.take();
-        drop(desk);
+        let mut state = self.shared.state();
+        state.outbox.made(committed_to);
+        let room = state.outbox.room().min(CHUNK);
+        let asked = state.resend.take();
+        drop(state);
         self.resend = asked.or(self.resend.take());
         self.send_again(now);
         if committed_to <= self.read_to {
@@ -268,14 +269,14 @@ impl Feeder {
     /// Puts results into the window, as many as it takes, and reads the rest again: the broker's word for a later one
     /// retires those before it, so none may be passed over.
     fn hand_over(&mut self, next: Next) {
-        let mut desk = self.shared.desk();
-        let room = desk.outbox.room();
+        let mut state = self.shared.state();
+        let room = state.outbox.room();
         let all = next.results.len() <= room;
         for StoredResult { seq, json, .. } in next.results.into_iter().take(room) {
-            desk.outbox.put(Outgoing { seq, json });
+            state.outbox.put(Outgoing { seq, json });
             self.read_to = seq;
         }
-        drop(desk);
+        drop(state);
         if all {
             self.read_to = self.read_to.max(next.up_to);
         }
@@ -320,12 +321,12 @@ mod tests {
 
     /// Sends what is in the window, has it acknowledged, and says what it was.
     fn deliver(shared: &Shared) -> Vec<u64> {
-        let mut desk = shared.desk();
-        let sent: Vec<u64> = std::iter::from_fn(|| desk.outbox.next())
+        let mut state = shared.state();
+        let sent: Vec<u64> = std::iter::from_fn(|| state.outbox.next())
             .map(|item| item.seq)
             .collect();
         for seq in &sent {
-            desk.outbox.acknowledge(*seq);
+            state.outbox.acknowledge(*seq);
         }
         sent
     }
@@ -366,7 +367,7 @@ mod tests {
             assert!(now.len() <= WINDOW, "{}", now.len());
             sent.extend(now);
         }
-        shared.desk().stopping = true;
+        shared.state().stopping = true;
         drop(feed);
         assert_eq!(sent, numbers(1..=N));
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Counted without waiting for anybody's work.
-pub(crate) struct Crew {
+pub(crate) struct WorkerLoad {
     /// Workers that work.
     pub alive: AtomicUsize,
     /// Batches given out and not yet handed on to the judge.
@@ -51,13 +51,13 @@ impl WorkerPlace {
     }
 
     /// It gives a batch on. False: nobody waits for it any more.
-    pub(super) fn gives(&self, crew: &Crew) -> bool {
+    pub(super) fn gives(&self, load: &WorkerLoad) -> bool {
         let mut held = self.held();
         if held.left_behind {
             return false;
         }
         held.batches = held.batches.saturating_sub(1);
-        crew.in_flight.fetch_sub(1, Ordering::SeqCst);
+        load.in_flight.fetch_sub(1, Ordering::SeqCst);
         true
     }
 
@@ -90,7 +90,7 @@ impl WorkerPlace {
     }
 }
 
-impl Crew {
+impl WorkerLoad {
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             alive: AtomicUsize::new(workers),
@@ -155,8 +155,8 @@ impl Crew {
 }
 
 /// A batch that no engine ran.
-pub(super) fn failed(crew: &Crew, mut job: Box<Job>) -> JudgeInput {
-    crew.in_flight.fetch_sub(1, Ordering::SeqCst);
+pub(super) fn failed(load: &WorkerLoad, mut job: Box<Job>) -> JudgeInput {
+    load.in_flight.fetch_sub(1, Ordering::SeqCst);
     job.fail(MissReason::EngineFault);
     JudgeInput::Done(job)
 }

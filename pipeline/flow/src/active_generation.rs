@@ -50,7 +50,7 @@ pub trait Rebuild: Send + Sync {
 }
 
 /// What all threads know of a generation.
-pub(crate) struct Live {
+pub(crate) struct ActiveGeneration {
     pub plan: Arc<InspectionPlan>,
     pub expected: Vec<ExpectedView>,
     pub models: Vec<LiveModel>,
@@ -71,7 +71,7 @@ pub(crate) struct LiveModel {
     pub pace: Pace,
 }
 
-impl Live {
+impl ActiveGeneration {
     /// Checks that the build is whole and takes its engines apart from it.
     pub(crate) fn of(
         build: GenerationBuild,
@@ -104,7 +104,7 @@ impl Live {
             .collect();
         let engines = workers.iter().flat_map(|w| &w.models);
         let depth = engines.map(|m| m.detector.info().depth).max();
-        let live = Live {
+        let live = ActiveGeneration {
             depth: depth.unwrap_or(1).clamp(1, 3),
             expected: expected(&plan),
             models,
