@@ -142,6 +142,8 @@ alarms! {
         "the recording of `run --record` ended because it could not be written";
     PartsUndecided: "parts.undecided", High, Degraded, Seen, "parts_undecided",
         "part after part is NotDecidable";
+    PartsUnfinished: "parts.unfinished", Low, None, SeenTo, "parts_unfinished",
+        "the last run was cut off while parts were in flight: a fail-safe gate rejected them, a kick gate let them pass";
     ResultUnwritten: "flow.result-unwritten", Urgent, None, SeenTo, "flow_result_unwritten",
         "a result could not be written as JSON";
     GateBehind: "gate-behind", Urgent, Hold, SeenTo, "gate_behind",

@@ -81,7 +81,25 @@ pub struct FlowCounters {
     pub stages: StageTimes,
 }
 
+impl FlowCounters {
+    /// Parts that are not over: without a result, or not past the gate.
+    pub fn in_flight(&self) -> usize {
+        self.open_parts.max(self.at_gate)
+    }
+}
+
 impl FlowHandle {
+    /// Parts without a result; asks nobody.
+    pub fn open_parts(&self) -> usize {
+        self.tally.open.load(Ordering::SeqCst)
+    }
+
+    /// Parts without a result, or not past the gate; asks the gate.
+    pub fn in_flight(&self) -> usize {
+        let at_gate = self.gate.as_ref().map_or(0, |g| g.coming());
+        self.open_parts().max(at_gate)
+    }
+
     /// Where cameras deliver.
     pub fn tap(&self) -> FlowTap {
         self.tap.clone()

@@ -9,6 +9,7 @@ use crate::station::monitor;
 use crate::station::notify::{self, Watchdog};
 use crate::station::result_sink::Mailbox;
 use crate::station::starting;
+use crate::station::unfinished::Place;
 use crate::station::{assemble, options::RunOptions};
 use anyhow::anyhow;
 use std::sync::Arc;
@@ -31,11 +32,15 @@ pub fn run(args: &RunArgs) -> Outcome {
         ..RunOptions::default()
     };
     let ground = assemble::prepare(&config).wrong_use()?;
+    let note = Place::take(&config, &ground.events);
+    let run = ground.boot_id;
     let Some(engines) = starting::engines(&ground, &config, &recipe, &stop).wrong_use()? else {
         log::note("ended before an engine was there");
         return Ok(());
     };
     let running = assemble::start_on(ground, &config, &recipe, engines, options).wrong_use()?;
+    let keep = |note: Place| note.keep(&running.flow, &running.clock, run);
+    let note = note.map(keep).transpose().failed()?;
     log::note(&format!(
         "station `{}` inspects `{}`; Ctrl-C ends it",
         config.value.station.name, recipe.value.external_id
@@ -57,9 +62,13 @@ pub fn run(args: &RunArgs) -> Outcome {
     if let Some(terminal) = terminal {
         terminal.end();
     }
+    if let Some(note) = note {
+        note.end();
+    }
     let line = &ended.flow.line;
+    let unfinished = ended.flow.in_flight();
     log::note(&format!(
-        "ended: {} parts, {} OK, {} NotOK, {} NotDecidable",
+        "ended: {} parts, {} OK, {} NotOK, {} NotDecidable, {unfinished} unfinished",
         line.parts, line.ok, line.not_ok, line.not_decidable
     ));
     if monitor::check_conservation(&ended.events, &ended.flow, ended.uplink.as_ref()) {

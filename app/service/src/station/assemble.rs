@@ -38,8 +38,9 @@ pub struct Ground {
     pub control: Arc<Control>,
     pub events: Arc<Events>,
     pub trial: Arc<Trial>,
+    /// The run's id, as in its results.
+    pub boot_id: Uuid,
     clock: Arc<dyn Clock>,
-    boot_id: Uuid,
     raised: bool,
     trigger_relay: Arc<TriggerRelay>,
     open_parts: Arc<AtomicUsize>,

@@ -17,3 +17,4 @@ pub(crate) mod settings;
 pub(crate) mod simulated_line;
 pub(crate) mod starting;
 pub(crate) mod triggers;
+pub(crate) mod unfinished;
