@@ -3,7 +3,7 @@
 //! A batch is made once and recycled: [`Batch::clear`] keeps every capacity, so that steady state allocates nothing.
 
 use crate::{EngineError, Reference, Rejected};
-use sightline_domain::{BoxView, Detection, ViewTag};
+use sightline_domain::{BoxTensor, BoxView, ClassId, Detection, ViewTag};
 use sightline_frames::Lease;
 use std::ops::{Deref, DerefMut};
 
@@ -125,6 +125,62 @@ pub struct RegionOutput {
     pub dropped_nonfinite: u32,
     /// Candidates above the score floor that were left out because there were more than suppression takes.
     pub dropped_excess: u32,
+    /// A sample of boxes that speak of a head that is read wrongly; told by the decoders alone, not by the GPU's kernels.
+    pub stray: Option<Stray>,
+}
+
+/// A box where none can be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stray {
+    /// Where.
+    pub place: StrayPlace,
+    /// In pixels of the network's input.
+    pub bbox: BoxTensor,
+    /// 0..=1.
+    pub score: f32,
+    /// Its class.
+    pub class: ClassId,
+    /// Width and height of the network's input, pixels.
+    pub input: (u32, u32),
+}
+
+/// Where a stray box lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrayPlace {
+    /// Outside of the network's input; it was dropped and counted.
+    Outside,
+    /// With all others within [`CORNER_SIDE`] of the input's first corner.
+    Corner,
+    /// On nothing but the border that fills the input up; it was dropped.
+    Border,
+}
+
+/// Boxes in fractions that are taken for pixels reach no further, pixels of the network's input.
+pub const CORNER_SIDE: f32 = 2.0;
+
+impl Stray {
+    /// What was found, what was expected and what to do.
+    pub fn words(&self) -> String {
+        let (b, (width, height)) = (&self.bbox, self.input);
+        let found = format!(
+            "found a box of score {:.3} at left {:.2}, top {:.2}, {:.2} wide, {:.2} high in the network's input of {width} x {height} pixels",
+            self.score, b.x, b.y, b.w, b.h
+        );
+        match self.place {
+            StrayPlace::Outside => format!(
+                "{found}, outside of it; expected boxes on the picture: decoder.unit (pixels or normalized) or decoder.boxes (corners or \
+                 centre) is not what the file has, draft it again with `sightline model inspect`"
+            ),
+            StrayPlace::Corner => format!(
+                "{found}, and all others within {CORNER_SIDE} pixels of the corner, too; expected boxes over the picture: these are \
+                 fractions taken for pixels, write unit = \"normalized\" or draft it again with `sightline model inspect`"
+            ),
+            StrayPlace::Border => format!(
+                "{found}, on the border beside the picture; expected boxes on the picture: input.resize (letterbox, letterbox-top-left, \
+                 stretch, crop) is not what the model was trained with, or decoder.unit or decoder.boxes is wrong"
+            ),
+        }
+    }
 }
 
 impl RegionOutput {
@@ -134,6 +190,15 @@ impl RegionOutput {
         self.class_scores.clear();
         self.dropped_nonfinite = 0;
         self.dropped_excess = 0;
+        self.stray = None;
+    }
+
+    /// Whether its boxes speak of a head that is read wrongly, in words: boxes outside of the input, and such as count by
+    /// their class's limit and lie where none can be.
+    pub fn doubt(&self, limit: impl Fn(ClassId) -> f32) -> Option<String> {
+        let stray = self.stray.as_ref()?;
+        let counts = stray.place == StrayPlace::Outside || stray.score >= limit(stray.class);
+        counts.then(|| stray.words())
     }
 
     /// The best class and its score, by a classifier; the lowest class number wins a tie.

@@ -17,7 +17,7 @@ pub mod reference;
 pub mod scripted;
 pub mod tiles;
 
-pub use batch::{Batch, BatchView, EngineTimes, Outputs, Region, RegionOutput};
+pub use batch::{Batch, BatchView, EngineTimes, Outputs, Region, RegionOutput, Stray, StrayPlace};
 pub use bundle::{Bundle, BundleError, Manifest, Precision, Task};
 pub use engine::{ClassInfo, Engine, EngineFactory, EngineInfo, EngineSettings, Spinning};
 pub use error::{EngineError, Rejected};

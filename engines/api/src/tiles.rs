@@ -134,6 +134,7 @@ impl Seams {
                 .dropped_nonfinite
                 .saturating_add(answer.dropped_nonfinite);
             out.dropped_excess = out.dropped_excess.saturating_add(answer.dropped_excess);
+            out.stray = out.stray.or(answer.stray);
             let at = region.crop.unwrap_or_default();
             let pieces = answer.detections.iter().map(|&found| Piece {
                 found,

@@ -1,6 +1,7 @@
 // Network output to findings, as engines/api/src/decode does it: `sl_candidates` finds what is above the floor, one thread
-// a row of the head; `sl_suppress`, one block a region, cuts to the best, sorts, suppresses and maps to view pixels.
-// Ties go to the earlier row: a sort key is the score's bits above the inverted row number, so no two are equal.
+// a row of the head, each class of it by itself; `sl_suppress`, one block a region, cuts to the best, sorts, suppresses and
+// maps to view pixels. Ties go to the earlier row, then to the lower class: a sort key is the score's bits above the inverted
+// number of row and class, so no two are equal.
 
 #define SL_MAX_CANDIDATES 4096
 #define SL_SUPPRESS_THREADS 512 // as in src/kernels.rs
@@ -13,9 +14,8 @@ struct Box {
 
 struct DecodeParams {
     u64 values;      // the network's output, [regions, …] floats
-    u64 keys;        // [regions, rows] sort keys, in any order
+    u64 keys;        // [regions, rows * class_count] sort keys, in any order
     u64 boxes;       // [regions, rows] Box, tensor pixels, by row
-    u64 classes;     // [regions, rows] u16, by row
     u64 counts;      // [regions, 2] candidates, rows that are no numbers; zero before, and zeroed again by sl_suppress
     u64 placements;  // [regions] Placement
     u64 findings;    // [regions] Header and max_detections of Finding
@@ -42,28 +42,32 @@ struct Finding {
 
 SL_DEVICE Box from_centre(float cx, float cy, float w, float h) { return {cx - w / 2.0f, cy - h / 2.0f, w, h}; }
 
-struct Candidate {
-    bool is_number, counts;
-    float score;
-    u32 class_id;
-    Box box;
-};
+// Bits that a class number takes below the row's in a key.
+SL_DEVICE u32 class_bits(u32 class_count) {
+    u32 bits = 0;
+    while ((1u << bits) < class_count) ++bits;
+    return bits;
+}
 
-SL_DEVICE Candidate read_v8(const DecodeParams& p, const float* values, u32 row) {
-    Candidate c = {true, false, 0.0f, 0, {}};
-    float best = sl_from_bits(0xff800000u); // minus infinity
-    for (u32 k = 0; k < 4 + p.class_count; ++k) {
-        float v = values[(u64) k * p.rows + row];
-        c.is_number = c.is_number && sl_finite(v);
-        if (k >= 4 && v > best) {
-            best = v;
-            c.class_id = k - 4;
-        }
+// Takes up a class of a row that is above the floor.
+SL_DEVICE void tell(const DecodeParams& p, u32 region, u32 row, u32 class_id, float score, Box box) {
+    u32* counts = (u32*) p.counts + (u64) region * 2;
+    // an exponential or a product can run over where all inputs were numbers
+    if (!(sl_finite(score) && sl_finite(box.x) && sl_finite(box.y) && sl_finite(box.w) && sl_finite(box.h))) {
+        atomicAdd(counts + 1, 1u);
+        return;
     }
-    c.score = best;
-    c.counts = best >= p.floor;
-    c.box = from_centre(values[row], values[(u64) p.rows + row], values[2ull * p.rows + row], values[3ull * p.rows + row]);
-    return c;
+    if (!(box.w > 0.0f && box.h > 0.0f)) return;
+    // no head that is read rightly gives a box that lies outside of the tensor altogether
+    if (!(box.x < (float) p.tensor_width && box.y < (float) p.tensor_height && box.x + box.w > 0.0f && box.y + box.h > 0.0f)) {
+        atomicAdd(counts + 1, 1u);
+        return;
+    }
+    ((Box*) p.boxes)[(u64) region * p.rows + row] = box;
+    u32 bits = sl_bits(sl_clamp(score, 0.0f, 1.0f) + 0.0f); // a positive float's bits rise with it
+    u32 place = row << class_bits(p.class_count) | class_id;
+    u32 at = atomicAdd(counts, 1u);
+    ((u64*) p.keys)[(u64) region * p.rows * p.class_count + at] = (u64) bits << 32 | (0xffffffffu - place);
 }
 
 SL_DEVICE Box grid_box(const DecodeParams& p, const float* at, u32 row) {
@@ -79,39 +83,49 @@ SL_DEVICE Box grid_box(const DecodeParams& p, const float* at, u32 row) {
     return {0.0f, 0.0f, 0.0f, 0.0f};
 }
 
-// YOLOv5 and YOLOX: box, objectness, one score a class.
-SL_DEVICE Candidate read_row(const DecodeParams& p, const float* values, u32 row) {
-    Candidate c = {true, false, 0.0f, 0, {}};
-    const float* at = values + (u64) row * (5 + p.class_count);
-    float best = sl_from_bits(0xff800000u);
-    for (u32 k = 0; k < 5 + p.class_count; ++k) {
-        c.is_number = c.is_number && sl_finite(at[k]);
-        if (k >= 5 && at[k] > best) {
-            best = at[k];
-            c.class_id = k - 5;
+// The numbers of a row, by its head; whether all are numbers.
+SL_DEVICE bool read_v8(const DecodeParams& p, const float* values, u32 region, u32 row) {
+    bool all = true, box = true;
+    for (u32 k = 0; k < 4 + p.class_count; ++k) {
+        all = all && sl_finite(values[(u64) k * p.rows + row]);
+        if (k == 3) box = all;
+    }
+    // a class still counts when only another one is no number
+    for (u32 k = 0; box && k < p.class_count; ++k) {
+        float score = values[(u64) (4 + k) * p.rows + row];
+        if (score >= p.floor && sl_finite(score)) {
+            tell(p, region, row, k, score, from_centre(values[row], values[(u64) p.rows + row], values[2ull * p.rows + row], values[3ull * p.rows + row]));
         }
     }
-    if (!(at[4] >= p.floor)) return c;
-    c.score = at[4] * best;
-    c.counts = c.score >= p.floor;
-    c.box = p.head == HEAD_X ? grid_box(p, at, row) : from_centre(at[0], at[1], at[2], at[3]);
-    return c;
+    return all;
 }
 
-SL_DEVICE Candidate read_v10(const DecodeParams& p, const float* values, u32 row) {
-    Candidate c = {true, false, 0.0f, 0, {}};
-    const float* at = values + (u64) row * 6;
-    for (u32 k = 0; k < 6; ++k) c.is_number = c.is_number && sl_finite(at[k]);
-    if (!c.is_number || !(at[4] >= p.floor)) return c;
-    if (at[5] < 0.0f || floorf(at[5]) != at[5] || at[5] >= (float) p.class_count) {
-        c.is_number = false; // the model names a class that nobody knows
-        return c;
+// YOLOv5 and YOLOX: box, objectness, one score a class.
+SL_DEVICE bool read_row(const DecodeParams& p, const float* values, u32 region, u32 row) {
+    const float* at = values + (u64) row * (5 + p.class_count);
+    for (u32 k = 0; k < 5 + p.class_count; ++k) {
+        if (!sl_finite(at[k])) return false;
     }
-    c.score = at[4];
-    c.counts = true;
-    c.class_id = (u32) at[5];
-    c.box = {at[0], at[1], at[2] - at[0], at[3] - at[1]};
-    return c;
+    if (!(at[4] >= p.floor)) return true;
+    for (u32 k = 0; k < p.class_count; ++k) {
+        float score = at[4] * at[5 + k];
+        if (score >= p.floor) {
+            tell(p, region, row, k, score, p.head == HEAD_X ? grid_box(p, at, row) : from_centre(at[0], at[1], at[2], at[3]));
+        }
+    }
+    return true;
+}
+
+SL_DEVICE bool read_v10(const DecodeParams& p, const float* values, u32 region, u32 row) {
+    const float* at = values + (u64) row * 6;
+    for (u32 k = 0; k < 6; ++k) {
+        if (!sl_finite(at[k])) return false;
+    }
+    if (!(at[4] >= p.floor)) return true;
+    // the model names a class that nobody knows
+    if (at[5] < 0.0f || floorf(at[5]) != at[5] || at[5] >= (float) p.class_count) return false;
+    tell(p, region, row, (u32) at[5], at[4], {at[0], at[1], at[2] - at[0], at[3] - at[1]});
+    return true;
 }
 
 SL_KERNEL sl_candidates(DecodeParams p) {
@@ -119,25 +133,8 @@ SL_KERNEL sl_candidates(DecodeParams p) {
     if (row >= p.rows) return;
     u32 columns = p.head == HEAD_V10 ? 6 : p.class_count + (p.head == HEAD_V8 ? 4 : 5);
     const float* values = (const float*) p.values + (u64) region * p.rows * columns;
-    u32* counts = (u32*) p.counts + (u64) region * 2;
-    Candidate c = p.head == HEAD_V8 ? read_v8(p, values, row) : p.head == HEAD_V10 ? read_v10(p, values, row) : read_row(p, values, row);
-    // an exponential or a product can run over where all inputs were numbers
-    bool finite = sl_finite(c.score) && sl_finite(c.box.x) && sl_finite(c.box.y) && sl_finite(c.box.w) && sl_finite(c.box.h);
-    if (!c.is_number || (c.counts && !finite)) atomicAdd(counts + 1, 1u);
-    // a column of the v8 head still counts when only a class that is not its best is no number
-    if (!c.counts || !finite || (!c.is_number && p.head != HEAD_V8)) return;
-    if (!(c.box.w > 0.0f && c.box.h > 0.0f)) return;
-    // no head that is read rightly gives a box that lies outside of the tensor altogether
-    if (!(c.box.x < (float) p.tensor_width && c.box.y < (float) p.tensor_height && c.box.x + c.box.w > 0.0f && c.box.y + c.box.h > 0.0f)) {
-        atomicAdd(counts + 1, 1u);
-        return;
-    }
-    u64 place = (u64) region * p.rows + row;
-    ((Box*) p.boxes)[place] = c.box;
-    ((u16*) p.classes)[place] = (u16) c.class_id;
-    u32 score = sl_bits(sl_clamp(c.score, 0.0f, 1.0f) + 0.0f); // a positive float's bits rise with it
-    u32 at = atomicAdd(counts, 1u);
-    ((u64*) p.keys)[(u64) region * p.rows + at] = (u64) score << 32 | (0xffffffffu - row);
+    bool numbers = p.head == HEAD_V8 ? read_v8(p, values, region, row) : p.head == HEAD_V10 ? read_v10(p, values, region, row) : read_row(p, values, region, row);
+    if (!numbers) atomicAdd((u32*) p.counts + (u64) region * 2 + 1, 1u);
 }
 
 SL_DEVICE float least(float a, float b) { return a < b ? a : b; }
@@ -241,9 +238,9 @@ SL_KERNEL sl_suppress(DecodeParams p) {
     SL_SHARED Pull pulls[SL_SUPPRESS_THREADS];
     u32 region = SL_BLOCK_Y;
     u32* counts = (u32*) p.counts + (u64) region * 2;
-    const u64* found = (const u64*) p.keys + (u64) region * p.rows;
+    const u64* found = (const u64*) p.keys + (u64) region * p.rows * p.class_count;
     const Box* boxes = (const Box*) p.boxes + (u64) region * p.rows;
-    const u16* classes = (const u16*) p.classes + (u64) region * p.rows;
+    u32 bits = class_bits(p.class_count), class_mask = (1u << bits) - 1u;
     Placement placement = ((const Placement*) p.placements)[region];
     u64 stride = sizeof(Header) + (u64) p.max_detections * sizeof(Finding);
     Header* header = (Header*) (p.findings + region * stride);
@@ -277,17 +274,17 @@ SL_KERNEL sl_suppress(DecodeParams p) {
         u32 i = current;
         if (i >= count) break;
         u32 place = 0xffffffffu - (u32) keys[i];
-        Box box = boxes[place];
-        u16 class_id = classes[place];
+        Box box = boxes[place >> bits];
+        u32 class_id = place & class_mask;
         float score = sl_from_bits((u32) (keys[i] >> 32));
         Pull mine = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
         if (p.iou_threshold < 1.0f) {
             for (u32 j = i + 1 + SL_THREAD; j < count; j += SL_THREADS) {
                 if (!(alive[j / 32] >> (j % 32) & 1u)) continue;
                 u32 other = 0xffffffffu - (u32) keys[j];
-                if (classes[other] == class_id && overlap(box, boxes[other]) > p.iou_threshold) {
+                if ((other & class_mask) == class_id && overlap(box, boxes[other >> bits]) > p.iou_threshold) {
                     atomicAnd(alive + j / 32, ~(1u << (j % 32)));
-                    add(mine, sl_from_bits((u32) (keys[j] >> 32)), box, boxes[other]);
+                    add(mine, sl_from_bits((u32) (keys[j] >> 32)), box, boxes[other >> bits]);
                 }
             }
         }

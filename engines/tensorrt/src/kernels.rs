@@ -63,12 +63,10 @@ pub struct PreprocessParams {
 pub struct DecodeParams {
     /// The network's output.
     pub values: u64,
-    /// Scratch, 8 bytes a row.
+    /// Scratch, 8 bytes a row and class.
     pub keys: u64,
     /// Scratch, 16 bytes a row.
     pub boxes: u64,
-    /// Scratch, 2 bytes a row.
-    pub classes: u64,
     /// Scratch, 8 bytes a region.
     pub counts: u64,
     /// A [`DevicePlacement`] a region.

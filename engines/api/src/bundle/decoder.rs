@@ -131,6 +131,19 @@ pub enum Background {
     First,
     /// Behind the manifest's classes.
     Last,
+    /// Nowhere: all scores are of the manifest's classes. The same as leaving it out, said aloud.
+    None,
+}
+
+impl Background {
+    /// As written in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Last => "last",
+            Self::None => "none",
+        }
+    }
 }
 
 fn default_score_floor() -> f32 {

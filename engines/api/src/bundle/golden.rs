@@ -4,7 +4,7 @@ use super::{Bundle, BundleError, Manifest, Problem, Task, Tolerance, hash};
 use crate::{ClassInfo, RegionOutput};
 use serde::{Deserialize, Serialize};
 use sightline_configs::recipe::Tiles;
-use sightline_domain::{BoxView, Detection};
+use sightline_domain::{BoxView, ClassId, Detection};
 use std::path::{Path, PathBuf};
 
 /// Largest expected answer read, bytes.
@@ -165,10 +165,12 @@ impl Golden {
         let mut wrong = Vec::new();
         if output.dropped_nonfinite > 0 {
             wrong.push(format!(
-                "{} outputs were NaN or infinite",
+                "{} outputs say nothing (no numbers, no probabilities, no classes or no boxes)",
                 output.dropped_nonfinite
             ));
         }
+        let limit = |class: ClassId| classes.get(class.index()).map_or(0.0, |c| c.default_limit);
+        wrong.extend(output.doubt(limit));
         match &self.expected {
             Expected::Class { class, score } => {
                 wrong.extend(self.class_difference(output, classes, class, *score));

@@ -1,7 +1,8 @@
 //! Boxes in one tensor, scores or class numbers in the same or in others: DETR's family, YOLO-NAS, MMDetection, torchvision.
 
 use super::OutputView;
-use super::{candidates::Candidates, geometry::Geometry};
+use super::candidates::Candidates;
+use super::geometry::{Geometry, is_probability};
 use crate::bundle::{Activation, Background};
 
 /// How the scores of a box become probabilities.
@@ -26,23 +27,29 @@ impl Scores {
         }
     }
 
-    /// The best class and its probability.
-    fn best(&self, scores: &[f32]) -> (usize, f32) {
-        let mut best = (0, f32::NEG_INFINITY);
-        for (class, &score) in self.own(scores).iter().enumerate() {
-            if score > best.1 {
-                best = (class, score);
+    /// Calls `tell` with each class and its probability. Classes that exclude one another (softmax) are one, the best.
+    fn each(&self, scores: &[f32], mut tell: impl FnMut(usize, f32)) {
+        let own = self.own(scores);
+        match self.activation {
+            Activation::None => own.iter().enumerate().for_each(|(c, s)| tell(c, *s)),
+            Activation::Sigmoid => {
+                let sigmoid = |s: f32| 1.0 / (1.0 + (-s).exp());
+                own.iter()
+                    .enumerate()
+                    .for_each(|(c, s)| tell(c, sigmoid(*s)));
+            }
+            Activation::Softmax => {
+                let mut best = (0, f32::NEG_INFINITY);
+                for (class, &score) in own.iter().enumerate() {
+                    if score > best.1 {
+                        best = (class, score);
+                    }
+                }
+                // shifted by the best, so that no exponential of a class of ours overflows
+                let sum: f32 = scores.iter().map(|s| (s - best.1).exp()).sum();
+                tell(best.0, 1.0 / sum);
             }
         }
-        let probability = match self.activation {
-            Activation::None => best.1,
-            Activation::Sigmoid => 1.0 / (1.0 + (-best.1).exp()),
-            Activation::Softmax => {
-                // shifted by the best, so that no exponential of a class of ours overflows
-                1.0 / scores.iter().map(|s| (s - best.1).exp()).sum::<f32>()
-            }
-        };
-        (best.0, probability)
     }
 }
 
@@ -87,15 +94,16 @@ fn one(
         out.broken();
         return;
     }
-    let (class, score) = scores.best(row);
-    geometry.push(
-        [bbox[0], bbox[1], bbox[2], bbox[3]],
-        score,
-        class,
-        place,
-        floor,
-        out,
-    );
+    let bbox = [bbox[0], bbox[1], bbox[2], bbox[3]];
+    let mut is_sound = true;
+    scores.each(row, |_, score| is_sound &= is_probability(score));
+    if !is_sound {
+        out.broken();
+        return;
+    }
+    scores.each(row, |class, score| {
+        geometry.push(bbox, score, class, place, floor, out);
+    });
 }
 
 /// Boxes `[K, 4]` or, with the score behind the box, `[K, 5]`; scores and class numbers `[K]`.

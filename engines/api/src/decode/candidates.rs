@@ -1,6 +1,7 @@
 //! Boxes above the score floor, before suppression.
 
-use sightline_domain::BoxTensor;
+use crate::batch::{Stray, StrayPlace};
+use sightline_domain::{BoxTensor, ClassId};
 use std::cmp::Ordering;
 
 /// Most candidates of one region that suppression looks at; the best ones. A usual 640 x 640 head has 8,400 in all
@@ -12,18 +13,29 @@ pub const MAX_CANDIDATES: usize = 4_096;
 pub(super) struct Candidate {
     pub score: f32,
     pub class: u16,
-    /// Its place in the tensor, which breaks ties.
+    /// Its place in the tensor, which breaks ties; it may be there once for each class.
     pub place: u32,
     pub bbox: BoxTensor,
 }
 
 impl Candidate {
-    /// Falling score, then rising place: a total order, as no two share a place.
+    pub(super) fn as_stray(&self, place: StrayPlace, input: (u32, u32)) -> Stray {
+        Stray {
+            place,
+            bbox: self.bbox,
+            score: self.score,
+            class: ClassId(self.class),
+            input,
+        }
+    }
+
+    /// Falling score, then rising place, then rising class: a total order, as no two of a class share a place.
     pub(super) fn order(&self, other: &Self) -> Ordering {
         other
             .score
             .total_cmp(&self.score)
             .then(self.place.cmp(&other.place))
+            .then(self.class.cmp(&other.class))
     }
 }
 
@@ -66,14 +78,28 @@ impl Candidates {
     }
 
     /// Takes out those that lie outside of the tensor altogether and counts them: no head that is read rightly gives one.
-    pub(super) fn drop_outside(&mut self, width: f32, height: f32) {
+    /// The best of them.
+    pub(super) fn drop_outside(&mut self, width: f32, height: f32) -> Option<Candidate> {
         let before = self.all.len();
+        let mut best: Option<Candidate> = None;
         self.all.retain(|c| {
             let b = &c.bbox;
-            b.x < width && b.y < height && b.x + b.w > 0.0 && b.y + b.h > 0.0
+            let is_on = b.x < width && b.y < height && b.x + b.w > 0.0 && b.y + b.h > 0.0;
+            if !is_on && best.is_none_or(|best| c.score > best.score) {
+                best = Some(*c);
+            }
+            is_on
         });
         let outside = (before - self.all.len()) as u32;
         self.nonfinite = self.nonfinite.saturating_add(outside);
+        best
+    }
+
+    /// The best, if there is one and all lie within `side` of the tensor's corner.
+    pub(super) fn all_in_the_corner(&self, side: f32) -> Option<Candidate> {
+        let near = |c: &Candidate| c.bbox.x + c.bbox.w <= side && c.bbox.y + c.bbox.h <= side;
+        let all = self.all.iter().all(near);
+        self.all.first().copied().filter(|_| all)
     }
 
     /// Cuts to the `limit` best and sorts them; says how many went.

@@ -7,6 +7,11 @@ use sightline_domain::BoxTensor;
 /// Rounding may put a sigmoid so far outside of 0..=1.
 pub(super) const SCORE_SLACK: f32 = 1e-3;
 
+/// Written so that a NaN is none.
+pub(super) fn is_probability(score: f32) -> bool {
+    (-SCORE_SLACK..=1.0 + SCORE_SLACK).contains(&score)
+}
+
 /// How boxes and class numbers are written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
@@ -63,9 +68,7 @@ impl Geometry {
         floor: f32,
         out: &mut Candidates,
     ) {
-        // written so that a NaN is broken too
-        let probability = (-SCORE_SLACK..=1.0 + SCORE_SLACK).contains(&score);
-        if !probability {
+        if !is_probability(score) {
             out.broken();
         } else if score >= floor {
             let bbox = self.bbox(bbox);

@@ -158,6 +158,11 @@ fn boxes_and_scores_come_apart_or_side_by_side_as_logits_or_not() {
     let (class, score, found) = first(&out);
     assert_eq!((class, found), (1, [8.0, 16.0, 16.0, 24.0]));
     assert!((score - 0.9).abs() < 1e-6);
+    // both classes of one query are told, the better one first
+    let scores = [logit(0.7), logit(0.9)];
+    let out = run(&mut sigmoid, &[(&bbox, &[1, 4]), (&scores, &[1, 2])]);
+    let classes: Vec<u16> = out.detections.iter().map(|d| d.class.0).collect();
+    assert_eq!(classes, [1, 0]);
 
     let mut softmax = decoder(
         |s| {

@@ -28,7 +28,8 @@ pub use candidates::MAX_CANDIDATES;
 pub use shapes::Role;
 
 use crate::RegionOutput;
-use crate::bundle::{Activation, DecoderKind, DecoderSpec, InputSpec, Manifest};
+use crate::batch::{CORNER_SIDE, StrayPlace};
+use crate::bundle::{Activation, Background, DecoderKind, DecoderSpec, InputSpec, Manifest};
 use crate::preprocess::Placement;
 use boxes::Scores;
 use candidates::Candidates;
@@ -91,7 +92,7 @@ impl Decoder {
             rows: rows::Layout::of(&spec.columns),
             scores: Scores {
                 classes,
-                background: spec.background,
+                background: spec.background.filter(|b| *b != Background::None),
                 activation: spec.activation.unwrap_or(Activation::None),
             },
             candidates: Candidates::default(),
@@ -134,9 +135,10 @@ impl Decoder {
         }
         self.find(outputs);
         let found = &mut self.candidates;
-        found.drop_outside(self.width as f32, self.height as f32);
+        let outside = found.drop_outside(self.width as f32, self.height as f32);
         out.dropped_nonfinite = found.nonfinite;
         out.dropped_excess = found.keep_best(MAX_CANDIDATES);
+        let corner = found.all_in_the_corner(CORNER_SIDE);
         let iou = match self.kind {
             // end-to-end heads are trained to give each object once
             DecoderKind::YoloV10 => 1.0,
@@ -149,6 +151,16 @@ impl Decoder {
             placed,
             &mut out.detections,
         );
+        let border = self.suppressor.beside;
+        let strays = [
+            (StrayPlace::Outside, outside),
+            (StrayPlace::Corner, corner),
+            (StrayPlace::Border, border),
+        ];
+        let input = (self.width, self.height);
+        out.stray = strays
+            .into_iter()
+            .find_map(|(place, found)| Some(found?.as_stray(place, input)));
         if let (Some(weights), [_, prototypes]) = (self.weights(outputs[0]), outputs) {
             let places = &self.suppressor.places;
             let at = ((self.width, self.height), placed);

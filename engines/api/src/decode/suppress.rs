@@ -11,6 +11,8 @@ pub(super) struct Suppressor {
     gone: Vec<bool>,
     /// Where each survivor stands in the head.
     pub places: Vec<u32>,
+    /// The best that lay on nothing but what fills the tensor up.
+    pub beside: Option<Candidate>,
 }
 
 impl Suppressor {
@@ -25,6 +27,7 @@ impl Suppressor {
         out: &mut Vec<Detection>,
     ) {
         self.places.clear();
+        self.beside = None;
         self.gone.clear();
         self.gone.resize(found.all.len(), false);
         for (i, best) in found.all.iter().enumerate() {
@@ -57,6 +60,8 @@ impl Suppressor {
                     area: None,
                     verifier: None,
                 });
+            } else if self.beside.is_none() {
+                self.beside = Some(*best);
             }
         }
     }

@@ -129,6 +129,69 @@ fn merged_boxes_are_the_mean_by_scores_of_what_would_have_gone() {
 }
 
 #[test]
+fn each_class_of_an_anchor_above_the_floor_is_told_and_suppressed_by_itself() {
+    let rows = [
+        vec![20.0, 30.0, 10.0, 10.0, 0.9, 0.6],
+        // of the first class no more than the same again, of the second the better one
+        vec![20.5, 30.0, 10.0, 10.0, 0.5, 0.7],
+    ];
+    let wanted = [
+        (0, 0.9, [30.0, 18.0, 20.0, 20.0]),
+        (1, 0.7, [31.0, 18.0, 20.0, 20.0]),
+    ];
+    let v8 = decode(
+        &mut decoder(DecoderKind::YoloV8, 2),
+        &columns(&rows),
+        &[6, 2],
+    );
+    assert_eq!(summary(&v8), wanted);
+    let with_objectness: Vec<f32> = rows
+        .iter()
+        .flat_map(|r| [r[0], r[1], r[2], r[3], 1.0, r[4], r[5]])
+        .collect();
+    let mut v5 = decoder(DecoderKind::YoloV5, 2);
+    assert_eq!(summary(&decode(&mut v5, &with_objectness, &[2, 7])), wanted);
+    // one class that is no number takes no other with it, and the anchor is counted
+    let half = [vec![20.0, 30.0, 10.0, 10.0, f32::INFINITY, 0.6]];
+    let v8 = decode(
+        &mut decoder(DecoderKind::YoloV8, 2),
+        &columns(&half),
+        &[6, 1],
+    );
+    assert_eq!((v8.detections.len(), v8.dropped_nonfinite), (1, 1));
+}
+
+#[test]
+fn boxes_where_none_can_be_are_shown_with_their_values() {
+    let said = |rows: &[Vec<f32>]| {
+        let mut d = decoder(DecoderKind::YoloV8, 1);
+        let out = decode(&mut d, &columns(rows), &[5, rows.len()]);
+        out.doubt(|_| 0.5).unwrap_or_default()
+    };
+    let good = vec![20.0, 30.0, 10.0, 10.0, 0.9];
+    assert_eq!(said(&[good.clone()]), "");
+    let far = said(&[good.clone(), vec![900.0, 30.0, 10.0, 10.0, 0.3]]);
+    assert!(
+        far.contains("left 895.00") && far.contains("outside of it"),
+        "{far}"
+    );
+    let fractions = vec![0.4, 0.5, 0.2, 0.2, 0.9];
+    let corner = said(&[fractions.clone()]);
+    assert!(corner.contains("fractions taken for pixels"), "{corner}");
+    assert!(
+        corner.contains("left 0.30, top 0.40, 0.20 wide"),
+        "{corner}"
+    );
+    // below the limit, or beside others that lie where boxes lie, nobody is told of the corner
+    assert_eq!(said(&[vec![0.4, 0.5, 0.2, 0.2, 0.3]]), "");
+    let border = said(&[good, vec![40.0, 8.0, 6.0, 6.0, 0.6]]);
+    assert!(
+        border.contains("on the border beside the picture"),
+        "{border}"
+    );
+}
+
+#[test]
 fn v5_scores_are_objectness_times_class() {
     let values = [
         [20.0, 30.0, 10.0, 10.0, 0.5, 0.9, 0.8],
@@ -137,7 +200,8 @@ fn v5_scores_are_objectness_times_class() {
     ];
     let mut d = decoder(DecoderKind::YoloV5, 2);
     let out = decode(&mut d, values.as_flattened(), &[3, 7]);
-    assert_eq!(summary(&out), [(0, 0.45, [30.0, 18.0, 20.0, 20.0])]);
+    let bbox = [30.0, 18.0, 20.0, 20.0];
+    assert_eq!(summary(&out), [(0, 0.45, bbox), (1, 0.4, bbox)]);
 }
 
 #[test]
@@ -277,14 +341,15 @@ proptest! {
     /// Suppression against the textbook: sort all, take the best, strike what overlaps it, repeat.
     #[test]
     fn suppression_is_the_textbooks(
-        boxes in prop::collection::vec((8f32..56.0, 20f32..44.0, 1f32..20.0, 1f32..20.0, 0u8..3, 0u8..5), 0..60),
+        boxes in prop::collection::vec((8f32..56.0, 20f32..44.0, 1f32..20.0, 1f32..20.0, 0u8..3, 0u8..5, 0u8..5), 0..60),
     ) {
         let rows: Vec<Vec<f32>> = boxes
             .iter()
-            .map(|&(x, y, w, h, class, level)| {
+            .map(|&(x, y, w, h, class, level, second)| {
                 let mut row = vec![x, y, w, h, 0.0, 0.0, 0.0];
                 // few levels, so that ties are common
                 row[4 + usize::from(class)] = f32::from(level) * 0.2 + 0.05;
+                row[4 + usize::from(class + 1) % 3] = f32::from(second) * 0.2 + 0.05;
                 row
             })
             .collect();
@@ -298,7 +363,9 @@ proptest! {
             w * h / (a[2] * a[3] + b[2] * b[3] - w * h)
         };
         let mut open: Vec<(usize, usize, f32)> = (0..rows.len())
-            .filter_map(|i| (0..3).map(|c| (i, c, rows[i][4 + c])).find(|r| r.2 >= 0.25))
+            .flat_map(|i| (0..3).map(move |c| (i, c)))
+            .map(|(i, c)| (i, c, rows[i][4 + c]))
+            .filter(|r| r.2 >= 0.25)
             .collect();
         open.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)));
         let mut kept = Vec::new();

@@ -1,5 +1,6 @@
 //! YOLOv5 head (also v7, and YOLOX exports that decode their grid): one row an anchor, `cx, cy, w, h` in input
-//! pixels, objectness, one sigmoid score a class. A score is objectness times class score.
+//! pixels, objectness, one sigmoid score a class. A score is objectness times class score; each
+//! class above the floor is a finding of its own.
 
 use super::{candidates::Candidates, finite::all_finite};
 use sightline_domain::BoxTensor;
@@ -30,21 +31,11 @@ pub(super) fn each_row(
         if objectness < floor {
             continue;
         }
-        let (class, best) = best_class(&row[5..]);
-        let score = objectness * best;
-        if score >= floor {
-            out.push(score, class, place, to_box(place, &row[..4]));
+        for (class, own) in row[5..].iter().enumerate() {
+            let score = objectness * own;
+            if score >= floor {
+                out.push(score, class, place, to_box(place, &row[..4]));
+            }
         }
     }
-}
-
-/// The highest of finite scores; the first of equals.
-fn best_class(scores: &[f32]) -> (usize, f32) {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (class, &score) in scores.iter().enumerate() {
-        if score > best.1 {
-            best = (class, score);
-        }
-    }
-    best
 }

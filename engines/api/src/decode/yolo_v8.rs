@@ -1,5 +1,5 @@
 //! YOLOv8 head (also v11, v12): rows `cx, cy, w, h` in input pixels, then one row of sigmoid scores a class; one
-//! column an anchor.
+//! column an anchor. Each class of an anchor above the floor is a finding of its own.
 
 use super::{candidates::Candidates, finite::all_finite};
 use sightline_domain::BoxTensor;
@@ -31,15 +31,20 @@ pub(super) fn decode(
             }
         }
         for (i, &score) in best.iter().enumerate() {
-            if score >= floor && score < f32::INFINITY {
+            if score >= floor {
                 let a = start + i;
                 let at = |row: usize| boxes[row * anchors + a];
                 let numbers = at(0).is_finite() && at(1).is_finite() && at(2).is_finite();
-                let class = (0..classes).find(|c| scores[c * anchors + a] == score);
                 // a bad column was counted above
-                if let (Some(class), true) = (class, numbers && at(3).is_finite()) {
-                    let bbox = BoxTensor::from_centre(at(0), at(1), at(2), at(3));
-                    out.push(score, class, a, bbox);
+                if !(numbers && at(3).is_finite()) {
+                    continue;
+                }
+                let bbox = BoxTensor::from_centre(at(0), at(1), at(2), at(3));
+                for class in 0..classes {
+                    let score = scores[class * anchors + a];
+                    if score >= floor && score < f32::INFINITY {
+                        out.push(score, class, a, bbox);
+                    }
                 }
             }
         }

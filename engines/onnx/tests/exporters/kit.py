@@ -70,8 +70,12 @@ def only(outputs_):
 
 
 def findings(fit, boxes, scores, kinds, limit=None, floor=None, area=None, **more):
-    """Boxes are corners in the network's pixels; `area` gives that of a row, and its box."""
+    """Boxes are corners in the network's pixels; `area` gives that of a row, and its box. Scores of each class by itself come
+    in two axes and without `kinds`: each that counts is a finding."""
     rows = np.arange(len(scores))
+    if kinds is None:
+        boxes, rows = np.repeat(boxes, scores.shape[1], 0), np.repeat(rows, scores.shape[1])
+        kinds, scores = np.tile(np.arange(scores.shape[1]), len(scores)), scores.ravel()
     boxes, scores, kinds = np.asarray(boxes), np.asarray(scores), np.asarray(kinds).astype(int)
     floor = p.floor_of(scores) if floor is None else floor
     keep = scores >= floor

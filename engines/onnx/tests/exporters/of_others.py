@@ -28,8 +28,9 @@ def rf_detr(name, model, classes=3, **how):
         shutil.move(written[0], path)
         fit = p.stretched(p.picture(), side, side, antialias=True)
         found = outputs(path, p.planes(fit.tensor, *p.IMAGENET))
-        probability = sigmoid(found["labels"][0])
-        return findings(fit, p.corners(found["dets"][0] * side), probability.max(1), probability.argmax(1), floor=None)
+        # the last column means nothing
+        probability = sigmoid(found["labels"][0])[:, :-1]
+        return findings(fit, p.corners(found["dets"][0] * side), probability, None, floor=None)
 
 
 rf_detr("-nano", "RFDETRNano")
@@ -66,7 +67,7 @@ def yolo_v5(name, classes, raw=False):
         fit = p.letterbox(p.picture(), side, side)
         out = only(outputs(path, p.planes(fit.tensor)))
         score = out[:, 5:] * out[:, 4:5]
-        return findings(fit, p.corners(out[:, :4]), score.max(1), score.argmax(1), 0.5, names=names)
+        return findings(fit, p.corners(out[:, :4]), score, None, 0.5, names=names)
 
 
 yolo_v5("-classic", 3)
@@ -98,7 +99,7 @@ def yolox(name, decoded):
             out[:, :2] = (out[:, :2] + grid[:, :2]) * grid[:, 2:]
             out[:, 2:4] = np.exp(out[:, 2:4]) * grid[:, 2:]
         score = out[:, 5:] * out[:, 4:5]
-        return findings(fit, p.corners(out[:, :4]), score.max(1), score.argmax(1), 0.5, classes=["a", "b", "c"], names=["a", "b", "c"])
+        return findings(fit, p.corners(out[:, :4]), score, None, 0.5, classes=["a", "b", "c"], names=["a", "b", "c"])
 
 
 yolox("", False)

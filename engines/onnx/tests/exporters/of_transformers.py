@@ -66,15 +66,17 @@ def family(name, make, kind, where, dynamo=True, **how):
         if kind == "softmax":
             fit = p.stretched(p.picture(), SIDE, SIDE, antialias=True)
             found = outputs(path, p.planes(fit.tensor, *p.IMAGENET))
-            probability = softmax(found["logits"][0])[:, :-1]
+            every = softmax(found["logits"][0])[:, :-1]
+            # its classes exclude one another
+            probability, kinds = every.max(1), every.argmax(1)
             more = {"decoder": "detr"}
         else:
             fit = p.stretched(p.picture(), SIDE, SIDE)
             found = outputs(path, p.planes(fit.tensor))
-            probability = sigmoid(found["logits"][0])
+            probability, kinds = sigmoid(found["logits"][0]), None
             more = {"decoder": "rt-detr"}
         boxes = p.corners(found["pred_boxes"][0] * SIDE)
-        return findings(fit, boxes, probability.max(1), probability.argmax(1), names=NAMES, classes=NAMES, **more)
+        return findings(fit, boxes, probability, kinds, names=NAMES, classes=NAMES, **more)
 
 
 def resnet():

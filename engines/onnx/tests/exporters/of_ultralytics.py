@@ -73,7 +73,7 @@ def detector(name, yaml, **how):
             where, best, what, limit = out[:, :4], out[:, 4], out[:, 5], None
         else:
             classes = out[4:].T
-            where, best, what, limit = p.corners(out[:4].T), classes.max(1), classes.argmax(1), 0.5
+            where, best, what, limit = p.corners(out[:4].T), classes, None, 0.5
         return findings(fit, where, best, what, limit, names=list(NAMES.values()))
 
 
@@ -93,7 +93,7 @@ def segmented(name, yaml, **how):
             where, best, what, weights, limit = table[:, :4], table[:, 4], table[:, 5], table[:, 6:], None
         else:
             scores_ = table[4:-m].T
-            where, best, what, limit = p.corners(table[:4].T), scores_.max(1), scores_.argmax(1), 0.5
+            where, best, what, limit = p.corners(table[:4].T), scores_, None, 0.5
             weights = table[-m:].T
 
         def area(row, box):
@@ -154,7 +154,7 @@ def rtdetr(path):
     if out.shape[1] == 6:
         where, best, what = out[:, :4], out[:, 4], out[:, 5]
     else:
-        where, best, what = out[:, :4], out[:, 4:].max(1), out[:, 4:].argmax(1)
+        where, best, what = out[:, :4], out[:, 4:], None
     return findings(fit, p.corners(where * SIDE), best, what, names=list(NAMES.values()))
 
 

@@ -55,11 +55,8 @@ pub fn naive_v8(
     let at = |row: usize, a: usize| f64::from(values[row * anchors + a]);
     let mut open: Vec<Found> = Vec::new();
     for a in 0..anchors {
-        let best =
-            (0..classes).max_by(|&p, &q| at(4 + p, a).total_cmp(&at(4 + q, a)).then(q.cmp(&p)));
-        let class = best.expect("a class");
         let (cx, cy, w, h) = (at(0, a), at(1, a), at(2, a), at(3, a));
-        if at(4 + class, a) >= floor {
+        for class in (0..classes).filter(|c| at(4 + c, a) >= floor) {
             open.push((
                 class,
                 at(4 + class, a),

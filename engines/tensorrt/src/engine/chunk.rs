@@ -198,7 +198,6 @@ impl<D: Device> Enqueue<'_, D> {
                     values: slot.output.0,
                     keys: memory.keys.0,
                     boxes: memory.boxes.0,
-                    classes: memory.classes.0,
                     counts: memory.counts.0,
                     placements: memory.placements.0,
                     findings: memory.findings.0,

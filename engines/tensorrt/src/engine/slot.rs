@@ -63,7 +63,6 @@ impl Staging {
 pub(crate) struct DecodeMemory {
     pub keys: Address,
     pub boxes: Address,
-    pub classes: Address,
     pub counts: Address,
     pub placements: Address,
     pub findings: Address,
@@ -114,10 +113,12 @@ impl Slot {
         let input = device.memory(max * network.input_bytes())?;
         let output = device.memory(max * network.output_bytes())?;
         let decode = match head {
-            Head::Device { max_detections, .. } => Some(DecodeMemory {
-                keys: device.memory(max * network.rows() * 8)?,
+            Head::Device {
+                params,
+                max_detections,
+            } => Some(DecodeMemory {
+                keys: device.memory(max * network.rows() * params.class_count as usize * 8)?,
                 boxes: device.memory(max * network.rows() * 16)?,
-                classes: device.memory(max * network.rows() * 2)?,
                 counts: device.memory(max * 8)?,
                 placements: device.memory(max * size_of::<DevicePlacement>())?,
                 findings: device.memory(max * findings_bytes(*max_detections))?,
