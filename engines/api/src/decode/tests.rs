@@ -169,14 +169,14 @@ fn boxes_where_none_can_be_are_shown_with_their_values() {
         out.doubt(|_| 0.5).unwrap_or_default()
     };
     let good = vec![20.0, 30.0, 10.0, 10.0, 0.9];
-    assert_eq!(said(&[good.clone()]), "");
+    assert_eq!(said(std::slice::from_ref(&good)), "");
     let far = said(&[good.clone(), vec![900.0, 30.0, 10.0, 10.0, 0.3]]);
     assert!(
         far.contains("left 895.00") && far.contains("outside of it"),
         "{far}"
     );
     let fractions = vec![0.4, 0.5, 0.2, 0.2, 0.9];
-    let corner = said(&[fractions.clone()]);
+    let corner = said(std::slice::from_ref(&fractions));
     assert!(corner.contains("fractions taken for pixels"), "{corner}");
     assert!(
         corner.contains("left 0.30, top 0.40, 0.20 wide"),
