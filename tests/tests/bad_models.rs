@@ -200,9 +200,11 @@ fn a_model_that_hangs_on_trial_is_left_by_itself_and_meanwhile_commands_are_answ
         "activate_model",
         r#"{"name":"pcb-detector","version":"9.1.0"}"#,
     );
-    station.wait_for("a part that it hangs on", 0, by("9.1.0"));
+    // The first parts after the change may be decided without a picture; by the fourth it has one to hang on.
+    let from = station.results().len();
+    station.wait_for("parts that it hangs on", from + 4, by("9.1.0"));
     plant.stops(&station);
-    plant.state("Error");
+    // It may be in Error for too short a time to be told: the last good model takes over by itself.
     plant
         .coming
         .hear(&format!("{ROOT}/alarm/models.trial-failed"), |a| {

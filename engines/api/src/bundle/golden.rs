@@ -165,7 +165,7 @@ impl Golden {
         let mut wrong = Vec::new();
         if output.dropped_nonfinite > 0 {
             wrong.push(format!(
-                "{} outputs say nothing (no numbers, no probabilities, no classes or no boxes)",
+                "{} outputs say nothing (NaN, infinite, or no probabilities, classes or boxes)",
                 output.dropped_nonfinite
             ));
         }

@@ -208,7 +208,7 @@ fn labels_of<'t>(truth: &'t CocoFile, path: &Path) -> anyhow::Result<&'t CocoPic
 pub fn ensure_sound(image: &Path, output: &RegionOutput) -> anyhow::Result<()> {
     ensure!(
         output.dropped_nonfinite == 0,
-        "{}: the model gave {} outputs that say nothing (no numbers, no probabilities, no classes or no boxes); do not use it",
+        "{}: the model gave {} outputs that say nothing (NaN, infinite, or no probabilities, classes or boxes); do not use it",
         image.display(),
         output.dropped_nonfinite
     );
